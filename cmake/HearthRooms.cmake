@@ -1,0 +1,41 @@
+# One function a kind of target, so that a room's CMakeLists.txt is three lines.
+
+add_library(hearth_options INTERFACE)
+target_include_directories(hearth_options INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+# -ffp-contract=off: a result has the same bits on every processor (DESIGN: the same bits, always).
+target_compile_options(hearth_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -ffp-contract=off)
+
+# hearth_room(NAME [LINKS lib...]): a static library of every .cc in the current folder.
+function(hearth_room name)
+  cmake_parse_arguments(ROOM "" "" "LINKS;EXCLUDE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  foreach(pattern ${ROOM_EXCLUDE})
+    list(FILTER sources EXCLUDE REGEX ${pattern})
+  endforeach()
+  if(sources)
+    add_library(${name} STATIC ${sources})
+    target_link_libraries(${name} PRIVATE hearth_options PUBLIC ${ROOM_LINKS})
+    target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE ${ROOM_LINKS})
+    target_include_directories(${name} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+  endif()
+endfunction()
+
+# hearth_test(NAME LABEL label LINKS lib...): one test program of every .cc in the current folder,
+# each of its tests a CTest test with that label.
+function(hearth_test name)
+  cmake_parse_arguments(TEST "" "LABEL" "LINKS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${name} ${sources})
+  target_link_libraries(${name} PRIVATE hearth_options ${TEST_LINKS}
+    GTest::gtest GTest::gmock GTest::gtest_main absl::status absl::statusor)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS ${TEST_LABEL} TIMEOUT 600)
+endfunction()

@@ -1,0 +1,24 @@
+#include "hearth/base/clock.h"
+
+#include <ctime>
+
+namespace hearth {
+namespace {
+
+class RealClock final : public Clock {
+ public:
+  absl::Time Now() const override {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return absl::TimeFromTimespec(now);
+  }
+};
+
+}  // namespace
+
+const Clock& Clock::Real() {
+  static const RealClock clock;
+  return clock;
+}
+
+}  // namespace hearth

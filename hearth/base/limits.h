@@ -1,0 +1,42 @@
+// Everything has a limit; they live here, each with its reason. Reaching one is
+// a named error (Reason::kTooLarge), never silence.
+#pragma once
+
+#include <cstdint>
+
+namespace hearth::limits {
+
+inline constexpr std::int64_t kKiB = 1024;
+inline constexpr std::int64_t kMiB = 1024 * kKiB;
+inline constexpr std::int64_t kGiB = 1024 * kMiB;
+
+// NumPy allows 64 axes from version 2 on; more can't come from there.
+inline constexpr int kAxisCountMax = 64;
+
+// A row block is what a task computes between two looks at its cancel flag: at
+// 1 GB/s, 16 ms.
+inline constexpr std::int64_t kRowBlockBytesMax = 16 * kMiB;
+inline constexpr std::int64_t kRowBlockBytesMin = 1 * kMiB;
+inline constexpr std::int64_t kRowBlocksAimedAt = 256;
+
+// Partials and results up to here ride in messages; larger ones stay in
+// segments at the workers.
+inline constexpr std::int64_t kInlineBytesMax = 64 * kKiB;
+
+// A name fits a path component and a line of a table.
+inline constexpr int kNameBytesMax = 128;
+
+// Different attempts at one task before its job fails with their stories.
+inline constexpr int kAttemptsMax = 3;
+
+// gRPC's own default, said aloud: a message never carries bulk bytes.
+inline constexpr int kMessageBytesMax = 4 * static_cast<int>(kMiB);
+
+// .npy 2.0 and later allow 4 GiB of header; a dtype we accept and 64 axes need
+// under 2 KiB.
+inline constexpr std::int64_t kNpyHeaderBytesMax = 64 * kKiB;
+
+// More values than this as JSON are refused without -o FILE.
+inline constexpr std::int64_t kJsonValuesMax = 1'000'000;
+
+}  // namespace hearth::limits
