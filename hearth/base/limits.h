@@ -39,6 +39,9 @@ inline constexpr int kMessageBytesMax = 4 * static_cast<int>(kMiB);
 // under 2 KiB.
 inline constexpr std::int64_t kNpyHeaderBytesMax = 64 * kKiB;
 
+// The directory of a .npz is read whole: 200,000 arrays of middling names.
+inline constexpr std::int64_t kNpzDirectoryBytesMax = 16 * kMiB;
+
 // More values than this as JSON are refused without -o FILE.
 inline constexpr std::int64_t kJsonValuesMax = 1'000'000;
 
