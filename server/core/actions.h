@@ -83,8 +83,8 @@ struct DropTokens {
   std::string host{};
   std::vector<Id> tokens{};
 };
-// Look at CoordinatorCore::FindJob. Every change of state; progress at most
-// every CoordinatorOptions::progress_interval.
+// Look at CoordinatorCore::FindJob. After every change of state; progress at
+// most every CoordinatorOptions::progress_interval. Once a Handle, at its end.
 struct JobUpdated {
   JobId job{};
 };

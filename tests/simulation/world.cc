@@ -173,10 +173,13 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
             SendDown(brief.worker, [this, brief](const ProcessPtr& process) {
               JobCache cache;
               cache.script = job_by_id_.at(brief.job);
-              cache.state_token = brief.state.token;
               if (brief.state.has_token()) {
                 const auto state = segments_.find(brief.state.token);
-                if (state != segments_.end()) cache.state = state->second.value;
+                if (state != segments_.end()) {
+                  cache.state = state->second.value;
+                } else {
+                  cache.missing_state = brief.state.token;
+                }
               } else if (!brief.state.inline_bytes.empty()) {
                 cache.state = Decode(brief.state.inline_bytes);
               }

@@ -60,7 +60,7 @@ class World {
   struct JobCache {
     std::size_t script = 0;
     std::uint64_t state = 0;
-    Id state_token;
+    Id missing_state;  // gone before it could be mapped
     Id result;
   };
   struct Process {

@@ -207,8 +207,8 @@ worker::Outcome World::Carry(const ProcessPtr& process, Thread& thread) {
           LeafValue(job.script, job.state, leaf->leaf);
       return worker::LeafDone{};
     }
-    if (!job.state_token.zero() && !segments_.contains(job.state_token)) {
-      return worker::LeafDone{.missing = {job.state_token}};
+    if (!job.missing_state.zero()) {
+      return worker::LeafDone{.missing = {job.missing_state}};
     }
     const auto slot = static_cast<std::size_t>(leaf->slot);
     if (thread.slots.size() <= slot) thread.slots.resize(slot + 1);
@@ -278,6 +278,9 @@ worker::Report World::CarryWhole(const ProcessPtr& process,
   }
 
   worker::InputMissing missing;
+  if (task.kind == worker::TaskKind::kFinish && !job.missing_state.zero()) {
+    missing.tokens.push_back(job.missing_state);
+  }
   for (const worker::RunInput& input : task.inputs) {
     if (input.partial.has_token() && !segments_.contains(input.partial.token)) {
       missing.tokens.push_back(input.partial.token);
