@@ -19,6 +19,9 @@ inline constexpr std::int64_t kRowBlockBytesMax = 16 * kMiB;
 inline constexpr std::int64_t kRowBlockBytesMin = 1 * kMiB;
 inline constexpr std::int64_t kRowBlocksAimedAt = 256;
 
+// What is placed, fetched again or lost as one: at 10 Gbit/s, a second.
+inline constexpr std::int64_t kShardBytesMax = 1 * kGiB;
+
 // Partials and results up to here ride in messages; larger ones stay in
 // segments at the workers.
 inline constexpr std::int64_t kInlineBytesMax = 64 * kKiB;
