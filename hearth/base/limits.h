@@ -19,6 +19,9 @@ inline constexpr std::int64_t kRowBlockBytesMax = 16 * kMiB;
 inline constexpr std::int64_t kRowBlockBytesMin = 1 * kMiB;
 inline constexpr std::int64_t kRowBlocksAimedAt = 256;
 
+// What is placed, fetched again or lost as one: at 10 Gbit/s, a second.
+inline constexpr std::int64_t kShardBytesMax = 1 * kGiB;
+
 // Partials and results up to here ride in messages; larger ones stay in
 // segments at the workers.
 inline constexpr std::int64_t kInlineBytesMax = 64 * kKiB;
@@ -35,6 +38,16 @@ inline constexpr int kMessageBytesMax = 4 * static_cast<int>(kMiB);
 // .npy 2.0 and later allow 4 GiB of header; a dtype we accept and 64 axes need
 // under 2 KiB.
 inline constexpr std::int64_t kNpyHeaderBytesMax = 64 * kKiB;
+
+// Kept back of each memory limit: the page tables of a segment are 0.2 % of it
+// in each process that maps it, and others run there too.
+inline constexpr std::int64_t kMemoryHeadroomDivisor = 64;
+inline constexpr std::int64_t kMemoryHeadroomBytesMin = 8 * kMiB;
+inline constexpr std::int64_t kMemoryHeadroomBytesMax = 512 * kMiB;
+
+// Filling a segment looks at the memory limits again each time it has touched
+// this much: 30 ms of work for each look of 0.1 ms.
+inline constexpr std::int64_t kFillCheckBytes = 64 * kMiB;
 
 // More values than this as JSON are refused without -o FILE.
 inline constexpr std::int64_t kJsonValuesMax = 1'000'000;

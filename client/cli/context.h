@@ -1,0 +1,73 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/hearth.h"
+
+namespace hearth::client {
+
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitInterrupted = 130;
+
+// What every command was told: the options that stand on each of them.
+//
+// Kind: value, filled by the parser before a command runs.
+struct Context {
+  bool json = false;
+  bool insecure = false;
+  bool verbose = false;
+  std::string cluster;  // --cluster, else HEARTH_CLUSTER; empty: embedded
+  std::string tls_dir;
+
+  // The cluster that was named, or an embedded one of `workers` workers that
+  // ends with this command (0: one a core).
+  absl::StatusOr<Cluster> OpenCluster(int workers = 0) const;
+};
+
+// The processes that this binary can be, besides a client. main/ wires them:
+// the command line knows their options, never their insides.
+struct LocalProcess {
+  int workers = 0;
+  int threads = 0;
+  std::string memory;
+  std::string listen;
+  int lifeline_fd = -1;       // ends with whoever holds the other end
+  std::string address;        // a name chosen by the launcher; empty: random
+};
+struct CoordinatorProcess {
+  std::string listen;
+  std::string state_dir;
+  std::string http;
+  int listen_fd = -1;
+  int lifeline_fd = -1;
+  int ready_fd = -1;
+};
+struct WorkerProcess {
+  std::string coordinator;
+  int workers = 1;
+  int threads = 0;
+  std::string listen;
+  std::string advertise;
+  std::string memory;
+  std::string runtime_dir;
+  std::vector<std::string> plugins;
+  bool allow_python = false;
+  int lifeline_fd = -1;  // this is one worker of a keeper: its line to it
+  std::string keeper;    // and the keeper's handover address
+};
+struct ProcessMains {
+  std::function<absl::Status(const LocalProcess&, const Context&)> local;
+  std::function<absl::Status(const CoordinatorProcess&, const Context&)>
+      coordinator;
+  std::function<absl::Status(const WorkerProcess&, const Context&)> worker;
+  std::function<absl::Status(const WorkerProcess&, const Context&)>
+      worker_of_keeper;
+  std::function<absl::Status(int listen_fd)> keeper;
+};
+
+}  // namespace hearth::client
