@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -36,16 +37,19 @@ struct LocalProcess {
   int threads = 0;
   std::string memory;
   std::string listen;
-  int lifeline_fd = -1;       // ends with whoever holds the other end
-  std::string address;        // a name chosen by the launcher; empty: random
+  // From a launcher: ends with whoever holds the other end of the lifeline;
+  // `listen_fd` already listens on `address`.
+  int lifeline_fd = -1;
+  int listen_fd = -1;
+  std::string address;
 };
 struct CoordinatorProcess {
   std::string listen;
   std::string state_dir;
   std::string http;
+  int lifeline_fd = -1;  // as LocalProcess
   int listen_fd = -1;
-  int lifeline_fd = -1;
-  int ready_fd = -1;
+  std::string address;
 };
 struct WorkerProcess {
   std::string coordinator;

@@ -8,21 +8,26 @@
 
 namespace hearth {
 
-// Where a process listens: "unix-abstract:NAME", "unix:PATH" or "host:port".
+// Where a process listens: `host:port`, `[ipv6]:port`, `unix:PATH` or
+// `unix-abstract:NAME`. The one place that reads and writes these texts.
 //
-// Kind: value; the text is what a ready line prints and --cluster takes.
+// Kind:    value.
+// Bound:   a path or name is at most 107 bytes, what sockaddr_un holds.
 struct Address {
-  enum class Kind { kAbstract, kPath, kTcp };
-  Kind kind = Kind::kAbstract;
-  std::string name;  // NAME, PATH or host:port
+  enum class Kind : std::uint8_t { kTcp, kUnixPath, kUnixAbstract };
 
-  // BAD_USAGE naming the text and the three forms.
+  Kind kind = Kind::kTcp;
+  std::string name;        // host, path, or abstract name without its NUL
+  std::uint16_t port = 0;  // kTcp only
+
+  // Fails: bad-usage, saying which form was expected.
   static absl::StatusOr<Address> Parse(absl::string_view text);
-  // An abstract name that nobody can guess.
-  static Address RandomAbstract();
+  static Address Abstract(absl::string_view name);
 
   std::string ToString() const;
-  bool on_this_host() const { return kind != Kind::kTcp; }
+  bool local() const { return kind != Kind::kTcp; }
+
+  friend bool operator==(const Address&, const Address&) = default;
 };
 
 }  // namespace hearth

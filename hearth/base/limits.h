@@ -52,4 +52,32 @@ inline constexpr std::int64_t kFillCheckBytes = 64 * kMiB;
 // More values than this as JSON are refused without -o FILE.
 inline constexpr std::int64_t kJsonValuesMax = 1'000'000;
 
+// What travels beside a segment's descriptor: an element type, 64 axes of 8
+// bytes would not fit, but such matrices have names.
+inline constexpr int kSegmentNoteBytesMax = 256;
+
+// Segments and tickets that one keeper holds; each is a descriptor, so the
+// hard RLIMIT_NOFILE may lower it.
+inline constexpr int kSegmentsHeldMax = 1 << 18;
+
+// Connections that one keeper serves at once: a few for each of a host's
+// processes. More wait in the listener's queue.
+inline constexpr int kKeeperConnectionsMax = 4096;
+
+// Tokens in one batch, lines in one page of a list: 64 KiB at most, well under
+// what a Unix socket takes as one packet.
+inline constexpr int kHandoverBatchMax = 1024;
+
+// Ancestors that a ticket's life may hang on: deeper trees of processes than
+// this are not met.
+inline constexpr int kTicketAncestorsMax = 30;
+
+// A worker that crashed this often within a minute is not started again: its
+// next start would end the same way.
+inline constexpr int kCrashesPerMinuteMax = 3;
+
+// A worker's last words that its story keeps.
+inline constexpr int kStoryLinesMax = 20;
+inline constexpr int kStoryLineBytesMax = 1024;
+
 }  // namespace hearth::limits
