@@ -74,11 +74,10 @@ std::string JsonString(absl::string_view text) {
 
 absl::Status AppendArrayJson(const ArrayView& array, std::string& out) {
   if (!FitsJson(array.shape)) {
-    return Error(
-        Reason::kTooLarge,
-        absl::StrCat("print a result of shape ", ToString(array.shape),
-                     ": it has more than ", limits::kJsonValuesMax,
-                     " values, write it to a file with -o FILE.npy"));
+    return Error(Reason::kTooLarge,
+                 absl::StrCat("print a result of shape ", ToString(array.shape),
+                              ": it has more than ", limits::kJsonValuesMax,
+                              " values, write it to a file with -o FILE.npy"));
   }
   AppendTypeAndShape(array.type, array.shape, out);
   out += ", \"values\": ";

@@ -43,8 +43,8 @@ double ShortestFloat16(std::uint16_t bits) {
     double nearest = 0;
     std::from_chars(text.data(), text.data() + text.size(), nearest);
     if (ToFloat16(nearest) == bits) return nearest;
-    const double unit = std::pow(
-        10.0, std::floor(std::log10(std::fabs(exact))) + 1.0 - digits);
+    const double unit =
+        std::pow(10.0, std::floor(std::log10(std::fabs(exact))) + 1.0 - digits);
     const double beside = nearest + (nearest < exact ? unit : -unit);
     if (ToFloat16(beside) == bits) {
       const absl::string_view again =

@@ -56,10 +56,10 @@ absl::Status FileError(const std::string& path) {
     case EACCES:
     case EPERM:
     case EROFS:
-      return Error(Reason::kNotAllowed,
-                   absl::StrCat(attempt, "not permitted in ", directory, " (",
-                                std::strerror(error),
-                                "); choose another directory"));
+      return Error(
+          Reason::kNotAllowed,
+          absl::StrCat(attempt, "not permitted in ", directory, " (",
+                       std::strerror(error), "); choose another directory"));
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
@@ -96,9 +96,8 @@ absl::Status SetAside(int fd, std::int64_t bytes, const std::string& path) {
   // Some file systems can't say; they will when they are full.
   if (result != 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) {
     const absl::Status status = FileError(path);
-    return Error(ReasonOf(status),
-                 absl::StrCat(status.message(), "; it takes ",
-                              HumanBytes(bytes)));
+    return Error(ReasonOf(status), absl::StrCat(status.message(), "; it takes ",
+                                                HumanBytes(bytes)));
   }
   return absl::OkStatus();
 }
@@ -109,12 +108,12 @@ absl::StatusOr<OutputFile> OutputFile::Create(const std::string& path,
                                               std::int64_t bytes_expected) {
   HEARTH_ASSIGN_OR_RETURN(std::string target, Target(path));
   std::string temporary;
-  UniqueFd fd(open(DirectoryOf(target).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC,
-                   0666));
+  UniqueFd fd(open(DirectoryOf(target).c_str(),
+                   O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666));
   if (!fd.valid() && (errno == EOPNOTSUPP || errno == EISDIR)) {
     temporary = BesideOf(target);
-    fd.Reset(open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC,
-                  0666));
+    fd.Reset(
+        open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666));
   }
   if (!fd.valid()) return FileError(path);
   OutputFile file(std::move(target), std::move(fd), std::move(temporary));

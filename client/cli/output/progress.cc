@@ -43,10 +43,10 @@ std::string ProgressLine(const Progress& progress, int width) {
   const double share = ShareDone(progress);
   const auto bytes = static_cast<std::int64_t>(
       share * static_cast<double>(progress.matrix_bytes));
-  std::string tail = absl::StrFormat(
-      " %3.0f %%  %d/%d  %s  %s", share * 100, progress.blocks_done,
-      progress.blocks_total, HumanBytes(bytes),
-      HumanRate(bytes, progress.elapsed));
+  std::string tail =
+      absl::StrFormat(" %3.0f %%  %d/%d  %s  %s", share * 100,
+                      progress.blocks_done, progress.blocks_total,
+                      HumanBytes(bytes), HumanRate(bytes, progress.elapsed));
   if (const auto left = TimeLeft(progress); left.has_value()) {
     absl::StrAppend(&tail, "  ", HumanDuration(*left), " left");
   }

@@ -6,7 +6,7 @@
 namespace hearth::client {
 namespace {
 
-constexpr int kGap = 2;       // spaces between columns
+constexpr int kGap = 2;        // spaces between columns
 constexpr int kNarrowest = 4;  // what a shortened column keeps
 
 bool ContinuesCodePoint(char byte) {
@@ -55,9 +55,9 @@ void AppendCell(absl::string_view text, int width, Table::Align align,
 }  // namespace
 
 int DisplayWidth(absl::string_view text) {
-  return static_cast<int>(std::count_if(
-      text.begin(), text.end(),
-      [](char byte) { return !ContinuesCodePoint(byte); }));
+  return static_cast<int>(
+      std::count_if(text.begin(), text.end(),
+                    [](char byte) { return !ContinuesCodePoint(byte); }));
 }
 
 std::string Shortened(absl::string_view text, int width) {

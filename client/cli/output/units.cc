@@ -50,7 +50,8 @@ std::string HumanDuration(absl::Duration duration) {
   if (seconds < 0.9995e-3) return absl::StrFormat("%.0f us", seconds * 1e6);
   if (seconds < 0.99995) return absl::StrFormat("%.1f ms", seconds * 1e3);
   if (seconds < 59.995) return absl::StrFormat("%.2f s", seconds);
-  const std::int64_t whole = absl::ToInt64Seconds(duration + absl::Seconds(0.5));
+  const std::int64_t whole =
+      absl::ToInt64Seconds(duration + absl::Seconds(0.5));
   if (whole < 3600) {
     return absl::StrFormat("%d min %02d s", whole / 60, whole % 60);
   }
