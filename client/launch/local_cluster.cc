@@ -19,6 +19,8 @@
 #include "absl/strings/str_split.h"
 #include "hearth/base/address.h"
 #include "hearth/base/error.h"
+#include "hearth/base/id.h"
+#include "hearth/base/program.h"
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
 
@@ -28,17 +30,6 @@ namespace {
 // Descriptors as the child sees them; above the standard three.
 constexpr int kLifelineInChild = 3;
 constexpr int kListenerInChild = 4;
-
-bool IsExecutable(const std::string& path) {
-  return access(path.c_str(), X_OK) == 0;
-}
-
-std::string ThisProgram() {
-  std::array<char, 4096> path{};
-  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size() - 1);
-  return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size))
-                  : std::string();
-}
 
 absl::Status Spawn(const std::vector<std::string>& arguments, int lifeline,
                    int listener, int log, pid_t* pid) {
@@ -88,37 +79,14 @@ absl::StatusOr<UniqueFd> Above(UniqueFd fd, int lowest) {
 
 }  // namespace
 
-absl::StatusOr<std::string> FindBinary() {
-  if (const char* named = std::getenv("HEARTH_BINARY")) {
-    if (IsExecutable(named)) return std::string(named);
-    return Error(Reason::kFileMissing,
-                 absl::StrCat("start a cluster: HEARTH_BINARY names ", named,
-                              ", which can't be executed"));
-  }
-  std::string self = ThisProgram();
-  const std::size_t slash = self.rfind('/');
-  if (slash != std::string::npos && self.substr(slash + 1) == "hearth") {
-    return self;
-  }
-  if (const char* path = std::getenv("PATH")) {
-    for (const absl::string_view folder : absl::StrSplit(path, ':')) {
-      const std::string candidate = absl::StrCat(folder, "/hearth");
-      if (!folder.empty() && IsExecutable(candidate)) return candidate;
-    }
-  }
-  return Error(Reason::kFileMissing,
-               "start a cluster: there is no `hearth` in PATH; set "
-               "HEARTH_BINARY to where it was built or installed");
-}
-
 absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
     const LaunchOptions& options) {
   std::string binary = options.binary;
   if (binary.empty()) {
-    HEARTH_ASSIGN_OR_RETURN(binary, FindBinary());
+    HEARTH_ASSIGN_OR_RETURN(binary, FindHearthProgram());
   }
   std::unique_ptr<LocalCluster> cluster(new LocalCluster);
-  const Address address = Address::RandomAbstract();
+  const Address address = Address::Abstract(absl::StrCat("hearth-", Id::Random().ToString()));
   cluster->address_ = address.ToString();
   HEARTH_ASSIGN_OR_RETURN(UniqueFd listener, ListenUnix(address));
 

@@ -13,7 +13,7 @@ namespace hearth::client {
 struct LaunchOptions {
   int workers = 0;  // 0: one a core
   int threads = 0;  // of a worker; 0: cores / workers, at least 1
-  std::string binary;  // empty: FindBinary()
+  std::string binary;  // empty: FindHearthProgram()
 };
 
 // A cluster of this process's own: `hearth local`, exec'ed, hanging on a
@@ -42,9 +42,5 @@ class LocalCluster {
   UniqueFd lifeline_;
   UniqueFd log_;
 };
-
-// The hearth binary: HEARTH_BINARY, this program itself if it is hearth, else
-// the first `hearth` in PATH. FILE_MISSING saying where it was looked for.
-absl::StatusOr<std::string> FindBinary();
 
 }  // namespace hearth::client

@@ -26,7 +26,7 @@ struct SocketName {
 SocketName NameOf(const Address& address) {
   SocketName name;
   name.address.sun_family = AF_UNIX;
-  const std::size_t skip = address.kind == Address::Kind::kAbstract ? 1 : 0;
+  const std::size_t skip = address.kind == Address::Kind::kUnixAbstract ? 1 : 0;
   const std::size_t room = sizeof(name.address.sun_path) - 1;
   const std::size_t size =
       address.name.size() < room ? address.name.size() : room;

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -32,13 +33,12 @@ class Mapping {
                                     std::int64_t bytes, MapAccess access,
                                     absl::string_view what);
 
-  Mapping(Mapping&& other) noexcept
-      : base_(std::exchange(other.base_, nullptr)),
-        mapped_bytes_(std::exchange(other.mapped_bytes_, 0)),
-        skip_(std::exchange(other.skip_, 0)),
-        bytes_(std::exchange(other.bytes_, 0)),
-        broken_(std::move(other.broken_)) {}
-  Mapping& operator=(Mapping&& other) noexcept;
+  Mapping(Mapping&& other) noexcept { Swap(other); }
+  Mapping& operator=(Mapping&& other) noexcept {
+    Mapping taken(std::move(other));
+    Swap(taken);
+    return *this;
+  }
   ~Mapping();
 
   std::span<const std::byte> bytes() const { return {base_ + skip_, bytes_}; }
@@ -59,6 +59,8 @@ class Mapping {
   absl::Status RemapInPlace(int fd, MapAccess access, absl::string_view what);
 
  private:
+  void Swap(Mapping& other) noexcept;
+
   std::byte* base_ = nullptr;
   std::size_t mapped_bytes_ = 0;
   std::size_t skip_ = 0;  // from base_ to the first byte that was asked for

@@ -24,9 +24,9 @@ struct CgroupMemory {
 
 // What the machine said at one moment. Kind: value.
 struct MemoryInputs {
-  std::int64_t total_bytes = 0;      // MemTotal
+  std::int64_t total_bytes = 0;      // MemTotal; 0: could not be read
   std::int64_t available_bytes = 0;  // MemAvailable
-  std::vector<CgroupMemory> cgroups;
+  std::vector<CgroupMemory> cgroups = {};
 };
 
 // Kind: value.

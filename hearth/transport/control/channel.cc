@@ -18,7 +18,7 @@ namespace hearth {
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(
     absl::string_view address, const ChannelOptions& options) {
   HEARTH_ASSIGN_OR_RETURN(const Address parsed, Address::Parse(address));
-  if (parsed.on_this_host()) {
+  if (parsed.local()) {
     HEARTH_ASSIGN_OR_RETURN(UniqueFd fd, ConnectUnix(parsed));
     if (fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) {
       return ErrnoStatus("make a socket non-blocking");
@@ -32,7 +32,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(
                               "--insecure at both ends to go without"));
   }
   auto channel =
-      grpc::CreateChannel(parsed.name, grpc::InsecureChannelCredentials());
+      grpc::CreateChannel(std::string(address), grpc::InsecureChannelCredentials());
   const auto deadline = std::chrono::system_clock::now() +
                         absl::ToChronoMilliseconds(options.deadline);
   if (!channel->WaitForConnected(deadline)) {
