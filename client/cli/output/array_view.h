@@ -13,11 +13,12 @@ namespace hearth::client {
 //
 // Kind: value. A view: whoever made it keeps the bytes alive.
 struct ArrayView {
-  std::string name;  // "" when it is the only one; else the field: "counts"
+  std::string name =
+      {};  // "" when it is the only one; else the field: "counts"
   ElementType type = ElementType::kFloat64;
-  Shape shape;
+  Shape shape = {};
   Order order = Order::kC;
-  std::span<const std::byte> bytes;  // native byte order, ANY alignment
+  std::span<const std::byte> bytes = {};  // native byte order, ANY alignment
 };
 
 }  // namespace hearth::client

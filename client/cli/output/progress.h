@@ -10,11 +10,11 @@ namespace hearth::client {
 
 // How far a job is, as its coordinator last said.
 struct Progress {
-  std::string what;  // "sum big.npy"
+  std::string what = {};  // "sum big.npy"
   std::int64_t blocks_done = 0;
   std::int64_t blocks_total = 0;  // of this pass; 0: not known yet
   std::int64_t matrix_bytes = 0;
-  absl::Duration elapsed;
+  absl::Duration elapsed = absl::ZeroDuration();
 };
 
 // How long the rest takes at the rate so far; nothing before there is a rate.

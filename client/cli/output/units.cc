@@ -33,7 +33,7 @@ std::string HumanCount(std::int64_t count) {
   std::string digits = absl::StrCat(count);
   const std::size_t first = digits[0] == '-' ? 1 : 0;
   for (std::size_t i = digits.size(); i > first + 3; i -= 3) {
-    digits.insert(i - 3, ",");
+    digits.insert(i - 3, 1, ',');
   }
   return digits;
 }

@@ -94,7 +94,7 @@ TEST(JsonElement, OfAFloat16UsesItsFewDigits) {
 
 TEST(JsonElement, OfABfloat16IsItsFloat32) {
   EXPECT_EQ(Json(ElementType::kBfloat16, std::uint16_t{0x3F80}), "1.0");
-  EXPECT_EQ(Json(ElementType::kBfloat16, std::uint16_t{0x3DCD}), "0.10009766");
+  EXPECT_EQ(Json(ElementType::kBfloat16, std::uint16_t{0x3DCD}), "0.100097656");
 }
 
 TEST(Float16, EveryOneReadsBackFromItsValue) {

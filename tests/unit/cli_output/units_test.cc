@@ -55,7 +55,7 @@ TEST(Progress, ExpectsTheRestToTakeAsLongAsTheFirstHalf) {
 
 TEST(ProgressLine, TellsBlocksBytesRateAndTimeLeft) {
   EXPECT_EQ(ProgressLine(kHalfWay, 90),
-            "sum big.npy  [=============>              ]  50 %  128/256  "
+            "sum big.npy  [==============>             ]  50 %  128/256  "
             "2.0 GiB  1.1 GB/s  2.00 s left");
 }
 
