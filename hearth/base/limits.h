@@ -49,6 +49,9 @@ inline constexpr std::int64_t kMemoryHeadroomBytesMax = 512 * kMiB;
 // this much: 30 ms of work for each look of 0.1 ms.
 inline constexpr std::int64_t kFillCheckBytes = 64 * kMiB;
 
+// The directory of a .npz is read whole: 200,000 arrays of middling names.
+inline constexpr std::int64_t kNpzDirectoryBytesMax = 16 * kMiB;
+
 // More values than this as JSON are refused without -o FILE.
 inline constexpr std::int64_t kJsonValuesMax = 1'000'000;
 
