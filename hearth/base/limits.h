@@ -26,6 +26,10 @@ inline constexpr std::int64_t kShardBytesMax = 1 * kGiB;
 // segments at the workers.
 inline constexpr std::int64_t kInlineBytesMax = 64 * kKiB;
 
+// A dense partial: the Gram matrix of 8,192 float64 columns. Combining needs
+// two of them in a worker at once.
+inline constexpr std::int64_t kPartialBytesMax = 512 * kMiB;
+
 // A name fits a path component and a line of a table.
 inline constexpr int kNameBytesMax = 128;
 

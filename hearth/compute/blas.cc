@@ -86,9 +86,8 @@ std::optional<absl::string_view> ChooseCoreType(
 void PrepareBlasEnvironment() {
   const char* told = std::getenv(kCoreTypeVariable);
   const auto choice = ChooseCoreType(
-      ThisProcessor(), told == nullptr
-                           ? std::nullopt
-                           : std::optional<absl::string_view>(told));
+      ThisProcessor(),
+      told == nullptr ? std::nullopt : std::optional<absl::string_view>(told));
   if (choice.has_value()) {
     setenv(kCoreTypeVariable, std::string(*choice).c_str(), 1);
   }

@@ -16,7 +16,11 @@ namespace hearth {
 
 // CBLAS' numbers, as cblas.h has them.
 enum class BlasOrder : int { kRowMajor = 101, kColumnMajor = 102 };
-enum class BlasTranspose : int { kNone = 111, kTranspose = 112, kConjugate = 113 };
+enum class BlasTranspose : int {
+  kNone = 111,
+  kTranspose = 112,
+  kConjugate = 113
+};
 enum class BlasTriangle : int { kUpper = 121, kLower = 122 };
 
 // The functions we use, each as cblas.h declares it (complex numbers by
