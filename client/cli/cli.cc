@@ -35,7 +35,6 @@ void AddSharedOptions(CLI::App& app, Context& context) {
 }
 
 int ExitStatusOf(const absl::Status& status) {
-  if (status.ok()) return kExitDone;
   if (InterruptGuard::interrupted()) return kExitInterrupted;
   return ReasonOf(status) == Reason::kBadUsage ? kExitUsage : kExitFailed;
 }
@@ -96,7 +95,8 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
     }
   }
   const absl::Status status = line.chosen();
-  if (!status.ok()) PrintError(std::string(status.message()));
+  if (status.ok()) return line.exit_status;
+  PrintError(status.message());
   return ExitStatusOf(status);
 }
 

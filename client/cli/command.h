@@ -14,6 +14,7 @@ struct CommandLine {
   Context context;
   const ProcessMains* mains = nullptr;
   std::function<absl::Status()> chosen;
+  int exit_status = 0;  // of a chosen one that ended well
 };
 
 // Adds a subcommand whose callback makes `run` the chosen one. `examples` are

@@ -47,7 +47,7 @@ struct CoordinatorProcess {
   std::string listen;
   std::string state_dir;
   std::string http;
-  int lifeline_fd = -1;  // as LocalProcess
+  bool child = false;  // of a keeper: finds its lifeline on descriptor 3
   int listen_fd = -1;
   std::string address;
 };
@@ -61,17 +61,19 @@ struct WorkerProcess {
   std::string runtime_dir;
   std::vector<std::string> plugins;
   bool allow_python = false;
-  int lifeline_fd = -1;  // this is one worker of a keeper: its line to it
-  std::string keeper;    // and the keeper's handover address
+  bool child = false;  // one worker of a keeper
+  std::string keeper;  // and that keeper's handover address
 };
+// Each returns the exit status, but for `keeper`, which can't fail.
 struct ProcessMains {
-  std::function<absl::Status(const LocalProcess&, const Context&)> local;
-  std::function<absl::Status(const CoordinatorProcess&, const Context&)>
+  std::function<absl::StatusOr<int>(const LocalProcess&, const Context&)> local;
+  std::function<absl::StatusOr<int>(const CoordinatorProcess&, const Context&)>
       coordinator;
-  std::function<absl::Status(const WorkerProcess&, const Context&)> worker;
-  std::function<absl::Status(const WorkerProcess&, const Context&)>
-      worker_of_keeper;
-  std::function<absl::Status(int listen_fd)> keeper;
+  std::function<absl::StatusOr<int>(const WorkerProcess&, const Context&)>
+      worker;
+  std::function<absl::StatusOr<int>(const WorkerProcess&, const Context&)>
+      one_worker;
+  std::function<int(int starter)> keeper;
 };
 
 }  // namespace hearth::client

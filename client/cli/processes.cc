@@ -6,6 +6,11 @@
 namespace hearth::client {
 namespace {
 
+absl::Status End(CommandLine& line, const absl::StatusOr<int>& exit_status) {
+  if (exit_status.ok()) line.exit_status = *exit_status;
+  return exit_status.status();
+}
+
 // For processes that start this one, not for people.
 void AddHidden(CLI::App* command, const std::string& name, int& value) {
   command->add_option(name, value)->group("");
@@ -18,7 +23,9 @@ void AddLocal(CLI::App& app, CommandLine& line) {
       "  hearth local --workers 5\n"
       "  hearth local --json &        # {\"address\", \"pid\", \"pids\"} once "
       "it is ready",
-      [options, &line] { return line.mains->local(*options, line.context); });
+      [options, &line] {
+        return End(line, line.mains->local(*options, line.context));
+      });
   command->add_option("--workers", options->workers, "Workers; default: cores")
       ->check(CLI::Range(1, 1024));
   command->add_option("--threads", options->threads,
@@ -41,7 +48,7 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
       "  hearth coordinator\n"
       "  hearth coordinator --listen unix-abstract:lab",
       [options, &line] {
-        return line.mains->coordinator(*options, line.context);
+        return End(line, line.mains->coordinator(*options, line.context));
       });
   command->add_option("--listen", options->listen,
                       "Address; default: an abstract Unix socket")
@@ -51,7 +58,7 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
   command->add_option("--http", options->http,
                       "Address of the gateway (not built yet)");
   AddHidden(command, "--listen-fd", options->listen_fd);
-  AddHidden(command, "--lifeline-fd", options->lifeline_fd);
+  command->add_flag("--child", options->child)->group("");
   command->add_option("--address", options->address)->group("");
 }
 
@@ -60,7 +67,11 @@ void AddWorker(CLI::App& app, CommandLine& line) {
   CLI::App* command = AddCommand(
       app, line, "worker", "Workers of this host, and their keeper",
       "  hearth worker --coordinator unix-abstract:lab --workers 4",
-      [options, &line] { return line.mains->worker(*options, line.context); });
+      [options, &line] {
+        return End(line, options->child
+                             ? line.mains->one_worker(*options, line.context)
+                             : line.mains->worker(*options, line.context));
+      });
   command
       ->add_option("--coordinator", options->coordinator,
                    "Address that the coordinator's ready line printed")
@@ -83,17 +94,18 @@ void AddWorker(CLI::App& app, CommandLine& line) {
                       "Library with operations (not built yet)");
   command->add_flag("--allow-python", options->allow_python,
                     "Run Python functions that clients send (not built yet)");
-  AddHidden(command, "--lifeline-fd", options->lifeline_fd);
+  command->add_flag("--child", options->child)->group("");
   command->add_option("--keeper", options->keeper)->group("");
 }
 
 void AddKeeper(CLI::App& app, CommandLine& line) {
-  auto listen_fd = std::make_shared<int>(-1);
-  CLI::App* command =
-      AddCommand(app, line, "keeper", "Holds handed-out segments", "",
-                 [listen_fd, &line] { return line.mains->keeper(*listen_fd); });
+  auto starter = std::make_shared<int>(0);
+  CLI::App* command = AddCommand(
+      app, line, "keeper", "Holds handed-out segments", "", [starter, &line] {
+        return End(line, line.mains->keeper(*starter));
+      });
   command->group("");  // exec'ed by the library, never typed
-  AddHidden(command, "--listen-fd", *listen_fd);
+  AddHidden(command, "--starter", *starter);
 }
 
 }  // namespace

@@ -59,8 +59,8 @@ inline constexpr std::int64_t kNpzDirectoryBytesMax = 16 * kMiB;
 // More values than this as JSON are refused without -o FILE.
 inline constexpr std::int64_t kJsonValuesMax = 1'000'000;
 
-// What travels beside a segment's descriptor: an element type, 64 axes of 8
-// bytes would not fit, but such matrices have names.
+// What travels beside a segment's descriptor: an element type and the shape of
+// any matrix that people make, up to some thirty axes.
 inline constexpr int kSegmentNoteBytesMax = 256;
 
 // Segments and tickets that one keeper holds; each is a descriptor, so the

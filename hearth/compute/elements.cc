@@ -67,7 +67,12 @@ void ReadRun(const std::byte* from, std::int64_t count, To* to) {
   constexpr auto kBytes =
       static_cast<std::int64_t>(sizeof(typename Stored::Bits));
   for (std::int64_t i = 0; i < count; ++i) {
-    to[i] = static_cast<To>(Load<Stored, kSwap>(from + i * kBytes));
+    const auto value = Load<Stored, kSwap>(from + i * kBytes);
+    if constexpr (std::is_integral_v<To>) {
+      to[i] = static_cast<To>(value);
+    } else {
+      to[i] = static_cast<double>(value);
+    }
   }
 }
 

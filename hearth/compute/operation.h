@@ -84,7 +84,8 @@ struct ResultArray {
   ElementType type = ElementType::kFloat64;
   Shape shape;
   Order order = Order::kC;
-  Bytes bytes;  // empty in a plan's declaration, and for a concatenated result
+  Bytes bytes =
+      {};  // empty in a plan's declaration, and for a concatenated result
 };
 
 // What Finish decided: results, or a state to broadcast and another pass over

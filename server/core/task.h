@@ -39,6 +39,7 @@ struct JobPlan {
   BytesRef result;          // concatenate: the segment that tasks write into
   std::string description;  // opaque
   std::int64_t min_run_leaves = 1;  // smaller tasks are not worth a message
+  std::int64_t max_run_leaves = 0;  // 0: no limit
 };
 
 enum class TaskKind : std::uint8_t {

@@ -17,12 +17,34 @@
 
 namespace hearth::testing {
 
+// `data` as a layout of foreign byte order has it in its file.
+inline Bytes AsStored(const MatrixLayout& layout, const std::byte* data) {
+  Bytes stored(data, data + layout.bytes());
+  if (layout.byte_order == ByteOrder::kNative) return stored;
+  const std::int64_t number =
+      BytesOf(layout.type) / (IsComplex(layout.type) ? 2 : 1);
+  for (auto at = stored.begin(); at < stored.end(); at += number) {
+    std::reverse(at, at + number);
+  }
+  return stored;
+}
+
+// A view of one block of it; of all of it where the plan asks for that.
+inline BlockView ViewOf(const Plan& plan, const RowBlock& block,
+                        const MatrixLayout& layout, const std::byte* data,
+                        const Bytes& stored) {
+  BlockView view{block, data + block.element_begin * BytesOf(layout.type), {}};
+  if (plan.needs_whole_matrix()) view.matrix = stored;
+  return view;
+}
+
 // Partials of leaf runs, joined as DESIGN 5 has it: a node is the combination
 // of its two halves, or its left half alone where the leaves end.
 inline absl::StatusOr<Bytes> RunSubtree(
     const Plan& plan, const Partition& partition, const MatrixLayout& layout,
-    const std::byte* data, std::span<const std::byte> state,
-    std::int64_t leaf_begin, int level, Scratch& scratch) {
+    const std::byte* data, const Bytes& stored,
+    std::span<const std::byte> state, std::int64_t leaf_begin, int level,
+    Scratch& scratch) {
   const std::int64_t leaf_blocks = std::int64_t{1} << plan.leaf_blocks_log2();
   if (level == 0) {
     Bytes partial = plan.Begin(state);
@@ -31,20 +53,19 @@ inline absl::StatusOr<Bytes> RunSubtree(
         std::min(partition.block_count(), begin + leaf_blocks);
     for (std::int64_t i = begin; i < end; ++i) {
       const RowBlock block = partition.Block(i);
-      const BlockView view{block,
-                           data + block.element_begin * BytesOf(layout.type)};
+      const BlockView view = ViewOf(plan, block, layout, data, stored);
       HEARTH_RETURN_IF_ERROR(plan.Accumulate(view, state, scratch, partial));
     }
     return partial;
   }
   const std::int64_t half = std::int64_t{1} << (level - 1);
   HEARTH_ASSIGN_OR_RETURN(
-      Bytes left, RunSubtree(plan, partition, layout, data, state, leaf_begin,
-                             level - 1, scratch));
+      Bytes left, RunSubtree(plan, partition, layout, data, stored, state,
+                             leaf_begin, level - 1, scratch));
   if ((leaf_begin + half) * leaf_blocks >= partition.block_count()) return left;
-  HEARTH_ASSIGN_OR_RETURN(Bytes right,
-                          RunSubtree(plan, partition, layout, data, state,
-                                     leaf_begin + half, level - 1, scratch));
+  HEARTH_ASSIGN_OR_RETURN(
+      Bytes right, RunSubtree(plan, partition, layout, data, stored, state,
+                              leaf_begin + half, level - 1, scratch));
   HEARTH_RETURN_IF_ERROR(plan.Combine(left, right));
   return left;
 }
@@ -52,7 +73,7 @@ inline absl::StatusOr<Bytes> RunSubtree(
 // Last block first: the order in which blocks are mapped is nobody's business.
 inline absl::StatusOr<std::vector<ResultArray>> RunConcatenate(
     const Plan& plan, const Partition& partition, const MatrixLayout& layout,
-    const std::byte* data, Scratch& scratch) {
+    const std::byte* data, const Bytes& stored, Scratch& scratch) {
   std::vector<ResultArray> results = plan.DeclareResults();
   MatrixLayout result_layout;
   result_layout.type = results[0].type;
@@ -61,8 +82,7 @@ inline absl::StatusOr<std::vector<ResultArray>> RunConcatenate(
   std::unique_ptr<Scratch> slice = std::make_unique<Scratch>();
   for (std::int64_t i = partition.block_count() - 1; i >= 0; --i) {
     const RowBlock block = partition.Block(i);
-    const BlockView view{block,
-                         data + block.element_begin * BytesOf(layout.type)};
+    const BlockView view = ViewOf(plan, block, layout, data, stored);
     const Plan::ResultSlice where = plan.SliceOf(block);
     std::byte* out = slice->Get(std::max<std::int64_t>(where.bytes, 1));
     HEARTH_RETURN_IF_ERROR(plan.MapBlock(view, scratch, out));
@@ -79,9 +99,11 @@ inline absl::StatusOr<std::vector<ResultArray>> RunSerially(
   HEARTH_ASSIGN_OR_RETURN(std::unique_ptr<Plan> plan,
                           operation.Prepare(layout, arguments));
   const Partition partition(layout);
+  Bytes stored;
+  if (plan->needs_whole_matrix()) stored = AsStored(layout, data);
   Scratch scratch;
   if (plan->concatenates()) {
-    return RunConcatenate(*plan, partition, layout, data, scratch);
+    return RunConcatenate(*plan, partition, layout, data, stored, scratch);
   }
   int levels = 0;
   while ((std::int64_t{1} << (levels + plan->leaf_blocks_log2())) <
@@ -91,8 +113,8 @@ inline absl::StatusOr<std::vector<ResultArray>> RunSerially(
   Bytes state;
   for (int round = 0;; ++round) {
     HEARTH_ASSIGN_OR_RETURN(
-        Bytes partial,
-        RunSubtree(*plan, partition, layout, data, state, 0, levels, scratch));
+        Bytes partial, RunSubtree(*plan, partition, layout, data, stored, state,
+                                  0, levels, scratch));
     if (static_cast<std::int64_t>(partial.size()) > plan->partial_bytes_max()) {
       return absl::InternalError("a partial passed its declared bound");
     }

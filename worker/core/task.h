@@ -89,6 +89,7 @@ struct JobPlan {
   BytesRef result;
   std::string description;
   std::int64_t min_run_leaves = 1;
+  std::int64_t max_run_leaves = 0;
 };
 struct PlanReady {
   std::uint64_t task = 0;

@@ -112,25 +112,29 @@ class TaskQueueCore {
   // One thread and the task it has, if any.
   struct Seat {
     std::optional<Task> task;
-    bool wanted = true;  // false: interrupted, outcome ignored
-    bool idle = true;
+    bool wanted = true;  // false: interrupted, its outcome is ignored
+    bool idle = false;   // it waits for Wake
     bool concatenates = false;
-    bool delivering = false;
     std::int64_t next_leaf = 0;  // the next one to start
     RunStack stack;
     Traffic traffic;
     absl::Time started_at;
   };
 
+  // How the last step went.
   void Absorb(Seat& seat, Outcome outcome, absl::Time now,
               std::vector<QueueAction>& actions);
+  void AbsorbWhole(Seat& seat, Report report, absl::Time now);
   Step NextStep(Seat& seat, absl::Time now);
-  void Finish(Seat& seat, std::vector<BytesRef> partials, absl::Time now);
+  bool StartNextTask(Seat& seat, absl::Time now);
+  // Reports every run of the stack, and ends the task.
+  void CommitRuns(Seat& seat, std::vector<BytesRef> partials, absl::Time now);
   void Fail(Seat& seat, absl::Status status, absl::Time now);
-  void Abandon(int thread, std::vector<QueueAction>& actions);
+
   template <class Predicate>
   void DropTasksIf(Predicate unwanted, std::vector<QueueAction>& actions);
-  void AddWake(std::vector<QueueAction>& actions) const;
+  void Wakes(std::vector<QueueAction>& actions) const;
+  void Flush(std::vector<QueueAction>& actions);
 
   std::map<std::uint64_t, JobBrief> jobs_;
   std::deque<Task> waiting_;

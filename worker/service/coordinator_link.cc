@@ -42,7 +42,7 @@ class CoordinatorLink::Stream
   void Stop() {
     outbox_.Close();
     context_.TryCancel();
-    ReleaseHold();
+    RemoveHold();
     std::unique_lock lock(mutex_);
     done_changed_.wait(lock, [this] { return done_; });
   }

@@ -31,6 +31,9 @@ absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
   HEARTH_ASSIGN_OR_RETURN(
       context->plan_,
       operation->Prepare(context->source_->layout(), arguments));
+  if (context->plan_->needs_whole_matrix()) {
+    HEARTH_ASSIGN_OR_RETURN(context->whole_, context->source_->Whole());
+  }
   if (brief.concatenates() && brief.has_result()) {
     context->result_token_ = FromWire(brief.result()).token;
     HEARTH_ASSIGN_OR_RETURN(context->result_,

@@ -32,6 +32,8 @@ class JobContext {
     return result_.has_value() ? &*result_ : nullptr;
   }
 
+  // The whole matrix, for a plan that needs it; else empty.
+  std::span<const std::byte> whole() const { return whole_; }
   const Id& result_token() const { return result_token_; }
 
   std::int64_t leaf_count() const;
@@ -46,6 +48,7 @@ class JobContext {
   std::shared_ptr<const MatrixSource> source_;
   std::map<std::string, std::shared_ptr<const MatrixSource>> parameters_;
   std::unique_ptr<Plan> plan_;
+  std::span<const std::byte> whole_;
   std::optional<OpenSegment> result_;
   Id result_token_;
 };

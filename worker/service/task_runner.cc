@@ -99,7 +99,8 @@ absl::Status TaskRunner::AccumulateLeaf(const ComputeLeaf& step,
     if (interrupted_) return Interrupted();
     HEARTH_RETURN_IF_ERROR(reader_->Visit(
         job.context->source().partition().Block(i),
-        [&](const BlockView& view) {
+        [&](BlockView view) {
+          view.matrix = job.context->whole();
           return plan.Accumulate(view, *job.state, scratch_, partial);
         }));
   }
@@ -117,7 +118,8 @@ absl::Status TaskRunner::WriteSlices(const JobCache::Opened& job,
     const Plan::ResultSlice slice = plan.SliceOf(block);
     std::byte* out = slice_.Get(slice.bytes);
     HEARTH_RETURN_IF_ERROR(
-        reader_->Visit(block, [&](const BlockView& view) {
+        reader_->Visit(block, [&](BlockView view) {
+          view.matrix = job.context->whole();
           return plan.MapBlock(view, scratch_, out);
         }));
     // Written, not mapped: a late writer can't stand in the way of the seal.
