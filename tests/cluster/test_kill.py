@@ -69,10 +69,13 @@ class Round:
 
     def victims(self, local, workers):
         below = children_of([local.process.pid])
-        keeper = parent_of(workers[0]["pid"])
-        one = self.chance.choice(workers)["pid"]
-        return {"worker": [one], "keeper": [keeper], "coordinator": [local.process.pid],
-                "client": [self.client], "all": [*below, self.client]}[self.victim]
+        crew = [worker["pid"] for worker in workers]
+        keeper = parent_of(crew[0])
+        coordinator = [pid for pid in local.pids if pid not in (*crew, keeper)]
+        assert coordinator, "no process but the keeper and its workers"
+        return {"worker": [self.chance.choice(crew)], "keeper": [keeper],
+                "coordinator": coordinator, "client": [self.client],
+                "all": [*below, self.client]}[self.victim]
 
     def run(self):
         shmem, names = meminfo()["Shmem"], dev_shm()
