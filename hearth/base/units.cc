@@ -28,10 +28,12 @@ std::optional<std::int64_t> BytesOfUnit(absl::string_view unit) {
   return bytes;
 }
 
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
 // How many digits `text` begins with.
 std::size_t CountDigits(absl::string_view text) {
   std::size_t count = 0;
-  while (count < text.size() && absl::ascii_isdigit(text[count])) ++count;
+  while (count < text.size() && IsDigit(text[count])) ++count;
   return count;
 }
 

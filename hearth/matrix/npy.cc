@@ -170,7 +170,9 @@ absl::StatusOr<std::string> FormatNpyHeader(const MatrixLayout& layout) {
                  absl::StrCat("write a .npy header: the shape ", fault,
                               "; no reader could use it"));
   }
-  const bool fortran = layout.order == Order::kFortran;
+  // One axis has one order: NumPy calls it C, and some readers know no other.
+  const bool fortran =
+      layout.order == Order::kFortran && layout.axis_count() > 1;
   std::string descr(NpyCodeOf(layout.type));
   if (layout.byte_order == ByteOrder::kForeign && descr[0] == '<') {
     descr[0] = '>';

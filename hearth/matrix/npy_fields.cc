@@ -20,6 +20,8 @@ namespace {
 
 constexpr std::size_t kExcerptBytes = 40;
 
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
 class FieldReader {
  public:
   FieldReader(absl::string_view text, absl::string_view file)
@@ -154,7 +156,7 @@ absl::StatusOr<std::int64_t> FieldReader::ReadLength() {
   rest_ = absl::StripLeadingAsciiWhitespace(rest_);
   std::size_t size = absl::StartsWith(rest_, "-") ? 1 : 0;
   const std::size_t first_digit = size;
-  while (size < rest_.size() && absl::ascii_isdigit(rest_[size])) ++size;
+  while (size < rest_.size() && IsDigit(rest_[size])) ++size;
   const absl::string_view digits =
       rest_.substr(first_digit, size - first_digit);
   if (digits.empty()) {

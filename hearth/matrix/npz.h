@@ -8,18 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "hearth/matrix/npy.h"
+#include "hearth/matrix/read_range.h"
 
 namespace hearth {
-
-// Fills `into` with the file's bytes from `offset` on; asked only for ranges
-// within the file.
-using ReadRange = absl::FunctionRef<absl::Status(std::int64_t offset,
-                                                 std::span<std::byte> into)>;
 
 // Where a member's bytes lie: a whole .npy file within the file.
 struct NpzRange {

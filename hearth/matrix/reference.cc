@@ -1,6 +1,5 @@
 #include "hearth/matrix/reference.h"
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
@@ -13,6 +12,11 @@ namespace {
 
 constexpr absl::string_view kArchiveThenMember = ".npz:";
 
+bool IsLetter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
 // Empty for a good name.
 std::string FaultOfName(absl::string_view name) {
   if (name.empty()) return "it is empty";
@@ -20,11 +24,11 @@ std::string FaultOfName(absl::string_view name) {
     return absl::StrCat("it has ", name.size(), " bytes, more than ",
                         limits::kNameBytesMax);
   }
-  if (!absl::ascii_isalpha(name[0]) && name[0] != '_') {
+  if (!IsLetter(name[0]) && name[0] != '_') {
     return "it begins with neither a letter nor an underscore";
   }
   for (const char c : name) {
-    if (!absl::ascii_isalnum(c) && !absl::StrContains("_.-", c)) {
+    if (!IsLetter(c) && !IsDigit(c) && !absl::StrContains("_.-", c)) {
       return absl::StrCat("it contains ", Quoted(absl::string_view(&c, 1)));
     }
   }

@@ -297,6 +297,29 @@ TEST(NpzWriter, UsesZip64WhereAnArrayOrAnOffsetPasses4GiB) {
   EXPECT_EQ(Find(file, "larger")->bytes, 128 + 10 * limits::kGiB);
 }
 
+TEST(FindNpzArray, SurvivesDamageToAZip64Directory) {
+  NpzWriter writer;
+  SparseFile arrays;
+  for (const char* name : {"large", "behind"}) {
+    const MatrixLayout layout = Float64({640 << 20});
+    arrays.Append(*writer.BeginArray(name, layout, 0));
+    arrays.Skip(layout.bytes());
+  }
+  std::string directory = writer.Finish();
+  for (char& byte : directory) {
+    const char before = byte;
+    for (const int value : {0, 1, 0x10, 0x7f, 0x80, 0xff}) {
+      byte = static_cast<char>(value);
+      SparseFile file = arrays;
+      file.Append(directory);
+      const auto header = FindArray(file, "behind");
+      if (!header.ok()) continue;
+      EXPECT_LE(header->payload_offset + header->layout.bytes(), file.bytes());
+    }
+    byte = before;
+  }
+}
+
 TEST(NpzWriter, RefusesNamesThatAreEmptyLongOrTaken) {
   NpzWriter writer;
   ASSERT_THAT(writer.BeginArray("a", Float64({3}), 0), IsOk());
