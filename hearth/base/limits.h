@@ -46,6 +46,10 @@ inline constexpr std::int64_t kMemoryHeadroomBytesMax = 512 * kMiB;
 // this much: 30 ms of work for each look of 0.1 ms.
 inline constexpr std::int64_t kFillCheckBytes = 64 * kMiB;
 
+// Mapped at once of a file that is read by windows, in each thread: eight
+// threads stay below 200 MiB.
+inline constexpr std::int64_t kWindowBytes = 16 * kMiB;
+
 // More values than this as JSON are refused without -o FILE.
 inline constexpr std::int64_t kJsonValuesMax = 1'000'000;
 
