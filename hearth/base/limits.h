@@ -36,6 +36,16 @@ inline constexpr int kMessageBytesMax = 4 * static_cast<int>(kMiB);
 // under 2 KiB.
 inline constexpr std::int64_t kNpyHeaderBytesMax = 64 * kKiB;
 
+// Kept back of each memory limit: the page tables of a segment are 0.2 % of it
+// in each process that maps it, and others run there too.
+inline constexpr std::int64_t kMemoryHeadroomDivisor = 64;
+inline constexpr std::int64_t kMemoryHeadroomBytesMin = 8 * kMiB;
+inline constexpr std::int64_t kMemoryHeadroomBytesMax = 512 * kMiB;
+
+// Filling a segment looks at the memory limits again each time it has touched
+// this much: 30 ms of work for each look of 0.1 ms.
+inline constexpr std::int64_t kFillCheckBytes = 64 * kMiB;
+
 // More values than this as JSON are refused without -o FILE.
 inline constexpr std::int64_t kJsonValuesMax = 1'000'000;
 
