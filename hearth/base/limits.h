@@ -19,9 +19,16 @@ inline constexpr std::int64_t kRowBlockBytesMax = 16 * kMiB;
 inline constexpr std::int64_t kRowBlockBytesMin = 1 * kMiB;
 inline constexpr std::int64_t kRowBlocksAimedAt = 256;
 
+// What is placed, fetched again or lost as one: at 10 Gbit/s, a second.
+inline constexpr std::int64_t kShardBytesMax = 1 * kGiB;
+
 // Partials and results up to here ride in messages; larger ones stay in
 // segments at the workers.
 inline constexpr std::int64_t kInlineBytesMax = 64 * kKiB;
+
+// A dense partial: the Gram matrix of 8,192 float64 columns. Combining needs
+// two of them in a worker at once.
+inline constexpr std::int64_t kPartialBytesMax = 512 * kMiB;
 
 // A name fits a path component and a line of a table.
 inline constexpr int kNameBytesMax = 128;
@@ -45,6 +52,9 @@ inline constexpr std::int64_t kMemoryHeadroomBytesMax = 512 * kMiB;
 // Filling a segment looks at the memory limits again each time it has touched
 // this much: 30 ms of work for each look of 0.1 ms.
 inline constexpr std::int64_t kFillCheckBytes = 64 * kMiB;
+
+// The directory of a .npz is read whole: 200,000 arrays of middling names.
+inline constexpr std::int64_t kNpzDirectoryBytesMax = 16 * kMiB;
 
 // More values than this as JSON are refused without -o FILE.
 inline constexpr std::int64_t kJsonValuesMax = 1'000'000;

@@ -54,6 +54,10 @@ struct BlockView {
   RowBlock block;
   const std::byte* data =
       nullptr;  // block.element_count elements in storage order; ANY alignment
+  // Set for a plan that needs_whole_matrix(), empty for others: layout.bytes()
+  // bytes as the matrix lies in memory or file, so at any alignment and in the
+  // LAYOUT's byte order, not always in the native one. `data` may be null then.
+  std::span<const std::byte> matrix;
 };
 
 // Memory a thread reuses from block to block, so that a task allocates once.
@@ -80,7 +84,8 @@ struct ResultArray {
   ElementType type = ElementType::kFloat64;
   Shape shape;
   Order order = Order::kC;
-  Bytes bytes;  // empty in a plan's declaration, and for a concatenated result
+  Bytes bytes =
+      {};  // empty in a plan's declaration, and for a concatenated result
 };
 
 // What Finish decided: results, or a state to broadcast and another pass over
@@ -113,6 +118,14 @@ class Plan {
   virtual std::int64_t partial_bytes_max() const = 0;  // 0 when it concatenates
   virtual std::int64_t scratch_bytes_max() const = 0;
   virtual bool uses_blas() const { return false; }
+
+  // Some operations can't be computed from one row block alone: the Gram matrix
+  // of a column-major matrix needs every pair of columns, but its blocks are
+  // runs of columns. Such a plan is given the whole matrix, mapped, with each
+  // block; the block's index then only says which share of the work is meant
+  // (ShareOf), and the shares of all blocks are the whole work. Each byte is
+  // still read about once in all.
+  virtual bool needs_whole_matrix() const { return false; }
 
   // Names, types, shapes and orders of what Finish (or the concatenation)
   // gives; bytes left empty.

@@ -32,13 +32,18 @@ enum class ByteOrder : std::uint8_t { kNative = 0, kForeign = 1 };
 struct NamedElementType {
   ElementType type;
   ByteOrder byte_order;
+
+  friend bool operator==(const NamedElementType&,
+                         const NamedElementType&) = default;
 };
+
+// For numbers that came from outside; every function below needs a known one.
+bool IsKnown(std::uint32_t number);
 
 std::int64_t BytesOf(ElementType type);      // of one element: 1 to 16
 absl::string_view NameOf(ElementType type);  // NumPy's name: "float64"
-absl::string_view NpyCodeOf(
-    ElementType type);               // little-endian descr: "<f8", "|b1"
-bool IsKnown(std::uint32_t number);  // for numbers that came from outside
+// Little-endian descr: "<f8", "|b1"; empty for bfloat16, which has none.
+absl::string_view NpyCodeOf(ElementType type);
 
 bool IsComplex(ElementType type);
 bool IsFloat(ElementType type);    // float16, bfloat16, float32, float64
@@ -49,5 +54,14 @@ bool IsSigned(ElementType type);   // int8-64
 // "double", "bfloat16". BAD_USAGE names the text and lists what is accepted;
 // structured, object, string and time types are refused by name.
 absl::StatusOr<NamedElementType> ParseElementType(absl::string_view text);
+
+// What NumPy means by a name or code that Hearth refuses: "a string type",
+// "the Python object type", ...; empty where NumPy knows none either.
+absl::string_view RefusedKindOf(absl::string_view text);
+
+// The end of a refusal: what to use instead.
+inline constexpr absl::string_view kElementTypesAccepted =
+    "bool, int8 to int64, uint8 to uint64, float16 to float64, complex64, "
+    "complex128 or, for raw files, bfloat16";
 
 }  // namespace hearth

@@ -48,7 +48,7 @@ class Partition {
 
  private:
   int cut_axes_ = 0;
-  std::int64_t slice_elements_ = 0;
+  std::int64_t slice_elements_ = 0;  // of an empty matrix
   std::int64_t slices_per_block_ = 1;
   std::int64_t slices_per_run_ = 1;
   std::int64_t blocks_per_run_ = 1;

@@ -1,0 +1,60 @@
+#include "hearth/base/quoted.h"
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace hearth {
+namespace {
+
+// The length of the well-formed UTF-8 sequence beyond ASCII that `text` begins
+// with; 0 for none. The two bytes of U+0080 to U+009F are control characters
+// of terminals, so they count as none.
+std::size_t Utf8Length(absl::string_view text) {
+  const auto byte = [text](std::size_t i) {
+    return static_cast<unsigned char>(text[i]);
+  };
+  const auto continues = [&](std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < to; ++i) {
+      if (i >= text.size() || (byte(i) & 0xC0) != 0x80) return false;
+    }
+    return true;
+  };
+  const unsigned char first = byte(0);
+  if (first >= 0xC2 && first <= 0xDF && continues(1, 2)) {
+    return first == 0xC2 && byte(1) < 0xA0 ? 0 : 2;
+  }
+  if (first >= 0xE0 && first <= 0xEF && continues(1, 3)) {
+    if (first == 0xE0 && byte(1) < 0xA0) return 0;  // overlong
+    if (first == 0xED && byte(1) > 0x9F) return 0;  // a surrogate
+    return 3;
+  }
+  if (first >= 0xF0 && first <= 0xF4 && continues(1, 4)) {
+    if (first == 0xF0 && byte(1) < 0x90) return 0;
+    if (first == 0xF4 && byte(1) > 0x8F) return 0;
+    return 4;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string Quoted(absl::string_view text, std::size_t bytes_max) {
+  std::string quoted = "\"";
+  while (!text.empty()) {
+    if (quoted.size() > bytes_max) {
+      quoted += "...";
+      break;
+    }
+    std::size_t length = Utf8Length(text);
+    if (length > 0) {
+      quoted.append(text.data(), length);
+    } else {
+      length = 1;
+      quoted += text[0] == '\'' ? "'" : absl::CHexEscape(text.substr(0, 1));
+    }
+    text.remove_prefix(length);
+  }
+  return quoted + "\"";
+}
+
+}  // namespace hearth

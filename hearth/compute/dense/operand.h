@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "hearth/compute/elements.h"
+#include "hearth/compute/operation.h"
+
+namespace hearth {
+
+// A vector that a matrix is multiplied with: read in pieces, so that a long one
+// needs no memory of ours.
+//
+// Kind: value of a view; the bytes outlive it.
+class VectorOperand {
+ public:
+  // BAD_USAGE when the argument is not given; BAD_PARAMETER when it is not a
+  // vector of `length` elements, naming both lengths. `meaning` is what
+  // `length` counts: "columns".
+  static absl::StatusOr<VectorOperand> Find(absl::string_view operation,
+                                            absl::string_view name,
+                                            const Arguments& arguments,
+                                            std::int64_t length,
+                                            absl::string_view meaning);
+
+  ElementType type() const { return type_.type; }
+
+  // Elements [begin, begin + count), converted: in place where they are native
+  // float64 already (then at any alignment), else in `buffer`.
+  template <class A>
+  const std::byte* Read(std::int64_t begin, std::int64_t count,
+                        A* buffer) const {
+    const std::byte* from = bytes_ + begin * BytesOf(type_.type);
+    if (std::is_same_v<A, double> && type_.type == ElementType::kFloat64 &&
+        type_.byte_order == ByteOrder::kNative) {
+      return from;
+    }
+    ReadElements(type_, from, count, buffer);
+    return reinterpret_cast<const std::byte*>(buffer);
+  }
+
+ private:
+  NamedElementType type_{};
+  const std::byte* bytes_ = nullptr;
+};
+
+}  // namespace hearth

@@ -1,0 +1,48 @@
+#include "hearth/compute/half.h"
+
+#include <bit>
+#include <cmath>
+
+namespace hearth {
+
+double DoubleFromFloat16(std::uint16_t bits) {
+  const int exponent = bits >> 10 & 0x1f;
+  const double fraction = bits & 0x3ff;
+  double magnitude = 0;
+  if (exponent == 0x1f) {
+    magnitude = fraction == 0 ? HUGE_VAL : std::nan("");
+  } else if (exponent == 0) {
+    magnitude = fraction * 0x1p-24;
+  } else {
+    magnitude = std::ldexp(fraction + 1024, exponent - 25);
+  }
+  return (bits & 0x8000) != 0 ? -magnitude : magnitude;
+}
+
+double DoubleFromBfloat16(std::uint16_t bits) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+}
+
+std::uint16_t Float16FromDouble(double value) {
+  if (std::isnan(value)) return 0x7e00;
+  const unsigned sign = std::signbit(value) ? 0x8000 : 0;
+  const double magnitude = std::fabs(value);
+  // The first value that rounds up to infinity: halfway from 65504 to 65536.
+  if (magnitude >= 65520) return static_cast<std::uint16_t>(sign | 0x7c00);
+  // Adding a power of two whose last place is the half's last place there
+  // rounds as the half would: to nearest, ties to even.
+  int exponent = 0;
+  std::frexp(magnitude, &exponent);
+  const int last_place = (exponent - 11 < -24) ? -24 : exponent - 11;
+  const double rounder = std::ldexp(1.5, last_place + 52);
+  const double rounded = (magnitude + rounder) - rounder;
+  const auto units = static_cast<unsigned>(std::ldexp(rounded, 24));
+  if (units < 0x400) return static_cast<std::uint16_t>(sign | units);
+  std::frexp(rounded, &exponent);
+  const auto fraction =
+      static_cast<unsigned>(std::ldexp(rounded, 11 - exponent));
+  return static_cast<std::uint16_t>(
+      sign | (static_cast<unsigned>(exponent + 14) << 10) | (fraction - 0x400));
+}
+
+}  // namespace hearth

@@ -1,0 +1,224 @@
+// Panels to accumulators: the three ways that elements reach lanes.
+//
+// An Op (lanes.h) also says how finished lanes join what is kept of them:
+//   Commit(parts, count, source, accumulators, index)
+#pragma once
+
+#include "hearth/compute/kernels/kernel.h"
+#include "hearth/compute/kernels/variants/lanes.h"
+
+namespace hearth::kernels::HEARTH_KERNEL_VARIANT {
+
+// Where the elements of a run of accumulators lie: for an Op that has to look
+// again.
+struct Source {
+  const std::byte* data;           // first element of the first accumulator
+  std::int64_t accumulator_bytes;  // from an accumulator's first element to the
+                                   // next one's
+  std::int64_t rows;
+  std::int64_t
+      row_bytes;  // from an element to the next of the same accumulator
+};
+
+// Lanes kept on the stack at once.
+inline constexpr int kTileLanes = 1024;
+
+template <class Op>
+struct Tile {
+  Tile() {
+    for (int c = 0; c < Op::kParts; ++c)
+      parts[c] = reinterpret_cast<std::byte*>(values[c]);
+  }
+  std::byte* parts[Op::kParts];
+  alignas(64) typename Op::Lane values[Op::kParts][kTileLanes];
+};
+
+// Joins lanes [0, groups * width) in a fixed tree, group to group, to [0,
+// width). `groups` is a power of two.
+template <class Op>
+void FoldLanes(std::byte* const* parts, std::int64_t groups,
+               std::int64_t width) {
+  for (std::int64_t half = groups / 2; half >= 1; half /= 2) {
+    MergeLanes<Op>(parts, 0, parts, half * width, half * width);
+  }
+}
+
+// A wide panel: tiles of columns, a lane each.
+template <class Op>
+void ReduceWide(const std::byte* data, std::int64_t rows, std::int64_t width,
+                std::byte* const* accumulators, std::int64_t index) {
+  Tile<Op> tile;
+  const std::int64_t stride = width * kElementBytes<Op>;
+  for (std::int64_t k = 0; k < width; k += kTileLanes) {
+    const std::int64_t now = k + kTileLanes < width ? kTileLanes : width - k;
+    const std::byte* from = data + k * kElementBytes<Op>;
+    ClearLanes<Op>(tile.parts, now);
+    AddRows<Op>(from, rows, now, stride, tile.parts);
+    Op::Commit(tile.parts, now, {from, kElementBytes<Op>, rows, stride},
+               accumulators, index + k);
+  }
+}
+
+// Lanes that a narrow panel is spread over, at least.
+template <class Op>
+inline constexpr int kSpreadLanes = 256 / kLaneBytes<Op>;
+
+// A narrow and long panel: `groups` rows side by side as one, so that its lanes
+// fill registers; then the groups are folded.
+template <class Op>
+void ReduceNarrow(const std::byte* data, std::int64_t rows, std::int64_t width,
+                  std::int64_t groups, std::byte* const* accumulators,
+                  std::int64_t index) {
+  Tile<Op> tile;
+  const std::int64_t lanes = groups * width;
+  const std::int64_t stride = lanes * kElementBytes<Op>;
+  const std::int64_t whole = rows / groups;
+  ClearLanes<Op>(tile.parts, lanes);
+  AddRows<Op>(data, whole, lanes, stride, tile.parts);
+  AddRows<Op>(data + whole * stride, 1, rows % groups * width, stride,
+              tile.parts);
+  FoldLanes<Op>(tile.parts, groups, width);
+  Op::Commit(tile.parts, width,
+             {data, kElementBytes<Op>, rows, width * kElementBytes<Op>},
+             accumulators, index);
+}
+
+// Lanes of one short row. Rows are taken kRowBatch at a time: their lanes are
+// transposed, so that folding works on whole registers.
+template <class Op>
+inline constexpr int kRowLanes = 64 / kLaneBytes<Op>;
+template <class Op>
+inline constexpr int kRowBatch =
+    kTileLanes / kRowLanes<Op> < 64 ? kTileLanes / kRowLanes<Op> : 64;
+
+// kRows rows from `data` on, each to kRowLanes lanes from `index` on.
+template <class Op, int kRows>
+inline void AddShortRows(const std::byte* data, std::int64_t length,
+                         std::byte* const* parts, std::int64_t index) {
+  constexpr int kN = kRegisterLanes<typename Op::Lane>;
+  constexpr int kVectors = kRowLanes<Op> / kN;
+  const std::int64_t row_bytes = length * kElementBytes<Op>;
+  Lanes<Op, kN> lanes[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v)
+      lanes[r][v] =
+          LoadLanes<Op, kN>(parts, index + r * kRowLanes<Op> + v * kN);
+  }
+  std::int64_t i = 0;
+  for (; i + kRowLanes<Op> <= length; i += kRowLanes<Op>) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v)
+        Op::template Add<kN>(lanes[r][v], data + r * row_bytes +
+                                              (i + v * kN) * kElementBytes<Op>);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v)
+      StoreLanes<Op, kN>(lanes[r][v], parts,
+                         index + r * kRowLanes<Op> + v * kN);
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (std::int64_t k = i; k < length; ++k) {
+      const std::int64_t at = index + r * kRowLanes<Op> + k - i;
+      auto lane = LoadLanes<Op, 1>(parts, at);
+      Op::template Add<1>(lane, data + r * row_bytes + k * kElementBytes<Op>);
+      StoreLanes<Op, 1>(lane, parts, at);
+    }
+  }
+}
+
+template <class Op>
+void ReduceShortRows(const std::byte* data, std::int64_t panels,
+                     std::int64_t length, std::byte* const* accumulators) {
+  constexpr int kRegisterRows =
+      kRowLanes<Op> / kRegisterLanes<typename Op::Lane> >= 4   ? 1
+      : kRowLanes<Op> / kRegisterLanes<typename Op::Lane> == 2 ? 2
+                                                               : 4;
+  Tile<Op> tile;
+  Tile<Op> turned;
+  const std::int64_t row_bytes = length * kElementBytes<Op>;
+  for (std::int64_t p = 0; p < panels; p += kRowBatch<Op>) {
+    const std::int64_t now =
+        p + kRowBatch<Op> < panels ? kRowBatch<Op> : panels - p;
+    const std::byte* from = data + p * row_bytes;
+    ClearLanes<Op>(tile.parts, now * kRowLanes<Op>);
+    std::int64_t r = 0;
+    for (; r + kRegisterRows <= now; r += kRegisterRows)
+      AddShortRows<Op, kRegisterRows>(from + r * row_bytes, length, tile.parts,
+                                      r * kRowLanes<Op>);
+    for (; r < now; ++r)
+      AddShortRows<Op, 1>(from + r * row_bytes, length, tile.parts,
+                          r * kRowLanes<Op>);
+    for (int c = 0; c < Op::kParts; ++c) {
+      for (std::int64_t row = 0; row < now; ++row) {
+        for (int lane = 0; lane < kRowLanes<Op>; ++lane)
+          turned.values[c][lane * now + row] =
+              tile.values[c][row * kRowLanes<Op> + lane];
+      }
+    }
+    FoldLanes<Op>(turned.parts, kRowLanes<Op>, now);
+    Op::Commit(turned.parts, now, {from, row_bytes, length, kElementBytes<Op>},
+               accumulators, p);
+  }
+}
+
+// Rows up to here share registers with their neighbours; longer ones have
+// enough of their own to pay for a fold each.
+inline constexpr std::int64_t kShortRowMax = 4096;
+
+template <class Op>
+void ReducePanels(const Panels& panels, std::byte* const* accumulators) {
+  const auto [data, count, rows, width] = panels;
+  if (rows == 0 || width == 0) return;
+  if (width == 1 && rows <= kShortRowMax && count > 1) {
+    ReduceShortRows<Op>(data, count, rows, accumulators);
+    return;
+  }
+  std::int64_t groups = 1;
+  while (groups * width < kSpreadLanes<Op>) groups *= 2;
+  const std::int64_t panel_bytes = rows * width * kElementBytes<Op>;
+  for (std::int64_t p = 0; p < count; ++p) {
+    if (groups > 1 && rows >= 4 * groups) {
+      ReduceNarrow<Op>(data + p * panel_bytes, rows, width, groups,
+                       accumulators, p * width);
+    } else {
+      ReduceWide<Op>(data + p * panel_bytes, rows, width, accumulators,
+                     p * width);
+    }
+  }
+}
+
+// An Op whose lanes are what is kept.
+template <class Derived>
+struct KeepsItsLanes {
+  static void Commit(std::byte* const* parts, std::int64_t count, const Source&,
+                     std::byte* const* accumulators, std::int64_t index) {
+    MergeLanes<Derived>(accumulators, index, parts, 0, count);
+  }
+};
+
+template <class Op>
+void MergeKept(std::byte* const* left, std::byte* const* right,
+               std::int64_t count) {
+  MergeLanes<Op>(left, 0, right, 0, count);
+}
+
+template <class Op>
+constexpr Kernel KernelOf() {
+  Kernel kernel{};
+  kernel.components = Op::kParts;
+  for (int c = 0; c < Op::kParts; ++c)
+    kernel.component_bytes[c] = kLaneBytes<Op>;
+  kernel.clear = &ClearLanes<Op>;
+  kernel.reduce = &ReducePanels<Op>;
+  kernel.merge = &MergeKept<Op>;
+  return kernel;
+}
+
+}  // namespace hearth::kernels::HEARTH_KERNEL_VARIANT

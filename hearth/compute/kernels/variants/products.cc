@@ -1,0 +1,212 @@
+#include "hearth/compute/kernels/products.h"
+
+#include "hearth/compute/kernels/variants/simd.h"
+
+namespace hearth::kernels::HEARTH_KERNEL_VARIANT {
+
+// products.cc beside this folder declares it once a variant.
+const ProductKernels* FindProducts(Scalar scalar);
+
+namespace {
+
+constexpr int kN = kRegisterLanes<double>;
+
+template <class Element, int N>
+[[gnu::always_inline]] inline Vector<double, N> LoadWide(
+    const std::byte* from) {
+  return Convert<double, typename Element::Wide, N>(
+      Element::template Load<N>(from));
+}
+
+// The sum of N lanes, as a tree: lane i takes in lane i + N/2, and so on. So a
+// register's lanes are summed as the same lanes in several registers are.
+template <int N>
+[[gnu::always_inline]] inline double SumOf(Vector<double, N> lanes) {
+  if constexpr (N == 1) {
+    return lanes;
+  } else if constexpr (N == 2) {
+    return lanes[0] + lanes[1];
+  } else if constexpr (N == 4) {
+    return SumOf<2>(__builtin_shufflevector(lanes, lanes, 0, 1) +
+                    __builtin_shufflevector(lanes, lanes, 2, 3));
+  } else {
+    return SumOf<4>(__builtin_shufflevector(lanes, lanes, 0, 1, 2, 3) +
+                    __builtin_shufflevector(lanes, lanes, 4, 5, 6, 7));
+  }
+}
+
+// Element k goes to lane k % kLanes.
+template <class Element, int kLanes>
+struct DotLanes {
+  static constexpr int kVectors = kLanes / kN;
+  static constexpr int kBytes = sizeof(typename Element::Stored);
+  Vector<double, kN> lane[kVectors];
+
+  [[gnu::always_inline]] void Clear() {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) lane[v] = Broadcast<double, kN>(0.0);
+  }
+  [[gnu::always_inline]] void Add(const std::byte* x, const std::byte* w) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      lane[v] += LoadWide<Element, kN>(x + v * kN * kBytes) *
+                 LoadRaw<double, kN>(w + v * kN * 8);
+    }
+  }
+  [[gnu::always_inline]] double Sum() {
+#pragma GCC unroll 4
+    for (int half = kVectors / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+      for (int v = 0; v < half; ++v) lane[v] += lane[v + half];
+    }
+    return SumOf<kN>(lane[0]);
+  }
+};
+
+template <class Element, int kLanes>
+void DotRows(const RowSpan& x, const std::byte* weights, double* dots) {
+  constexpr int kBytes = sizeof(typename Element::Stored);
+  const std::int64_t whole = x.width / kLanes * kLanes;
+  const std::int64_t rest = x.width - whole;
+  // What is left of a row is padded with zeros to a whole step; +0.0 times
+  // +0.0 changes no lane, since none is ever -0.0.
+  std::byte rest_of_row[kLanes * kBytes] = {};
+  std::byte rest_of_weights[kLanes * 8] = {};
+  __builtin_memcpy(rest_of_weights, weights + whole * 8,
+                   static_cast<std::size_t>(rest * 8));
+  const std::byte* row = x.data;
+  for (std::int64_t i = 0; i < x.rows; ++i, row += x.stride) {
+    DotLanes<Element, kLanes> lanes;
+    lanes.Clear();
+    for (std::int64_t k = 0; k < whole; k += kLanes) {
+      lanes.Add(row + k * kBytes, weights + k * 8);
+    }
+    if (rest != 0) {
+      __builtin_memcpy(rest_of_row, row + whole * kBytes,
+                       static_cast<std::size_t>(rest * kBytes));
+      lanes.Add(rest_of_row, rest_of_weights);
+    }
+    dots[i] += lanes.Sum();
+  }
+}
+
+// Short rows: summing up 32 lanes would cost more than filling them.
+template <class Element>
+void Dot(const RowSpan& x, const std::byte* weights, double* dots) {
+  if (x.width < 64) {
+    DotRows<Element, 8>(x, weights, dots);
+  } else {
+    DotRows<Element, 32>(x, weights, dots);
+  }
+}
+
+// Columns whose sums stay in the first-level cache while a tile's rows pass.
+constexpr std::int64_t kTileColumns = 512;
+// Rows that are added up before they meet the sums.
+constexpr int kGroup = 8;
+
+template <class Element, int N>
+[[gnu::always_inline]] inline void CombineGroup(const std::byte* x,
+                                                std::int64_t stride,
+                                                const double* weights,
+                                                double* sums) {
+  Vector<double, N> product[kGroup];
+#pragma GCC unroll 8
+  for (int i = 0; i < kGroup; ++i) {
+    product[i] =
+        LoadWide<Element, N>(x + i * stride) * Broadcast<double, N>(weights[i]);
+  }
+  auto* at = reinterpret_cast<std::byte*>(sums);
+  StoreRaw<double, N>(
+      at, LoadRaw<double, N>(at) +
+              (((product[0] + product[1]) + (product[2] + product[3])) +
+               ((product[4] + product[5]) + (product[6] + product[7]))));
+}
+
+template <class Element, int N>
+[[gnu::always_inline]] inline void CombineRow(const std::byte* x, double weight,
+                                              double* sums) {
+  auto* at = reinterpret_cast<std::byte*>(sums);
+  StoreRaw<double, N>(
+      at, LoadRaw<double, N>(at) +
+              LoadWide<Element, N>(x) * Broadcast<double, N>(weight));
+}
+
+// At most kCombineRows rows of at most kTileColumns columns.
+template <class Element>
+void CombineTile(const RowSpan& x, const std::byte* weights, double* sums) {
+  constexpr int kBytes = sizeof(typename Element::Stored);
+  double tile[kTileColumns];
+  for (std::int64_t k = 0; k < x.width; ++k) tile[k] = 0.0;
+  const std::int64_t vectors_end = x.width / kN * kN;
+  const std::byte* row = x.data;
+  std::int64_t i = 0;
+  for (; i + kGroup <= x.rows; i += kGroup, row += kGroup * x.stride) {
+    double weight[kGroup];
+    __builtin_memcpy(weight, weights + i * 8, sizeof(weight));
+    std::int64_t k = 0;
+    for (; k < vectors_end; k += kN) {
+      CombineGroup<Element, kN>(row + k * kBytes, x.stride, weight, tile + k);
+    }
+    for (; k < x.width; ++k) {
+      CombineGroup<Element, 1>(row + k * kBytes, x.stride, weight, tile + k);
+    }
+  }
+  for (; i < x.rows; ++i, row += x.stride) {
+    double weight;
+    __builtin_memcpy(&weight, weights + i * 8, sizeof(weight));
+    std::int64_t k = 0;
+    for (; k < vectors_end; k += kN) {
+      CombineRow<Element, kN>(row + k * kBytes, weight, tile + k);
+    }
+    for (; k < x.width; ++k) {
+      CombineRow<Element, 1>(row + k * kBytes, weight, tile + k);
+    }
+  }
+  for (std::int64_t k = 0; k < x.width; ++k) sums[k] += tile[k];
+}
+
+template <class Element>
+void Combine(const RowSpan& x, const std::byte* weights, double* sums) {
+  constexpr int kBytes = sizeof(typename Element::Stored);
+  for (std::int64_t i = 0; i < x.rows; i += kCombineRows) {
+    const std::int64_t rows =
+        x.rows - i < kCombineRows ? x.rows - i : kCombineRows;
+    for (std::int64_t k = 0; k < x.width; k += kTileColumns) {
+      const std::int64_t width =
+          x.width - k < kTileColumns ? x.width - k : kTileColumns;
+      CombineTile<Element>(
+          {x.data + i * x.stride + k * kBytes, rows, x.stride, width},
+          weights + i * 8, sums + k);
+    }
+  }
+}
+
+template <class Element>
+constexpr ProductKernels KernelsOf() {
+  return {&Dot<Element>, &Combine<Element>};
+}
+
+constexpr ProductKernels kFloat64 = KernelsOf<Plain<double>>();
+constexpr ProductKernels kFloat32 = KernelsOf<Plain<float>>();
+constexpr ProductKernels kFloat16 = KernelsOf<Float16>();
+constexpr ProductKernels kBfloat16 = KernelsOf<Bfloat16>();
+
+}  // namespace
+
+const ProductKernels* FindProducts(Scalar scalar) {
+  switch (scalar) {
+    case Scalar::kFloat64:
+      return &kFloat64;
+    case Scalar::kFloat32:
+      return &kFloat32;
+    case Scalar::kFloat16:
+      return &kFloat16;
+    case Scalar::kBfloat16:
+      return &kBfloat16;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace hearth::kernels::HEARTH_KERNEL_VARIANT

@@ -1,0 +1,153 @@
+// Vectors of GCC's extension, and the loads and conversions that kernels share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "hearth/compute/kernels/variant.h"
+
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
+
+namespace hearth::kernels::HEARTH_KERNEL_VARIANT {
+
+// N lanes of T; T itself for one lane, so that tails are plain scalar code.
+template <class T, int N>
+struct VectorOf {
+  typedef T Type __attribute__((vector_size(sizeof(T) * N)));
+};
+template <class T>
+struct VectorOf<T, 1> {
+  using Type = T;
+};
+template <class T, int N>
+using Vector = typename VectorOf<T, N>::Type;
+
+// Lanes of a T in one register.
+template <class T>
+inline constexpr int kRegisterLanes = HEARTH_VECTOR_BYTES /
+                                      static_cast<int>(sizeof(T));
+
+template <class T, int N>
+[[gnu::always_inline]] inline Vector<T, N> LoadRaw(const std::byte* from) {
+  Vector<T, N> value;
+  __builtin_memcpy(&value, from, sizeof(T) * N);
+  return value;
+}
+
+template <class T, int N>
+[[gnu::always_inline]] inline void StoreRaw(std::byte* to, Vector<T, N> value) {
+  __builtin_memcpy(to, &value, sizeof(T) * N);
+}
+
+template <class T, int N>
+[[gnu::always_inline]] inline Vector<T, N> Broadcast(T value) {
+  if constexpr (N == 1) {
+    return value;
+  } else {
+    Vector<T, N> lanes;
+    for (int i = 0; i < N; ++i) lanes[i] = value;
+    return lanes;
+  }
+}
+
+template <class To, class From, int N>
+[[gnu::always_inline]] inline Vector<To, N> Convert(Vector<From, N> from) {
+  if constexpr (N == 1) {
+    return static_cast<To>(from);
+  } else {
+    return __builtin_convertvector(from, Vector<To, N>);
+  }
+}
+
+template <class To, class From, int N>
+[[gnu::always_inline]] inline Vector<To, N> BitCast(Vector<From, N> from) {
+  Vector<To, N> to;
+  static_assert(sizeof(to) == sizeof(from));
+  __builtin_memcpy(&to, &from, sizeof(to));
+  return to;
+}
+
+// Elements as they lie in memory. Each says what it holds and the arithmetic
+// type that holds every value of it.
+template <class T>
+struct Plain {
+  using Stored = T;
+  using Wide = T;
+  template <int N>
+  [[gnu::always_inline]] static Vector<T, N> Load(const std::byte* from) {
+    return LoadRaw<T, N>(from);
+  }
+};
+
+// Any byte but 0 is true: a raw file may hold others than 0 and 1.
+struct Bool {
+  using Stored = std::uint8_t;
+  using Wide = std::uint8_t;
+  template <int N>
+  [[gnu::always_inline]] static Vector<std::uint8_t, N> Load(
+      const std::byte* from) {
+    const Vector<std::uint8_t, N> raw = LoadRaw<std::uint8_t, N>(from);
+    return raw != 0 ? Broadcast<std::uint8_t, N>(1)
+                    : Broadcast<std::uint8_t, N>(0);
+  }
+};
+
+struct Bfloat16 {
+  using Stored = std::uint16_t;
+  using Wide = float;
+  template <int N>
+  [[gnu::always_inline]] static Vector<float, N> Load(const std::byte* from) {
+    const auto raw = Convert<std::uint32_t, std::uint16_t, N>(
+        LoadRaw<std::uint16_t, N>(from));
+    return BitCast<float, std::uint32_t, N>(raw << 16);
+  }
+};
+
+struct Float16 {
+  using Stored = std::uint16_t;
+  using Wide = float;
+  template <int N>
+  [[gnu::always_inline]] static Vector<float, N> Load(const std::byte* from) {
+#if defined(__F16C__)
+    if constexpr (N == 1) {
+      return _cvtsh_ss(LoadRaw<std::uint16_t, 1>(from));
+    } else if constexpr (N == 4) {
+      return Vector<float, 4>(_mm_cvtph_ps(
+          _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+    } else if constexpr (N == 8) {
+      return Vector<float, 8>(_mm256_cvtph_ps(
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#if defined(__AVX512F__)
+    } else if constexpr (N == 16) {
+      return Vector<float, 16>(_mm512_cvtph_ps(
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+#endif
+    } else {
+      return Portable<N>(from);
+    }
+#else
+    return Portable<N>(from);
+#endif
+  }
+
+  // The half's exponent and fraction, moved to a float's place, are its value
+  // times 2^-112: one exact multiplication gives it, subnormals too. What had
+  // the greatest exponent is infinite or NaN.
+  template <int N>
+  [[gnu::always_inline]] static Vector<float, N> Portable(
+      const std::byte* from) {
+    const auto raw = Convert<std::uint32_t, std::uint16_t, N>(
+        LoadRaw<std::uint16_t, N>(from));
+    const Vector<std::uint32_t, N> magnitude = (raw & 0x7fffu) << 13;
+    const Vector<std::uint32_t, N> sign = (raw & 0x8000u) << 16;
+    const auto finite = BitCast<std::uint32_t, float, N>(
+        BitCast<float, std::uint32_t, N>(magnitude) * 0x1p112f);
+    const Vector<std::uint32_t, N> bits =
+        (raw & 0x7c00u) == 0x7c00u ? (magnitude | 0x7f800000u) : finite;
+    return BitCast<float, std::uint32_t, N>(bits | sign);
+  }
+};
+
+}  // namespace hearth::kernels::HEARTH_KERNEL_VARIANT

@@ -1,0 +1,186 @@
+// Sums of float64 that keep what every addition rounded away, and that come
+// back from an overflow on the way to a finite sum.
+#pragma once
+
+#include "hearth/compute/kernels/variants/engine.h"
+
+namespace hearth::kernels::HEARTH_KERNEL_VARIANT {
+
+// high + low takes in x: what the addition rounds away goes to low (Knuth).
+// After an infinity or a NaN, high is IEEE's plain sum and low is NaN.
+template <class V>
+[[gnu::always_inline]] inline void TwoSum(V& high, V& low, V x) {
+  const V sum = high + x;
+  const V taken = sum - high;
+  low += (high - (sum - taken)) + (x - taken);
+  high = sum;
+}
+
+// (high + low) * 2^exponent. The exponent is 0, or kOverflowExponent once a sum
+// passed the largest float64: with it, 2^63 of the largest elements fit.
+struct Extended {
+  double high;
+  double low;
+  double exponent;
+};
+inline constexpr double kOverflowExponent = 64;
+inline constexpr double kOverflowScale = 0x1p-64;
+
+[[gnu::always_inline]] inline bool IsFinite(double x) { return x - x == 0; }
+
+inline Extended Scaled(const Extended& x) {
+  if (x.exponent != 0) return x;
+  return {x.high * kOverflowScale, x.low * kOverflowScale, kOverflowExponent};
+}
+
+// Only where an operand was scaled, or the plain sum is not finite.
+[[gnu::noinline]] inline Extended AddScaled(const Extended& a,
+                                            const Extended& b) {
+  Extended sum = Scaled(a);
+  const Extended term = Scaled(b);
+  TwoSum(sum.high, sum.low, term.high);
+  sum.low += term.low;
+  return sum;
+}
+
+// What of an element is summed.
+struct TakeAll {
+  template <int N>
+  [[gnu::always_inline]] static Vector<double, N> Of(Vector<double, N> x) {
+    return x;
+  }
+};
+struct SkipNan {
+  template <int N>
+  [[gnu::always_inline]] static Vector<double, N> Of(Vector<double, N> x) {
+    return x == x ? x : Broadcast<double, N>(-0.0);
+  }
+};
+
+template <class Take>
+struct ExtendedSum {
+  using Element = Plain<double>;
+  using Lane = double;
+  static constexpr int kParts = 2;
+  static constexpr int kComponents = 3;
+  static constexpr Lane kNothing[kParts] = {-0.0, -0.0};
+
+  template <int N>
+  [[gnu::always_inline]] static void Add(Lanes<ExtendedSum, N>& to,
+                                         const std::byte* at) {
+    TwoSum(to.part[0], to.part[1],
+           Take::template Of<N>(Element::template Load<N>(at)));
+  }
+
+  template <int N>
+  [[gnu::always_inline]] static void Merge(Lanes<ExtendedSum, N>& left,
+                                           const Lanes<ExtendedSum, N>& right) {
+    TwoSum(left.part[0], left.part[1], right.part[0]);
+    left.part[1] += right.part[1];
+  }
+
+  static Extended Load(std::byte* const* from, std::int64_t index) {
+    return {LoadRaw<double, 1>(from[0] + index * 8),
+            LoadRaw<double, 1>(from[1] + index * 8),
+            LoadRaw<double, 1>(from[2] + index * 8)};
+  }
+  static void Store(const Extended& x, std::byte* const* to,
+                    std::int64_t index) {
+    StoreRaw<double, 1>(to[0] + index * 8, x.high);
+    StoreRaw<double, 1>(to[1] + index * 8, x.low);
+    StoreRaw<double, 1>(to[2] + index * 8, x.exponent);
+  }
+
+  [[gnu::noinline]] static Extended Again(const Source& source,
+                                          std::int64_t accumulator) {
+    Extended sum{-0.0, -0.0, kOverflowExponent};
+    const std::byte* at = source.data + accumulator * source.accumulator_bytes;
+    for (std::int64_t i = 0; i < source.rows; ++i) {
+      TwoSum(sum.high, sum.low,
+             Take::template Of<1>(LoadRaw<double, 1>(at)) * kOverflowScale);
+      at += source.row_bytes;
+    }
+    return sum;
+  }
+
+  // Joins what TermOf(k) gives to accumulator index + k, for terms whose plain
+  // values lie in `parts`.
+  template <class TermOf>
+  static void Join(std::byte* const* parts, std::int64_t count,
+                   std::byte* const* accumulators, std::int64_t index,
+                   TermOf&& term_of) {
+    constexpr int kN = kRegisterLanes<double>;
+    std::int64_t k = 0;
+    while (k < count) {
+      if (k + kN <= count) {
+        auto lanes = LoadLanes<ExtendedSum, kN>(accumulators, index + k);
+        Merge<kN>(lanes, LoadLanes<ExtendedSum, kN>(parts, k));
+        const auto exponents =
+            LoadRaw<double, kN>(accumulators[2] + (index + k) * 8);
+        bool plain = true;
+        for (int i = 0; i < kN; ++i)
+          plain &= IsFinite(lanes.part[0][i]) & (exponents[i] == 0);
+        if (plain) {
+          StoreLanes<ExtendedSum, kN>(lanes, accumulators, index + k);
+          k += kN;
+          continue;
+        }
+      }
+      const std::int64_t end = k + kN < count ? k + kN : count;
+      for (; k < end; ++k) {
+        const Extended before = Load(accumulators, index + k);
+        const Extended term = term_of(k);
+        Extended sum = before;
+        TwoSum(sum.high, sum.low, term.high);
+        sum.low += term.low;
+        if (!IsFinite(sum.high) || before.exponent != 0 || term.exponent != 0)
+          sum = AddScaled(before, term);
+        Store(sum, accumulators, index + k);
+      }
+    }
+  }
+
+  static void Commit(std::byte* const* parts, std::int64_t count,
+                     const Source& source, std::byte* const* accumulators,
+                     std::int64_t index) {
+    Join(parts, count, accumulators, index, [&](std::int64_t k) -> Extended {
+      const double high = LoadRaw<double, 1>(parts[0] + k * 8);
+      if (!IsFinite(high)) return Again(source, k);
+      return {high, LoadRaw<double, 1>(parts[1] + k * 8), 0};
+    });
+  }
+};
+
+template <class Op>
+void ClearExtended(std::byte* const* accumulators, std::int64_t count) {
+  ClearLanes<Op>(accumulators, count);
+  __builtin_memset(accumulators[2], 0, static_cast<std::size_t>(count) * 8);
+}
+
+template <class Op>
+void MergeExtended(std::byte* const* left, std::byte* const* right,
+                   std::int64_t count) {
+  for (std::int64_t k = 0; k < count; ++k) {
+    const Extended before = Op::Load(left, k);
+    const Extended term = Op::Load(right, k);
+    Extended sum = before;
+    TwoSum(sum.high, sum.low, term.high);
+    sum.low += term.low;
+    if (!IsFinite(sum.high) || before.exponent != 0 || term.exponent != 0)
+      sum = AddScaled(before, term);
+    Op::Store(sum, left, k);
+  }
+}
+
+template <class Op>
+constexpr Kernel ExtendedKernelOf() {
+  Kernel kernel{};
+  kernel.components = Op::kComponents;
+  for (int c = 0; c < Op::kComponents; ++c) kernel.component_bytes[c] = 8;
+  kernel.clear = &ClearExtended<Op>;
+  kernel.reduce = &ReducePanels<Op>;
+  kernel.merge = &MergeExtended<Op>;
+  return kernel;
+}
+
+}  // namespace hearth::kernels::HEARTH_KERNEL_VARIANT

@@ -1,0 +1,142 @@
+#include "hearth/compute/numbers.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "hearth/compute/half.h"
+
+namespace hearth {
+namespace {
+
+struct Half {};
+struct Brain {};
+struct Truth {};
+
+// Calls visit(T{}) with the C++ type, or tag, of a real element type.
+template <class Visit>
+void WithType(ElementType type, Visit&& visit) {
+  switch (type) {
+    case ElementType::kBool:
+      return visit(Truth{});
+    case ElementType::kInt8:
+      return visit(std::int8_t{});
+    case ElementType::kInt16:
+      return visit(std::int16_t{});
+    case ElementType::kInt32:
+      return visit(std::int32_t{});
+    case ElementType::kInt64:
+      return visit(std::int64_t{});
+    case ElementType::kUint8:
+      return visit(std::uint8_t{});
+    case ElementType::kUint16:
+      return visit(std::uint16_t{});
+    case ElementType::kUint32:
+      return visit(std::uint32_t{});
+    case ElementType::kUint64:
+      return visit(std::uint64_t{});
+    case ElementType::kFloat16:
+      return visit(Half{});
+    case ElementType::kBfloat16:
+      return visit(Brain{});
+    case ElementType::kFloat32:
+      return visit(float{});
+    case ElementType::kFloat64:
+      return visit(double{});
+    case ElementType::kComplex64:
+    case ElementType::kComplex128:
+      return;
+  }
+}
+
+template <class T>
+T Get(const std::byte* from) {
+  T value;
+  std::memcpy(&value, from, sizeof(T));
+  return value;
+}
+template <class T>
+void Put(std::byte* to, T value) {
+  std::memcpy(to, &value, sizeof(T));
+}
+
+// A number in the widest type of its kind.
+template <class T>
+auto Load(const std::byte* from) {
+  if constexpr (std::is_same_v<T, Truth>) {
+    return std::uint64_t{Get<std::uint8_t>(from) != 0};
+  } else if constexpr (std::is_same_v<T, Half>) {
+    return DoubleFromFloat16(Get<std::uint16_t>(from));
+  } else if constexpr (std::is_same_v<T, Brain>) {
+    return DoubleFromBfloat16(Get<std::uint16_t>(from));
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return static_cast<double>(Get<T>(from));
+  } else if constexpr (std::is_signed_v<T>) {
+    return static_cast<std::int64_t>(Get<T>(from));
+  } else {
+    return static_cast<std::uint64_t>(Get<T>(from));
+  }
+}
+
+// x86's conversion gives this where the value does not fit.
+std::uint64_t ToInteger(double value) {
+  if (value >= -0x1p63 && value < 0x1p63) {
+    return static_cast<std::uint64_t>(static_cast<std::int64_t>(value));
+  }
+  if (value >= 0x1p63 && value < 0x1p64)
+    return static_cast<std::uint64_t>(value);
+  return std::uint64_t{1} << 63;
+}
+
+template <class T, class Wide>
+void Save(std::byte* to, Wide value) {
+  if constexpr (std::is_same_v<T, Truth>) {
+    Put(to, static_cast<std::uint8_t>(value != 0));
+  } else if constexpr (std::is_same_v<T, Half>) {
+    Put(to, Float16FromDouble(static_cast<double>(value)));
+  } else if constexpr (std::is_same_v<T, Brain>) {
+    // Never a result: NumPy has no such type.
+    Put(to, std::uint16_t{0});
+  } else if constexpr (std::is_floating_point_v<T>) {
+    const T rounded = static_cast<T>(value);
+    Put(to,
+        std::isnan(rounded) ? std::numeric_limits<T>::quiet_NaN() : rounded);
+  } else if constexpr (std::is_floating_point_v<Wide>) {
+    Put(to, static_cast<T>(ToInteger(value)));
+  } else {
+    Put(to, static_cast<T>(value));
+  }
+}
+
+}  // namespace
+
+ElementType RealTypeOf(ElementType type) {
+  if (type == ElementType::kComplex64) return ElementType::kFloat32;
+  if (type == ElementType::kComplex128) return ElementType::kFloat64;
+  return type;
+}
+
+void StoreReal(ElementType type, double value, std::byte* to) {
+  WithType(type, [&](auto tag) { Save<decltype(tag)>(to, value); });
+}
+
+void StoreWrapped(ElementType type, std::uint64_t value, std::byte* to) {
+  WithType(type, [&](auto tag) { Save<decltype(tag)>(to, value); });
+}
+
+void ConvertNumbers(ElementType from_type, const std::byte* from,
+                    ElementType to_type, std::byte* to, std::int64_t count) {
+  WithType(from_type, [&](auto from_tag) {
+    WithType(to_type, [&](auto to_tag) {
+      const std::int64_t from_bytes = BytesOf(from_type);
+      const std::int64_t to_bytes = BytesOf(to_type);
+      for (std::int64_t i = 0; i < count; ++i) {
+        Save<decltype(to_tag)>(to + i * to_bytes,
+                               Load<decltype(from_tag)>(from + i * from_bytes));
+      }
+    });
+  });
+}
+
+}  // namespace hearth

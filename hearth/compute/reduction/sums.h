@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "hearth/compute/reduction/reducer.h"
+
+namespace hearth {
+
+// NumPy 2's: int64, uint64, or the type itself; float32 for bfloat16.
+ElementType SumTypeOf(ElementType type);
+
+// (high + low) * 2^exponent, rounded once: accumulators of a float64 sum.
+struct ExtendedSumValue {
+  double high;
+  double low;
+  double exponent;
+
+  double Rounded() const;
+  double DividedBy(double count) const;
+};
+ExtendedSumValue ReadExtendedSum(const Accumulators& from, std::int64_t index);
+
+// Sums of elements of `type`, converted to `dtype` first where that is given.
+// Complex elements come as pairs of numbers (parts = 2).
+std::unique_ptr<const Reducer> MakeSum(ElementType type,
+                                       std::optional<ElementType> dtype);
+
+}  // namespace hearth
