@@ -200,11 +200,7 @@ absl::StatusOr<Matrix> Cluster::Get(absl::string_view name) const {
   HEARTH_ASSIGN_OR_RETURN(FileSource source, FileSource::Open(file.path()));
   HEARTH_RETURN_IF_ERROR(source.Verify(
       {file.device(), file.inode(), file.size(), file.mtime_ns()}));
-  HEARTH_ASSIGN_OR_RETURN(
-      Mapping mapping,
-      source.MapRange(file.payload_offset(), layout.bytes()));
-  return Matrix(std::make_shared<const MappedBytes>(
-      layout, MappedBytes::File{std::move(source), std::move(mapping)}));
+  return client::MapFile({std::move(source), layout, file.payload_offset()});
 }
 
 absl::Status Cluster::Remove(absl::string_view name) const {

@@ -36,6 +36,9 @@ class MappedBytes;   // bytes that this process can read, however it came by the
 // Threads: any.
 class Matrix {
  public:
+  // For the library itself: `bytes` come from Load, Open, Get or Seal.
+  explicit Matrix(std::shared_ptr<const MappedBytes> bytes);
+
   // Maps a file in place. The file must not shrink while a view of it is read:
   // what the kernel then sends is a SIGBUS.
   static absl::StatusOr<Matrix> Load(absl::string_view path);
@@ -48,6 +51,7 @@ class Matrix {
   absl::StatusOr<std::span<const std::byte>> Rows(std::int64_t begin,
                                                   std::int64_t end) const;
   std::span<const std::byte> bytes() const;  // all of it, in storage order
+  std::string file() const;  // that it lies in; empty: in memory
 
   // Under 200 bytes that stand for the matrix. Another process of this user on
   // this host opens them, also after this process has ended, as long as one of
@@ -57,7 +61,6 @@ class Matrix {
  private:
   friend class OpenMatrix;
   friend class Cluster;
-  explicit Matrix(std::shared_ptr<const MappedBytes> bytes);
   std::shared_ptr<const MappedBytes> bytes_;
 };
 
@@ -161,6 +164,25 @@ struct Submission {
   std::string replay_command = {};
 };
 
+// Where every byte of a computation would come from.
+struct Explanation {
+  struct Host {
+    std::string host;
+    int workers = 0;
+    std::string source;  // "memory", or the file
+    std::int64_t bytes_mapped = 0;
+    std::int64_t bytes_streamed = 0;
+    std::int64_t bytes_copied = 0;
+    std::int64_t bytes_converted = 0;  // from foreign byte order
+    double seconds_expected = 0;       // from a bandwidth measured just now
+  };
+  std::int64_t row_blocks = 0;
+  std::vector<Host> hosts;
+};
+
+// Ok if it is a name, or a file that exists and whose header is sound.
+absl::Status CheckSource(const MatrixArgumentSource& source);
+
 struct MatrixInfo {
   std::string name;
   MatrixLayout layout;
@@ -229,6 +251,9 @@ class Cluster {
                              const Submission& submission) const;
   absl::StatusOr<JobResult> Run(absl::string_view operation,
                                 const Submission& submission) const;
+  // What Run would do, without doing it; refuses what Run would refuse.
+  absl::StatusOr<Explanation> Explain(absl::string_view operation,
+                                      const Submission& submission) const;
   absl::Status CancelJob(absl::string_view id) const;
   absl::StatusOr<std::vector<JobSummary>> Jobs() const;
   absl::StatusOr<std::vector<WorkerInfo>> Workers() const;

@@ -19,13 +19,7 @@ absl::StatusOr<Matrix> Matrix::Load(absl::string_view path) {
                                ? absl::StrCat("./", path)
                                : std::string(path);
   HEARTH_ASSIGN_OR_RETURN(auto resolved, client::Resolve({.text = text}));
-  auto& file = std::get<client::MatrixFile>(resolved);
-  HEARTH_ASSIGN_OR_RETURN(
-      Mapping mapping,
-      file.source.MapRange(file.payload_offset, file.layout.bytes()));
-  return Matrix(std::make_shared<const MappedBytes>(
-      file.layout,
-      MappedBytes::File{std::move(file.source), std::move(mapping)}));
+  return client::MapFile(std::get<client::MatrixFile>(std::move(resolved)));
 }
 
 absl::StatusOr<Matrix> Matrix::Open(absl::string_view handle) {
@@ -40,6 +34,11 @@ absl::StatusOr<Matrix> Matrix::Open(absl::string_view handle) {
 
 const MatrixLayout& Matrix::layout() const { return bytes_->layout(); }
 std::span<const std::byte> Matrix::bytes() const { return bytes_->bytes(); }
+
+std::string Matrix::file() const {
+  const MappedBytes::File* file = bytes_->file();
+  return file == nullptr ? std::string() : file->source.path();
+}
 
 absl::StatusOr<std::span<const std::byte>> Matrix::Rows(
     std::int64_t begin, std::int64_t end) const {

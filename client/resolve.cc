@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "client/mapped_bytes.h"
 #include "hearth/base/checked.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
@@ -122,6 +123,15 @@ proto::MatrixRecord RecordOf(const MatrixFile& file) {
   record.set_page_bytes(sysconf(_SC_PAGESIZE));
   record.set_sealed(true);
   return record;
+}
+
+absl::StatusOr<Matrix> MapFile(MatrixFile file) {
+  HEARTH_ASSIGN_OR_RETURN(
+      Mapping mapping,
+      file.source.MapRange(file.payload_offset, file.layout.bytes()));
+  return Matrix(std::make_shared<const MappedBytes>(
+      file.layout,
+      MappedBytes::File{std::move(file.source), std::move(mapping)}));
 }
 
 }  // namespace hearth::client

@@ -24,5 +24,6 @@ using ResolvedMatrix = std::variant<std::string, MatrixFile>;
 absl::StatusOr<ResolvedMatrix> Resolve(const MatrixArgumentSource& argument);
 
 proto::MatrixRecord RecordOf(const MatrixFile& file);
+absl::StatusOr<Matrix> MapFile(MatrixFile file);
 
 }  // namespace hearth::client

@@ -47,17 +47,21 @@ std::int64_t PageBytes() {
   return bytes;
 }
 
-bool ShmemHugePagesGranted(absl::string_view shmem_enabled) {
-  return absl::StrContains(shmem_enabled, "[always]") ||
-         absl::StrContains(shmem_enabled, "[within_size]") ||
-         absl::StrContains(shmem_enabled, "[advise]") ||
-         absl::StrContains(shmem_enabled, "[force]");
+HugePages ParseShmemEnabled(absl::string_view text) {
+  if (absl::StrContains(text, "[advise]")) return HugePages::kWhereAdvised;
+  for (const char* granted : {"[always]", "[within_size]", "[force]"}) {
+    if (absl::StrContains(text, granted)) return HugePages::kEverywhere;
+  }
+  return HugePages::kNever;  // "[never]", "[deny]", or no such file
+}
+
+HugePages ShmemHugePages() {
+  const auto text = ReadSmallFile(kShmemEnabled);
+  return text.ok() ? ParseShmemEnabled(*text) : HugePages::kNever;
 }
 
 void AdviseHugePages(std::span<std::byte> mapped) {
-  if (mapped.empty()) return;
-  const auto setting = ReadSmallFile(kShmemEnabled);
-  if (!setting.ok() || !ShmemHugePagesGranted(*setting)) return;
+  if (mapped.empty() || ShmemHugePages() == HugePages::kNever) return;
   // A wish: a kernel that can't grant it fails here or ignores it, and ordinary
   // pages are always right.
   (void)madvise(mapped.data(), mapped.size(), MADV_HUGEPAGE);

@@ -12,9 +12,16 @@ namespace hearth {
 // Bytes of an ordinary page: 4096 on x86-64.
 std::int64_t PageBytes();
 
-// Pure. Whether madvise(MADV_HUGEPAGE) on a memfd can do anything, from the
-// text of /sys/kernel/mm/transparent_hugepage/shmem_enabled.
-bool ShmemHugePagesGranted(absl::string_view shmem_enabled);
+// What the kernel does about huge pages in memfds.
+enum class HugePages {
+  kNever,
+  kWhereAdvised,  // in mappings that asked by MADV_HUGEPAGE
+  kEverywhere,    // those too that are written without a mapping
+};
+
+// Pure. From the text of /sys/kernel/mm/transparent_hugepage/shmem_enabled.
+HugePages ParseShmemEnabled(absl::string_view text);
+HugePages ShmemHugePages();
 
 // Asks for huge pages where the kernel grants them; elsewhere nothing. Before
 // the first touch.

@@ -9,6 +9,7 @@
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/shm/descriptor.h"
+#include "hearth/shm/fill.h"
 #include "hearth/shm/segment.h"
 
 namespace hearth {
@@ -83,7 +84,7 @@ absl::StatusOr<SealedSegment> SealedSegment::CopyOf(
   HEARTH_ASSIGN_OR_RETURN(
       OpenSegment open,
       OpenSegment::Create(static_cast<std::int64_t>(bytes.size()), limits));
-  HEARTH_RETURN_IF_ERROR(open.WriteAt(0, bytes));
+  HEARTH_RETURN_IF_ERROR(CopyIntoSegment(open, 0, bytes, limits));
   return open.Seal();
 }
 

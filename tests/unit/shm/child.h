@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <string>
 
 #include "absl/functional/function_ref.h"
 
@@ -46,5 +47,35 @@ class Child {
  private:
   pid_t pid_ = -1;
 };
+
+// What `work` returned in a forked child that has ended since; "" is what a
+// child says that found nothing wrong.
+inline std::string SaidByChild(absl::FunctionRef<std::string()> work) {
+  std::array<int, 2> words{};
+  if (pipe(words.data()) != 0) return "pipe";
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const std::string said = work();
+    // Not exit(): the parent's open files and tests are not ours to end.
+    _exit(write(words[1], said.data(), said.size()) ==
+                  static_cast<ssize_t>(said.size())
+              ? 0
+              : 1);
+  }
+  close(words[1]);
+  std::string said;
+  std::array<char, 1024> piece;
+  ssize_t got = 0;
+  while ((got = read(words[0], piece.data(), piece.size())) > 0) {
+    said.append(piece.data(), static_cast<std::size_t>(got));
+  }
+  close(words[0]);
+  int ended = 0;
+  waitpid(pid, &ended, 0);
+  if (WIFSIGNALED(ended)) {
+    return "killed by signal " + std::to_string(WTERMSIG(ended));
+  }
+  return WEXITSTATUS(ended) == 0 ? said : "the child failed";
+}
 
 }  // namespace hearth::testing
