@@ -95,7 +95,8 @@ absl::Status BlockReader::Visit(
   }
   if (bytes == 0) return Native(block, nullptr, work);
   HEARTH_ASSIGN_OR_RETURN(const auto window, windows_->Next(bytes));
-  return Native(block, window.data(), work);
+  return RunGuarded(windows_->window(), source_.file_->path(),
+                    [&] { return Native(block, window.data(), work); });
 }
 
 absl::Status BlockReader::Native(
