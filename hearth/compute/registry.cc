@@ -16,7 +16,30 @@ namespace hearth {
 const Operation& GramOperation();
 const Operation& MatvecOperation();
 const Operation& RmatvecOperation();
+// Each is defined in operations/. One line an operation, sorted, here and
+// below.
+const Operation& AllOperation();
+const Operation& AnyOperation();
+const Operation& ArgmaxOperation();
+const Operation& ArgminOperation();
+const Operation& CountNonzeroOperation();
+const Operation& MaxOperation();
+const Operation& MeanOperation();
+const Operation& MinOperation();
+const Operation& NanargmaxOperation();
+const Operation& NanargminOperation();
+const Operation& NanmaxOperation();
+const Operation& NanmeanOperation();
+const Operation& NanminOperation();
+const Operation& NanprodOperation();
+const Operation& NanstdOperation();
+const Operation& NansumOperation();
+const Operation& NanvarOperation();
+const Operation& NormOperation();
+const Operation& ProdOperation();
+const Operation& StdOperation();
 const Operation& SumOperation();
+const Operation& VarOperation();
 
 const std::vector<const Operation*>& AllOperations() {
   static const auto& operations = *new std::vector<const Operation*>{
@@ -24,6 +47,14 @@ const std::vector<const Operation*>& AllOperations() {
       &MatvecOperation(),
       &RmatvecOperation(),
       &SumOperation(),
+      &AllOperation(),       &AnyOperation(),          &ArgmaxOperation(),
+      &ArgminOperation(),    &CountNonzeroOperation(), &MaxOperation(),
+      &MeanOperation(),      &MinOperation(),          &NanargmaxOperation(),
+      &NanargminOperation(), &NanmaxOperation(),       &NanmeanOperation(),
+      &NanminOperation(),    &NanprodOperation(),      &NanstdOperation(),
+      &NansumOperation(),    &NanvarOperation(),       &NormOperation(),
+      &ProdOperation(),      &StdOperation(),          &SumOperation(),
+      &VarOperation(),
   };
   return operations;
 }
