@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <thread>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "hearth/base/error.h"
 #include "hearth/base/id.h"
 #include "hearth/base/status.h"
+#include "hearth/compute/random_fill.h"
 #include "hearth/compute/registry.h"
 #include "hearth/matrix/partition.h"
 #include "hearth/matrix/reference.h"
@@ -25,6 +27,7 @@ using client::LocalCluster;
 using client::MatrixFile;
 
 constexpr absl::Duration kReadyTime = absl::Seconds(30);
+constexpr std::int64_t kFillBytes = 256 * 1024;  // stays in a core's cache
 
 absl::StatusOr<MatrixInfo> FromMessage(const proto::MatrixInfo& message) {
   const proto::MatrixRecord& record = message.record();
@@ -54,6 +57,43 @@ absl::StatusOr<SealedSegment> CopyToMemory(const MatrixFile& file) {
                                              limits));
   HEARTH_RETURN_IF_ERROR(file.source.Verify());
   return open.Seal();
+}
+
+// Each core fills every n-th row block.
+absl::Status FillInParallel(const OpenSegment& segment,
+                            const MatrixLayout& layout, std::uint64_t seed) {
+  const Partition partition(layout);
+  std::atomic<std::int64_t> next{0};
+  std::vector<absl::Status> outcomes(
+      std::max(1u, std::thread::hardware_concurrency()));
+  {
+    std::vector<std::jthread> threads;
+    for (absl::Status& outcome : outcomes) {
+      threads.emplace_back([&] {
+        std::vector<std::byte> buffer(kFillBytes);
+        const std::int64_t element_bytes = BytesOf(layout.type);
+        for (std::int64_t i = next++; i < partition.block_count() && outcome.ok();
+             i = next++) {
+          const RowBlock block = partition.Block(i);
+          const std::int64_t step = kFillBytes / element_bytes;
+          for (std::int64_t at = 0; at < block.element_count && outcome.ok();
+               at += step) {
+            const std::int64_t count = std::min(step, block.element_count - at);
+            const std::int64_t begin = block.element_begin + at;
+            FillRandom(layout.type, seed, begin, count, buffer.data());
+            outcome = segment.WriteAt(
+                begin * element_bytes,
+                {buffer.data(),
+                 static_cast<std::size_t>(count * element_bytes)});
+          }
+        }
+      });
+    }
+  }
+  for (const absl::Status& outcome : outcomes) {
+    HEARTH_RETURN_IF_ERROR(outcome);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -109,13 +149,7 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
                               file.text, " for a file called so"));
   }
   if (options.copy) {
-    if (!options.replace && Info(name).ok()) {
-      // Before the copy, not after it.
-      return Error(Reason::kNameTaken,
-                   absl::StrCat("put \"", name,
-                                "\": a matrix of that name exists; choose "
-                                "another name, or say --replace"));
-    }
+    if (!options.replace) HEARTH_RETURN_IF_ERROR(CheckFree(name));
     HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, CopyToMemory(*opened));
     return Put(name,
                Matrix(std::make_shared<const MappedBytes>(opened->layout,
@@ -167,6 +201,30 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
     return info.status();
   }
   return FromMessage(*info);
+}
+
+absl::StatusOr<MatrixInfo> Cluster::Make(absl::string_view name,
+                                         const MatrixLayout& layout,
+                                         std::uint64_t seed) const {
+  HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
+  HEARTH_RETURN_IF_ERROR(CheckFree(name));
+  HEARTH_ASSIGN_OR_RETURN(OpenSegment open,
+                          OpenSegment::Create(layout.bytes(), MemoryLimits()));
+  HEARTH_RETURN_IF_ERROR(FillInParallel(open, layout, seed));
+  HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, open.Seal());
+  return Put(name,
+             Matrix(std::make_shared<const MappedBytes>(layout,
+                                                        std::move(sealed))),
+             PutOptions());
+}
+
+// Before the work, not after it.
+absl::Status Cluster::CheckFree(absl::string_view name) const {
+  if (!Info(name).ok()) return absl::OkStatus();
+  return Error(Reason::kNameTaken,
+               absl::StrCat("put \"", name,
+                            "\": a matrix of that name exists; choose another "
+                            "name, or say --replace"));
 }
 
 absl::StatusOr<std::vector<MatrixInfo>> Cluster::List() const {

@@ -13,10 +13,16 @@
 namespace hearth {
 
 // Each is defined in operations/NAME.cc. One line an operation, sorted.
+const Operation& GramOperation();
+const Operation& MatvecOperation();
+const Operation& RmatvecOperation();
 const Operation& SumOperation();
 
 const std::vector<const Operation*>& AllOperations() {
   static const auto& operations = *new std::vector<const Operation*>{
+      &GramOperation(),
+      &MatvecOperation(),
+      &RmatvecOperation(),
       &SumOperation(),
   };
   return operations;

@@ -21,7 +21,7 @@ namespace hearth::server {
 
 struct Answer {
   CallId call = 0;
-  absl::Status status;
+  absl::Status status{};
   JobId job{};  // of SubmitJob
 };
 struct Welcome {
@@ -33,7 +33,7 @@ struct Welcome {
 struct Refuse {
   WorkerId worker{};
   std::uint64_t epoch = 0;
-  absl::Status status;
+  absl::Status status{};
 };
 
 // --- to a worker -------------------------------------------------------------
@@ -44,18 +44,18 @@ struct Brief {
   WorkerId worker{};
   JobId job{};
   int round = 0;
-  std::shared_ptr<const JobOrder> order;
-  std::shared_ptr<const JobPlan> plan;  // null before the job is planned
-  BytesRef state;                       // of the round; empty in round 0
+  std::shared_ptr<const JobOrder> order{};
+  std::shared_ptr<const JobPlan> plan{};  // null before the job is planned
+  BytesRef state{};                       // of the round; empty in round 0
 };
 struct Assign {
   WorkerId worker{};
-  std::vector<Task> tasks;  // behind what it has
+  std::vector<Task> tasks{};  // behind what it has
 };
 // Not wanted any more from this worker, started or not: another one has it.
 struct Revoke {
   WorkerId worker{};
-  std::vector<TaskId> tasks;
+  std::vector<TaskId> tasks{};
 };
 // Another worker has the leaves from new_end on. A worker that has begun them
 // already goes on as it was: they are computed twice.
@@ -80,11 +80,11 @@ struct Acknowledge {
 // Nobody needs these segments: any worker of the host, or its keeper, lets go.
 // May name a token that is gone already.
 struct DropTokens {
-  std::string host;
-  std::vector<Id> tokens;
+  std::string host{};
+  std::vector<Id> tokens{};
 };
-// Look at CoordinatorCore::FindJob. Every change of state; progress at most
-// every CoordinatorOptions::progress_interval.
+// Look at CoordinatorCore::FindJob. After every change of state; progress at
+// most every CoordinatorOptions::progress_interval. Once a Handle, at its end.
 struct JobUpdated {
   JobId job{};
 };

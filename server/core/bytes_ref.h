@@ -12,10 +12,10 @@ namespace hearth::server {
 //
 // Kind: value.
 struct BytesRef {
-  std::string inline_bytes;
-  Id token;          // zero: inline
-  std::string host;  // where the token's segment lies; the core fills it in
-                     // from the worker that reported it
+  std::string inline_bytes{};
+  Id token{};          // zero: inline
+  std::string host{};  // where the token's segment lies; the core fills it in
+                       // from the worker that reported it
 
   bool has_token() const { return !token.zero(); }
   friend bool operator==(const BytesRef&, const BytesRef&) = default;

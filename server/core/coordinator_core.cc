@@ -82,6 +82,8 @@ std::vector<Action> CoordinatorCore::Impl::Handle(Event&& event,
     tokens_.Drop(segment.host, segment.token);
   }
   tokens_.TakeDrops(actions_);
+  for (const JobId job : std::exchange(updated_, {})) Say(JobUpdated{job});
+  for (const JobId job : std::exchange(evicted_, {})) Say(JobEvicted{job});
   return std::exchange(actions_, {});
 }
 
@@ -300,7 +302,7 @@ void CoordinatorCore::Impl::On(SubmitJob& submit) {
   live_[job] = std::move(live);
   if (!submit.client_key.empty()) by_client_key_[submit.client_key] = job;
   Say(Answer{submit.call, absl::OkStatus(), job});
-  Say(JobUpdated{job});
+  updated_.insert(job);
 }
 
 void CoordinatorCore::Impl::On(CancelJob& cancel) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -106,6 +107,8 @@ class CoordinatorCore::Impl {
   absl::Time now_;
   bool look_at_everyone_ = false;
   std::vector<Action> actions_;
+  std::set<JobId> updated_;  // said once, however much happened to it
+  std::vector<JobId> evicted_;
 };
 
 }  // namespace hearth::server

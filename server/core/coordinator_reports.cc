@@ -62,7 +62,7 @@ void CoordinatorCore::Impl::Settle(JobId job, Live& live) {
   if (live.core.FinishWhenComplete()) {
     // Second copies of what is committed by now.
     scheduler_.RevokeAll(job);
-    Say(JobUpdated{job});
+    updated_.insert(job);
   }
   if (live.core.HasWork()) scheduler_.NoteWork(job);
 }
@@ -70,7 +70,7 @@ void CoordinatorCore::Impl::Settle(JobId job, Live& live) {
 void CoordinatorCore::Impl::NoteProgress(JobId job, Live& live) {
   if (now_ - live.last_update < options_.progress_interval) return;
   live.last_update = now_;
-  Say(JobUpdated{job});
+  updated_.insert(job);
 }
 
 void CoordinatorCore::Impl::On(const Sender& sender, PlanReady& ready) {
@@ -90,7 +90,7 @@ void CoordinatorCore::Impl::On(const Sender& sender, PlanReady& ready) {
          .at = now_});
   }
   if (verdict != JobCore::Verdict::kAccepted) return;
-  Say(JobUpdated{ready.job});
+  updated_.insert(ready.job);
   Settle(ready.job, *live);
 }
 
@@ -110,7 +110,7 @@ void CoordinatorCore::Impl::On(const Sender& sender, FinishDone& done) {
   if (live->core.OnFinishDone(done) != JobCore::Verdict::kAccepted) return;
   if (!goes_on) return End(done.job, JobState::kDone, absl::OkStatus());
   scheduler_.RevokeAll(done.job);
-  Say(JobUpdated{done.job});
+  updated_.insert(done.job);
   Settle(done.job, *live);
 }
 
@@ -241,7 +241,7 @@ void CoordinatorCore::Impl::End(JobId job, JobState state,
   for (const auto& [name, parameter] : record.order->parameters) {
     catalog_.Unuse(parameter);
   }
-  Say(JobUpdated{job});
+  updated_.insert(job);
   for (const JobRecord& evicted : ended_.Add(std::move(record))) {
     Evict(evicted);
   }
@@ -252,7 +252,7 @@ void CoordinatorCore::Impl::End(JobId job, JobState state,
 void CoordinatorCore::Impl::Evict(const JobRecord& record) {
   for (const BytesRef& result : record.results) tokens_.Drop(result);
   if (!record.client_key.empty()) by_client_key_.erase(record.client_key);
-  Say(JobEvicted{record.id});
+  evicted_.push_back(record.id);
 }
 
 }  // namespace hearth::server

@@ -23,7 +23,7 @@ using CallId = std::uint64_t;
 
 struct WorkerJoined {
   CallId call = 0;
-  WorkerIdentity identity;
+  WorkerIdentity identity{};
 };
 struct Heartbeat {
   WorkerId worker{};
@@ -33,17 +33,17 @@ struct Heartbeat {
 struct WorkerLost {
   WorkerId worker{};
   std::uint64_t epoch = 0;
-  std::string what;
+  std::string what{};
 };
 // From its keeper, through any worker of the host, before or after WorkerLost:
 // exit code or signal, OOM evidence, last log lines; and the tokens that the
 // keeper still holds of what this process created (those that no commit had
 // named are dropped).
 struct WorkerStory {
-  std::string host;
+  std::string host{};
   std::int64_t pid = 0;
-  std::string story;
-  std::vector<Id> tokens_left;
+  std::string story{};
+  std::vector<Id> tokens_left{};
 };
 // A batch of reports. Reports arrive in order within an epoch; what was not
 // acknowledged when a stream broke is sent again in the next one.
@@ -51,7 +51,7 @@ struct WorkerReported {
   WorkerId worker{};
   std::uint64_t epoch = 0;
   std::uint64_t sequence = 0;  // of the batch, for Acknowledge
-  std::vector<Report> reports;
+  std::vector<Report> reports{};
 };
 struct DrainWorker {
   CallId call = 0;
@@ -64,18 +64,18 @@ struct DrainWorker {
 using MatrixRef = std::variant<std::string, MatrixRecord>;
 
 struct JobSpec {
-  std::string operation;
-  std::string arguments;
-  MatrixRef matrix;
-  std::map<std::string, MatrixRef> parameters;
+  std::string operation{};
+  std::string arguments{};
+  MatrixRef matrix{};
+  std::map<std::string, MatrixRef> parameters{};
   int max_workers = 0;
-  std::string replay;
+  std::string replay{};
 };
 // The same key again, after a reconnect, answers with the same job.
 struct SubmitJob {
   CallId call = 0;
-  std::string client_key;
-  JobSpec spec;
+  std::string client_key{};
+  JobSpec spec{};
 };
 struct CancelJob {
   CallId call = 0;
@@ -87,16 +87,16 @@ struct ForgetJob {
 };
 struct PutMatrix {
   CallId call = 0;
-  MatrixRecord record;
+  MatrixRecord record{};
   bool replace = false;
 };
 struct SealMatrix {
   CallId call = 0;
-  std::string name;
+  std::string name{};
 };
 struct RemoveMatrix {
   CallId call = 0;
-  std::string name;
+  std::string name{};
 };
 
 // Every 100 ms or so. Leases, stories that never came, nobody left to work.

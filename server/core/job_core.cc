@@ -50,13 +50,12 @@ std::optional<Work> JobCore::Take(Care care, int thread_count) {
   }
   // Combining first: it frees memory, and later work may wait for it.
   if (auto combine = TakeCombine(care)) return combine;
+  if (queue(care).empty()) return std::nullopt;
   const std::int64_t leaves_max =
       care == Care::kNone ? NextRunLeaves(thread_count)
                           : std::numeric_limits<std::int64_t>::max() / 4;
-  if (auto run = queue(care).Take(leaves_max, cover_.leaf_count())) {
-    return Work{TaskKind::kCompute, *run, care, {}};
-  }
-  return std::nullopt;
+  const auto run = queue(care).Take(leaves_max, cover_.leaf_count());
+  return Work{TaskKind::kCompute, *run, care, {}};
 }
 
 std::optional<Work> JobCore::TakeCombine(Care care) {

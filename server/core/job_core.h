@@ -35,9 +35,9 @@ inline constexpr std::size_t kCareCount = 3;
 // A piece of work that a job has to give out.
 struct Work {
   TaskKind kind = TaskKind::kCompute;
-  LeafRun run;
+  LeafRun run{};
   Care care = Care::kNone;
-  std::vector<RunInput> inputs;
+  std::vector<RunInput> inputs{};
 };
 
 // One job: what of it is done, what is left, and what has failed.

@@ -33,20 +33,20 @@ constexpr bool HasEnded(JobState state) { return state >= JobState::kDone; }
 // Kind: value.
 struct JobRecord {
   JobId id{};
-  std::string client_key;
-  std::shared_ptr<const JobOrder> order;
-  std::shared_ptr<const JobPlan> plan;  // null while planning
+  std::string client_key{};
+  std::shared_ptr<const JobOrder> order{};
+  std::shared_ptr<const JobPlan> plan{};  // null while planning
   JobState state = JobState::kPlanning;
   int round = 0;
   std::int64_t leaves_done = 0;  // of this round; 0 while planning
   std::int64_t leaves_total = 0;
   std::int64_t retries = 0;  // tasks given out again after a loss or failure
   int workers_used = 0;      // different ones that had a task of it
-  Traffic traffic;
-  absl::Time submitted_at;
-  absl::Time ended_at;
-  absl::Status status;            // why it failed or was cancelled
-  std::vector<BytesRef> results;  // done: opaque bytes or tokens
+  Traffic traffic{};
+  absl::Time submitted_at{};
+  absl::Time ended_at{};
+  absl::Status status{};            // why it failed or was cancelled
+  std::vector<BytesRef> results{};  // done: opaque bytes or tokens
 };
 
 }  // namespace hearth::server

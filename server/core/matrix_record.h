@@ -12,15 +12,15 @@ namespace hearth::server {
 
 // Bytes in memory: one segment on one host, whatever its size.
 struct SegmentSource {
-  Id token;
-  std::string host;
+  Id token{};
+  std::string host{};
   friend bool operator==(const SegmentSource&, const SegmentSource&) = default;
 };
 
 // Bytes in a file, mapped in place. Whoever maps it compares inode, size and
 // mtime: a file that changed since is refused.
 struct FileSource {
-  std::string path;
+  std::string path{};
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::int64_t size_bytes = 0;
@@ -33,9 +33,9 @@ struct FileSource {
 //
 // Kind: value; shared as MatrixPtr once published, and never changed then.
 struct MatrixRecord {
-  std::string name;  // empty: anonymous, the file of a `run` without a `put`
-  MatrixLayout layout;
-  std::variant<SegmentSource, FileSource> source;
+  std::string name{};  // empty: anonymous, the file of a `run` without a `put`
+  MatrixLayout layout{};
+  std::variant<SegmentSource, FileSource> source{};
   std::int64_t page_bytes = 4096;
   bool sealed = true;
 

@@ -18,25 +18,25 @@ enum class WorkerState : std::uint8_t { kReady, kDraining, kLost };
 absl::string_view NameOf(WorkerState state);  // "ready", "draining", "lost"
 
 struct WorkerIdentity {
-  std::string host;
-  std::string slot;  // the keeper's name for this seat; survives restarts
-  Id incarnation;    // random, one a process
+  std::string host{};
+  std::string slot{};  // the keeper's name for this seat; survives restarts
+  Id incarnation{};    // random, one a process
   std::int64_t pid = 0;
-  std::string address;
+  std::string address{};
   int thread_count = 1;
 };
 
 // Kind: value.
 struct WorkerRecord {
   WorkerId id{};
-  WorkerIdentity identity;
+  WorkerIdentity identity{};
   std::uint64_t epoch = 0;  // grows with each time this process joins
   WorkerState state = WorkerState::kReady;
-  absl::Time lease_ends;
-  absl::Time lost_at;
-  std::string lost_why;              // what the coordinator saw
-  std::optional<std::string> story;  // what its keeper says: signal, OOM, log
-  std::vector<Id> tokens_left;       // held by its keeper, not yet judged
+  absl::Time lease_ends{};
+  absl::Time lost_at{};
+  std::string lost_why{};              // what the coordinator saw
+  std::optional<std::string> story{};  // what its keeper says: signal, OOM, log
+  std::vector<Id> tokens_left{};       // held by its keeper, not yet judged
 };
 
 // Who belongs to the cluster, and who has ended and how.

@@ -21,13 +21,13 @@ namespace hearth::server {
 // What a client asks for, once its matrices are found. Immutable; shared by
 // the job and every message that speaks of it.
 struct JobOrder {
-  std::string operation;
-  std::string arguments;  // opaque: text parameters as the shells encode them
-  MatrixPtr matrix;
-  std::map<std::string, MatrixPtr> parameters;  // those that are matrices
-  int max_workers = 0;                          // 0: no limit
+  std::string operation{};
+  std::string arguments{};  // opaque: text parameters as the shells encode them
+  MatrixPtr matrix{};
+  std::map<std::string, MatrixPtr> parameters{};  // those that are matrices
+  int max_workers = 0;                            // 0: no limit
   // The command that runs one task alone; "{leaves}" in it becomes "a:b".
-  std::string replay;
+  std::string replay{};
 };
 
 // What a worker found when it bound the operation to the matrix.
@@ -36,8 +36,8 @@ struct JobPlan {
   bool concatenates = false;
   std::int64_t partial_bytes_max = 0;
   std::int64_t result_bytes = 0;
-  BytesRef result;          // concatenate: the segment that tasks write into
-  std::string description;  // opaque
+  BytesRef result{};          // concatenate: the segment that tasks write into
+  std::string description{};  // opaque
   std::int64_t min_run_leaves = 1;  // smaller tasks are not worth a message
   std::int64_t max_run_leaves = 0;  // 0: no limit
 };
@@ -50,8 +50,8 @@ enum class TaskKind : std::uint8_t {
 };
 
 struct RunInput {
-  LeafRun run;
-  BytesRef partial;
+  LeafRun run{};
+  BytesRef partial{};
   friend bool operator==(const RunInput&, const RunInput&) = default;
 };
 
@@ -60,10 +60,10 @@ struct Task {
   TaskKind kind = TaskKind::kCompute;
   JobId job{};
   int round = 0;
-  LeafRun run;
+  LeafRun run{};
   // kCombine, kFinish: in order, to be combined along the tree (RunStack).
   // Empty where a concatenating job finishes: seal the result.
-  std::vector<RunInput> inputs;
+  std::vector<RunInput> inputs{};
 };
 
 // Where a task's bytes came from. Added up over a job's accepted commits.
@@ -93,10 +93,10 @@ struct Commit {
   TaskId task{};
   JobId job{};
   int round = 0;
-  LeafRun run;
-  BytesRef partial;     // neither bytes nor token where the job concatenates
-  absl::Duration busy;  // of the thread, for this run
-  Traffic traffic;
+  LeafRun run{};
+  BytesRef partial{};     // neither bytes nor token where the job concatenates
+  absl::Duration busy{};  // of the thread, for this run
+  Traffic traffic{};
   bool task_done = true;
 };
 
@@ -106,7 +106,7 @@ struct TaskFailed {
   TaskId task{};
   JobId job{};
   int round = 0;
-  absl::Status status;
+  absl::Status status{};
 };
 
 // Inputs that nobody holds any more: their runs are void and computed again.
@@ -115,21 +115,21 @@ struct InputMissing {
   TaskId task{};
   JobId job{};
   int round = 0;
-  std::vector<Id> tokens;
+  std::vector<Id> tokens{};
 };
 
 struct PlanReady {
   TaskId task{};
   JobId job{};
-  JobPlan plan;
+  JobPlan plan{};
 };
 
 struct FinishDone {
   TaskId task{};
   JobId job{};
   int round = 0;
-  std::optional<BytesRef> next_state;  // set: another round, with this state
-  std::vector<BytesRef> results;       // else: opaque to the coordinator
+  std::optional<BytesRef> next_state{};  // set: another round, with this state
+  std::vector<BytesRef> results{};       // else: opaque to the coordinator
 };
 
 using Report =

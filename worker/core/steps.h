@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "hearth/base/id.h"
 #include "worker/core/task.h"
 
 namespace hearth::worker {
@@ -36,12 +37,12 @@ struct CombineSlots {
 struct DeliverSlots {
   std::uint64_t job = 0;
   int round = 0;
-  std::vector<LeafRun> runs;
+  std::vector<LeafRun> runs{};
 };
 // Do a whole task at once: plan; combine its inputs along the tree; combine
 // them and finish. → WholeDone
 struct RunTask {
-  Task task;
+  Task task{};
 };
 using Step =
     std::variant<Idle, ComputeLeaf, CombineSlots, DeliverSlots, RunTask>;
@@ -50,20 +51,23 @@ using Step =
 
 struct Nothing {};  // the thread's first turn, or it was Idle
 struct LeafDone {
-  absl::Status status;
-  Traffic traffic;
+  absl::Status status{};
+  Traffic traffic{};
+  // The round's state or the result segment, where nobody holds it any more;
+  // status is not looked at then.
+  std::vector<Id> missing{};
 };
 struct SlotsCombined {
-  absl::Status status;
+  absl::Status status{};
 };
 struct Delivered {
-  absl::Status status;
-  std::vector<BytesRef> partials;  // one for each of DeliverSlots::runs
+  absl::Status status{};
+  std::vector<BytesRef> partials{};  // one for each of DeliverSlots::runs
 };
 // A Commit's, PlanReady's, ... task, job and round are filled in by the core;
 // so is a Commit's run and busy time.
 struct WholeDone {
-  Report report;
+  Report report{};
 };
 using Outcome =
     std::variant<Nothing, LeafDone, SlotsCombined, Delivered, WholeDone>;

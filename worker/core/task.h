@@ -17,8 +17,8 @@ namespace hearth::worker {
 
 // Bytes in a message, or the token of the segment of this host that holds them.
 struct BytesRef {
-  std::string inline_bytes;
-  Id token;  // zero: inline
+  std::string inline_bytes{};
+  Id token{};  // zero: inline
 
   bool has_token() const { return !token.zero(); }
   friend bool operator==(const BytesRef&, const BytesRef&) = default;
@@ -27,8 +27,8 @@ struct BytesRef {
 enum class TaskKind : std::uint8_t { kPlan, kCompute, kCombine, kFinish };
 
 struct RunInput {
-  LeafRun run;
-  BytesRef partial;
+  LeafRun run{};
+  BytesRef partial{};
   friend bool operator==(const RunInput&, const RunInput&) = default;
 };
 
@@ -37,8 +37,8 @@ struct Task {
   TaskKind kind = TaskKind::kCompute;
   std::uint64_t job = 0;
   int round = 0;
-  LeafRun run;
-  std::vector<RunInput> inputs;  // kCombine, kFinish: an ordered cover
+  LeafRun run{};
+  std::vector<RunInput> inputs{};  // kCombine, kFinish: an ordered cover
 };
 
 struct Traffic {
@@ -63,45 +63,45 @@ struct Commit {
   std::uint64_t task = 0;
   std::uint64_t job = 0;
   int round = 0;
-  LeafRun run;
-  BytesRef partial;
-  absl::Duration busy;
-  Traffic traffic;
+  LeafRun run{};
+  BytesRef partial{};
+  absl::Duration busy{};
+  Traffic traffic{};
   bool task_done = true;
 };
 struct TaskFailed {
   std::uint64_t task = 0;
   std::uint64_t job = 0;
   int round = 0;
-  absl::Status status;
+  absl::Status status{};
 };
 struct InputMissing {
   std::uint64_t task = 0;
   std::uint64_t job = 0;
   int round = 0;
-  std::vector<Id> tokens;
+  std::vector<Id> tokens{};
 };
 struct JobPlan {
   std::int64_t leaf_count = 1;
   bool concatenates = false;
   std::int64_t partial_bytes_max = 0;
   std::int64_t result_bytes = 0;
-  BytesRef result;
-  std::string description;
+  BytesRef result{};
+  std::string description{};
   std::int64_t min_run_leaves = 1;
   std::int64_t max_run_leaves = 0;
 };
 struct PlanReady {
   std::uint64_t task = 0;
   std::uint64_t job = 0;
-  JobPlan plan;
+  JobPlan plan{};
 };
 struct FinishDone {
   std::uint64_t task = 0;
   std::uint64_t job = 0;
   int round = 0;
-  std::optional<BytesRef> next_state;
-  std::vector<BytesRef> results;
+  std::optional<BytesRef> next_state{};
+  std::vector<BytesRef> results{};
 };
 
 using Report =

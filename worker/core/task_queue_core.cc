@@ -176,6 +176,10 @@ void TaskQueueCore::Absorb(Seat& seat, Outcome outcome, absl::Time now,
   std::visit(Match{
                  [](Nothing&) {},
                  [&](LeafDone& done) {
+            if (!done.missing.empty()) {
+              return AbsorbWhole(
+                  seat, InputMissing{.tokens = std::move(done.missing)}, now);
+            }
                    if (!done.status.ok()) return Fail(seat, done.status, now);
                    seat.traffic += done.traffic;
                    seat.stack.Push({seat.next_leaf - 1, seat.next_leaf});

@@ -30,10 +30,10 @@ struct Briefed {
   bool concatenates = false;
 };
 struct Assigned {
-  std::vector<Task> tasks;
+  std::vector<Task> tasks{};
 };
 struct Revoked {
-  std::vector<std::uint64_t> tasks;
+  std::vector<std::uint64_t> tasks{};
 };
 struct Shrunk {
   std::uint64_t task = 0;
@@ -63,7 +63,7 @@ struct Interrupt {
 };
 struct Send {
   std::uint64_t sequence = 0;
-  std::vector<Report> reports;
+  std::vector<Report> reports{};
 };
 // Drop what is cached for this job: plan, state, mappings.
 struct Forget {
@@ -71,7 +71,7 @@ struct Forget {
 };
 // Segments made here that nobody will hear of.
 struct DropTokens {
-  std::vector<Id> tokens;
+  std::vector<Id> tokens{};
 };
 using QueueAction = std::variant<Wake, Interrupt, Send, Forget, DropTokens>;
 

@@ -68,6 +68,9 @@ enum class Variant : std::uint8_t { kBaseline, kAvx2, kAvx512 };
 
 bool CanRun(Variant variant);
 
+// This processor's best one, or the forced one.
+Variant ChosenVariant();
+
 // The kernel of this processor's best variant, or of the forced one; null where
 // the family has none for the type.
 const Kernel* FindKernel(Family family, Scalar scalar);

@@ -129,8 +129,7 @@ TEST_F(LiveCgroup, IsLargeEnoughForWindowsOfAFileThatIsLargerThanIt) {
   const FileSource file =
       *FileSource::Open(folder.Write("f", std::string(kFileBytes, '\1')));
   EXPECT_EQ(InGroup([&]() -> std::string {
-              WindowBuffer buffer;
-              WindowReader reader(file, 0, kFileBytes, buffer);
+              WindowReader reader(file, 0, kFileBytes);
               std::int64_t sum = 0;
               while (reader.bytes_left() > 0) {
                 const auto window = reader.Next(16 * kMiB);
