@@ -15,6 +15,8 @@ namespace hearth {
 // Each is defined in operations/NAME.cc. One line an operation, sorted.
 const Operation& GramOperation();
 const Operation& MatvecOperation();
+const Operation& MedianOperation();
+const Operation& QuantileOperation();
 const Operation& RmatvecOperation();
 // Each is defined in operations/. One line an operation, sorted, here and
 // below.
@@ -45,6 +47,8 @@ const std::vector<const Operation*>& AllOperations() {
   static const auto& operations = *new std::vector<const Operation*>{
       &GramOperation(),
       &MatvecOperation(),
+      &MedianOperation(),
+      &QuantileOperation(),
       &RmatvecOperation(),
       &SumOperation(),
       &AllOperation(),       &AnyOperation(),          &ArgmaxOperation(),
