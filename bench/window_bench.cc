@@ -83,8 +83,7 @@ void BareMmap(const FileSource& file, Range range) {
 }
 
 void Windows(const FileSource& file, Range range, std::int64_t block) {
-  WindowBuffer buffer;
-  WindowReader reader(file, range.offset, range.bytes, buffer);
+  WindowReader reader(file, range.offset, range.bytes);
   while (reader.bytes_left() > 0) {
     const auto window = reader.Next(block);
     if (!window.ok()) {

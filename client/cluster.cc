@@ -7,6 +7,7 @@
 #include "client/hearth.h"
 #include "client/mapped_bytes.h"
 #include "client/resolve.h"
+#include "hearth/base/crash_point.h"
 #include "hearth/base/error.h"
 #include "hearth/base/id.h"
 #include "hearth/base/status.h"
@@ -49,11 +50,26 @@ absl::StatusOr<SealedSegment> CopyToMemory(const MatrixFile& file) {
   const std::int64_t bytes = file.layout.bytes();
   HEARTH_ASSIGN_OR_RETURN(OpenSegment open,
                           OpenSegment::Create(bytes, limits));
+  CrashPoint("client.create");
   HEARTH_RETURN_IF_ERROR(CopyFileIntoSegment(open, 0, file.source,
                                              file.payload_offset, bytes,
                                              limits));
   HEARTH_RETURN_IF_ERROR(file.source.Verify());
-  return open.Seal();
+  CrashPoint("client.fill");
+  auto sealed = open.Seal();
+  CrashPoint("client.seal");
+  return sealed;
+}
+
+// A result as a matrix; a small one came in a message.
+absl::StatusOr<Matrix> SegmentOf(const ResultField& field) {
+  if (field.bytes_owner->segment() != nullptr) {
+    return Matrix(field.bytes_owner);
+  }
+  HEARTH_ASSIGN_OR_RETURN(SealedSegment segment,
+                          SealedSegment::CopyOf(field.bytes, MemoryLimits()));
+  return Matrix(std::make_shared<const MappedBytes>(field.layout,
+                                                    std::move(segment)));
 }
 
 }  // namespace
@@ -109,13 +125,7 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
                               file.text, " for a file called so"));
   }
   if (options.copy) {
-    if (!options.replace && Info(name).ok()) {
-      // Before the copy, not after it.
-      return Error(Reason::kNameTaken,
-                   absl::StrCat("put \"", name,
-                                "\": a matrix of that name exists; choose "
-                                "another name, or say --replace"));
-    }
+    if (!options.replace) HEARTH_RETURN_IF_ERROR(CheckFree(name));
     HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, CopyToMemory(*opened));
     return Put(name,
                Matrix(std::make_shared<const MappedBytes>(opened->layout,
@@ -152,6 +162,7 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
       token, segment->fd(),
       {.kind = SegmentKind::kSealed,
        .bytes = static_cast<std::uint64_t>(bytes.layout().bytes())}));
+  CrashPoint("client.handover");
   proto::PutMatrixRequest request;
   proto::MatrixRecord& record = *request.mutable_record();
   record.set_name(std::string(name));
@@ -162,11 +173,43 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
   record.set_sealed(true);
   request.set_replace(options.replace);
   const auto info = state_->coordinator().Put(request);
+  CrashPoint("client.register");
   if (!info.ok()) {
     keeper.Drop(token).IgnoreError();
     return info.status();
   }
   return FromMessage(*info);
+}
+
+absl::StatusOr<MatrixInfo> Cluster::Make(absl::string_view name,
+                                         const MatrixLayout& layout,
+                                         std::uint64_t seed) const {
+  HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
+  HEARTH_RETURN_IF_ERROR(CheckFree(name));
+  proto::SubmitRequest request;
+  request.set_client_key(Id::Random().ToString());
+  request.set_operation("make");
+  (*request.mutable_arguments())["seed"] = absl::StrCat(seed);
+  *request.mutable_record()->mutable_layout() = ToProto(layout);
+  request.mutable_record()->mutable_unmade();
+  HEARTH_ASSIGN_OR_RETURN(std::string id,
+                          state_->coordinator().Submit(request));
+  const Job job(state_, std::move(id));
+  HEARTH_ASSIGN_OR_RETURN(const JobResult made, job.Wait());
+  HEARTH_ASSIGN_OR_RETURN(Matrix matrix, SegmentOf(made.fields.front()));
+  // Named before the job lets go of it, so that somebody holds it throughout.
+  auto info = Put(name, matrix, PutOptions());
+  HEARTH_RETURN_IF_ERROR(state_->coordinator().Forget(job.id()));
+  return info;
+}
+
+// Before the work, not after it.
+absl::Status Cluster::CheckFree(absl::string_view name) const {
+  if (!Info(name).ok()) return absl::OkStatus();
+  return Error(Reason::kNameTaken,
+               absl::StrCat("put \"", name,
+                            "\": a matrix of that name exists; choose another "
+                            "name, or say --replace"));
 }
 
 absl::StatusOr<std::vector<MatrixInfo>> Cluster::List() const {
@@ -241,7 +284,7 @@ absl::StatusOr<Job> Cluster::Submit(absl::string_view operation,
   if (const auto* name = std::get_if<std::string>(&matrix)) {
     request.set_name(*name);
   } else {
-    *request.mutable_file() = client::RecordOf(std::get<MatrixFile>(matrix));
+    *request.mutable_record() = client::RecordOf(std::get<MatrixFile>(matrix));
   }
   request.set_workers_max(submission.workers_max);
   request.set_replay_command(submission.replay_command);

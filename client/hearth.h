@@ -242,9 +242,16 @@ class Cluster {
   absl::StatusOr<MatrixInfo> Put(absl::string_view name, const Matrix& matrix,
                                  PutOptions options) const;
 
+  // A matrix in memory of random numbers (see hearth make).
+  absl::StatusOr<MatrixInfo> Make(absl::string_view name,
+                                  const MatrixLayout& layout,
+                                  std::uint64_t seed) const;
+
   absl::StatusOr<std::vector<MatrixInfo>> List() const;
   absl::StatusOr<MatrixInfo> Info(absl::string_view name) const;
   absl::StatusOr<Matrix> Get(absl::string_view name) const;
+  // A name, or a file that needs no cluster.
+  absl::StatusOr<Matrix> Open(const MatrixArgumentSource& source) const;
   absl::Status Remove(absl::string_view name) const;
 
   absl::StatusOr<Job> Submit(absl::string_view operation,
@@ -259,6 +266,7 @@ class Cluster {
   absl::StatusOr<std::vector<WorkerInfo>> Workers() const;
 
  private:
+  absl::Status CheckFree(absl::string_view name) const;
   explicit Cluster(std::shared_ptr<ClusterState> state)
       : state_(std::move(state)) {}
   std::shared_ptr<ClusterState> state_;

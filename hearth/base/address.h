@@ -17,7 +17,7 @@ struct Address {
   enum class Kind : std::uint8_t { kTcp, kUnixPath, kUnixAbstract };
 
   Kind kind = Kind::kTcp;
-  std::string name;        // host, path, or abstract name without its NUL
+  std::string name = {};   // host, path, or abstract name without its NUL
   std::uint16_t port = 0;  // kTcp only
 
   // Fails: bad-usage, saying which form was expected.

@@ -55,6 +55,9 @@ inline constexpr std::int64_t kFillCheckBytes = 64 * kMiB;
 
 // The directory of a .npz is read whole: 200,000 arrays of middling names.
 inline constexpr std::int64_t kNpzDirectoryBytesMax = 16 * kMiB;
+// Mapped at once of a file that is read by windows, in each thread: eight
+// threads stay below 200 MiB.
+inline constexpr std::int64_t kWindowBytes = 16 * kMiB;
 
 // More values than this as JSON are refused without -o FILE.
 inline constexpr std::int64_t kJsonValuesMax = 1'000'000;

@@ -7,6 +7,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "hearth/compute/half.h"
+
 namespace hearth {
 namespace {
 
@@ -44,15 +46,13 @@ struct Bool {
   using Bits = std::uint8_t;
   static std::uint8_t Value(Bits bits) { return bits != 0 ? 1 : 0; }
 };
-struct Half {
+struct Float16 {
   using Bits = std::uint16_t;
-  static float Value(Bits bits) { return HalfToFloat(bits); }
+  static double Value(Bits bits) { return DoubleFromFloat16(bits); }
 };
 struct Bfloat16 {
   using Bits = std::uint16_t;
-  static float Value(Bits bits) {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-  }
+  static double Value(Bits bits) { return DoubleFromBfloat16(bits); }
 };
 
 template <class Stored, bool kSwap>
@@ -115,7 +115,7 @@ void ReadRealOrInteger(NamedElementType type, const std::byte* from,
   if constexpr (!std::is_integral_v<To>) {
     switch (type.type) {
       case ElementType::kFloat16:
-        return ReadReal<Half>(order, from, count, to);
+        return ReadReal<Float16>(order, from, count, to);
       case ElementType::kBfloat16:
         return ReadReal<Bfloat16>(order, from, count, to);
       case ElementType::kFloat32:
@@ -139,37 +139,6 @@ double Canonical(double value) {
 }
 
 }  // namespace
-
-float HalfToFloat(std::uint16_t half) {
-  // Moved to a float's place, exponent and fraction are the value times 2^-112;
-  // the greatest exponent stands for infinity and NaN.
-  const std::uint32_t sign = (half & 0x8000u) << 16;
-  const std::uint32_t magnitude = (half & 0x7fffu) << 13;
-  const float finite = std::bit_cast<float>(magnitude) * 0x1p112f;
-  const std::uint32_t bits = (half & 0x7c00u) == 0x7c00u
-                                 ? (magnitude | 0x7f800000u)
-                                 : std::bit_cast<std::uint32_t>(finite);
-  return std::bit_cast<float>(bits | sign);
-}
-
-std::uint16_t DoubleToHalf(double value) {
-  if (std::isnan(value)) return 0x7e00;
-  const std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
-  const double magnitude = std::fabs(value);
-  if (magnitude >= 65520.0) return sign | 0x7c00;  // halfway to 65536, or more
-  if (magnitude < 0x1p-14) {
-    // Subnormal: a multiple of 2^-24. Adding 2^28, whose last digit is 2^-24,
-    // rounds it to one.
-    const double steps = (magnitude + 0x1p28) - 0x1p28;
-    return static_cast<std::uint16_t>(
-        sign | static_cast<std::uint16_t>(steps * 0x1p24));
-  }
-  std::uint64_t bits = std::bit_cast<std::uint64_t>(magnitude);
-  bits += 0x1ffffffffff + ((bits >> 42) & 1);  // half of the last place kept
-  const auto rebiased = (bits >> 42) - (std::uint64_t{1023 - 15} << 10);
-  return static_cast<std::uint16_t>(sign |
-                                    static_cast<std::uint16_t>(rebiased));
-}
 
 void ReadElements(NamedElementType type, const std::byte* from,
                   std::int64_t count, double* to) {
@@ -201,7 +170,7 @@ void WriteElements(ElementType type, const double* from, std::int64_t count,
     if (type == ElementType::kFloat64) {
       WriteAs(value, i, to);
     } else if (type == ElementType::kFloat16) {
-      WriteAs(DoubleToHalf(value), i, to);
+      WriteAs(Float16FromDouble(value), i, to);
     } else {
       WriteAs(static_cast<float>(value), i, to);
     }

@@ -35,9 +35,6 @@ void WriteElements(ElementType type, const std::complex<double>* from,
 void WriteElements(ElementType type, const std::uint64_t* from,
                    std::int64_t count, std::byte* to);
 
-float HalfToFloat(std::uint16_t half);
-std::uint16_t DoubleToHalf(double value);  // one rounding, to nearest even
-
 // NumPy 2's result_type, with bfloat16 as if it were float32.
 ElementType ResultType(ElementType a, ElementType b);
 

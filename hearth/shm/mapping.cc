@@ -37,25 +37,39 @@ absl::StatusOr<Mapping> Mapping::Of(int fd, std::int64_t offset,
                                     absl::string_view what) {
   const std::int64_t page = PageBytes();
   if (offset < 0 || bytes < 0 ||
-      bytes > std::numeric_limits<std::int64_t>::max() - offset - page) {
+      bytes > std::numeric_limits<std::int64_t>::max() - page ||
+      offset > std::numeric_limits<std::int64_t>::max() - page - bytes) {
     return Error(Reason::kBadUsage,
                  absl::StrCat("map [", offset, ", +", bytes, ") of ", what,
                               ": no such range of bytes"));
   }
-  Mapping mapping;
-  if (bytes == 0) return mapping;
+  if (bytes == 0) return Mapping();
   const std::int64_t skip = offset % page;
   const auto mapped_bytes =
       static_cast<std::size_t>((skip + bytes + page - 1) / page * page);
-  void* base = mmap(nullptr, mapped_bytes, Protection(access), MAP_SHARED, fd,
-                    offset - skip);
+  void* const base = mmap(nullptr, mapped_bytes, Protection(access), MAP_SHARED,
+                          fd, offset - skip);
   if (base == MAP_FAILED) return MapFailed(what, bytes);
+  Mapping mapping;
   mapping.base_ = static_cast<std::byte*>(base);
   mapping.mapped_bytes_ = mapped_bytes;
   mapping.skip_ = static_cast<std::size_t>(skip);
   mapping.bytes_ = static_cast<std::size_t>(bytes);
   mapping.offset_ = offset - skip;
   mapping.broken_ = std::make_unique<std::atomic<bool>>(false);
+  return mapping;
+}
+
+absl::StatusOr<Mapping> Mapping::Zeros(std::int64_t bytes) {
+  if (bytes == 0) return Mapping();
+  const auto size = static_cast<std::size_t>(bytes);
+  // Private and never written: every page is the kernel's one page of zeros.
+  void* const base = mmap(nullptr, size, PROT_READ,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) return MapFailed("zeros", bytes);
+  Mapping mapping;
+  mapping.base_ = static_cast<std::byte*>(base);
+  mapping.mapped_bytes_ = mapping.bytes_ = size;
   return mapping;
 }
 

@@ -33,6 +33,9 @@ class Mapping {
                                     std::int64_t bytes, MapAccess access,
                                     absl::string_view what);
 
+  // Bytes that read as zero and take no memory.
+  static absl::StatusOr<Mapping> Zeros(std::int64_t bytes);
+
   Mapping(Mapping&& other) noexcept { Swap(other); }
   Mapping& operator=(Mapping&& other) noexcept {
     Mapping taken(std::move(other));

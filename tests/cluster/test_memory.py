@@ -95,7 +95,8 @@ def test_a_file_larger_than_half_of_the_memory_is_read_by_windows(tmp_path):
         with MemoryProbe([local.process.pid]) as probe:
             answer = run(local, probe, "run", "sum", path)
         assert answer["result"]["values"] == 0.0
-        assert answer["job"]["bytes_mapped"] == 60 * 10**9
+        job = answer["job"]  # a window is mapped, or read into memory of its own
+        assert job["bytes_mapped"] + job["bytes_copied"] == 60 * 10**9
         print(f"{60 / answer['job']['seconds']:.1f} GB/s, Cached grew by "
               f"{probe.cached_growth / MIB:.0f} MiB")
         assert probe.cached_growth <= 1024 * MIB

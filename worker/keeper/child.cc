@@ -1,8 +1,8 @@
 #include "worker/keeper/child.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <string>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
+#include "hearth/base/pidfd.h"
 #include "hearth/base/status.h"
 #include "worker/keeper/lifeline.h"
 
@@ -55,6 +57,20 @@ std::vector<std::string> EnvironmentWith(
     }
   }
   return all;
+}
+
+// To our standard error as far as it takes it now: a reader that has stopped
+// reading must not stop the keeper.
+void Echo(absl::string_view bytes) {
+  pollfd ready{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  while (!bytes.empty() && poll(&ready, 1, 0) > 0) {
+    // A pipe that is ready takes this much without blocking.
+    const ssize_t written =
+        write(STDERR_FILENO, bytes.data(),
+              std::min<std::size_t>(bytes.size(), PIPE_BUF));
+    if (written <= 0) return;
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
 }
 
 }  // namespace
@@ -139,7 +155,7 @@ absl::StatusOr<Child> Child::Start(const ChildCommand& command, const Id& id,
     return absl::ErrnoToStatus(failed, absl::StrCat("start ", command.name));
   }
   // Our own child, not reaped yet: its number can't have been given away.
-  child.pidfd_.Reset(pidfd_open(child.pid_, 0));
+  child.pidfd_ = OpenPidfd(child.pid_);
   if (!child.pidfd_.valid()) {
     const absl::Status status = ErrnoStatus("watch a child");
     child.Signal(SIGKILL);
@@ -158,16 +174,14 @@ bool Child::ReadLog(bool echo) {
     if (count == 0) return false;
     const auto size = static_cast<std::size_t>(count);
     tail_.Append({buffer.data(), size});
-    if (echo) {
-      // A log that can't be written is nothing a keeper may stop for.
-      [[maybe_unused]] const ssize_t ignored =
-          write(STDERR_FILENO, buffer.data(), size);
-    }
+    if (echo) Echo({buffer.data(), size});
   }
   return true;
 }
 
-void Child::Signal(int signal) { kill(-pid_, signal); }
+void Child::Signal(int signal) {
+  if (pid_ > 0) kill(-pid_, signal);
+}
 
 WorkerStory Child::Reap(absl::Time now) {
   // Until it is reaped its number names its group and nobody else's.

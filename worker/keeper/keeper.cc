@@ -208,8 +208,9 @@ void KeeperShell::Do(const SupervisorAction& action) {
                 report.child >= options_.essentials.size()) {
               return;
             }
-            Say(absl::StrCat(CommandOf(report.child).name, ": ",
-                             report.story.Sentence()));
+            const bool essential = report.child < options_.essentials.size();
+            Say(report.story.Sentence(essential ? CommandOf(report.child).name
+                                                : ""));
             if (options_.verbose) return;  // its lines were echoed
             for (const std::string& line : report.story.last_lines) {
               Say(absl::StrCat("  ", line));

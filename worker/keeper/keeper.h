@@ -18,46 +18,46 @@ namespace hearth::worker {
 // (lifeline.h), its standard error in the keeper's log ring, /dev/null on its
 // standard input, and nothing else that is not named here.
 struct ChildCommand {
-  std::string name;                      // for stories and logs: "worker"
-  std::vector<std::string> argv;         // argv[0] is the path that is exec'ed
-  std::vector<std::string> environment;  // "NAME=value", added to ours
+  std::string name = {};               // for stories and logs: "worker"
+  std::vector<std::string> argv = {};  // argv[0] is the path that is exec'ed
+  std::vector<std::string> environment = {};  // "NAME=value", added to ours
   // Given to the child under the number `as` (4 or more). Borrowed.
   struct PassedFd {
     int fd = -1;
     int as = -1;
   };
-  std::vector<PassedFd> descriptors;
+  std::vector<PassedFd> descriptors = {};
 };
 
 // What a child said when it was ready.
 struct ReadyChild {
-  std::string name;
+  std::string name = {};
   pid_t pid = 0;
-  std::string note;  // its address, if it listens
+  std::string note = {};  // its address, if it listens
 };
 
 struct KeeperOptions {
   // Where descriptors are deposited and fetched: from ListenUnix(...,
   // SocketType::kPacket). Tell the workers its name in their argv.
-  UniqueFd listener;
-  PeerRule peers;
+  UniqueFd listener = {};
+  PeerRule peers = {};
 
   // `worker_count` processes of this command, each started again when it
   // crashes: after 100 ms, doubling, not after three crashes in a minute.
-  ChildCommand worker;
+  ChildCommand worker = {};
   int worker_count = 0;
 
   // Children without a successor, such as the coordinator of `hearth local`:
   // the end of one ends everything. Started first.
-  std::vector<ChildCommand> essentials;
+  std::vector<ChildCommand> essentials = {};
 
   // End of file on it kills all children at once and returns: the keeper hangs
   // on its own parent as the workers hang on it.
-  UniqueFd lifeline;
+  UniqueFd lifeline = {};
 
   // Called once, when every child has said Ready(): essentials first, in order,
   // then workers by slot. Runs on the keeper's only thread: be short.
-  std::function<void(const std::vector<ReadyChild>&)> on_ready;
+  std::function<void(const std::vector<ReadyChild>&)> on_ready = {};
 
   // Children's standard error goes to ours too, not only into the ring.
   bool verbose = false;
@@ -84,7 +84,7 @@ int RunKeeper(KeeperOptions options);
 // init, / as its folder. Returns when it holds nothing, or all that it watches
 // are dead.
 struct TicketKeeperOptions {
-  UniqueFd listener;
+  UniqueFd listener = {};
   pid_t starter = 0;  // while nothing was deposited yet, it waits for this one
 };
 int RunTicketKeeper(TicketKeeperOptions options);

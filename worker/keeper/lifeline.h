@@ -39,7 +39,7 @@ class WorkerLifeline {
     std::function<void(const WorkerStory&)> on_story = [](auto&) {};
     // The keeper is gone. When it returns, or if it is empty, the whole process
     // group is killed: the worker and what it started.
-    std::function<void()> on_keeper_gone;
+    std::function<void()> on_keeper_gone = {};
   };
 
   // Takes the descriptor over and waits for the keeper's first words.

@@ -1,9 +1,10 @@
 #include "worker/keeper/process_watch.h"
 
 #include <poll.h>
-#include <sys/pidfd.h>
 
 #include <utility>
+
+#include "hearth/base/pidfd.h"
 
 namespace hearth::worker {
 
@@ -13,7 +14,7 @@ ProcessWatch::~ProcessWatch() {
 
 void ProcessWatch::Watch(pid_t process, UniqueFd pidfd) {
   if (pidfds_.contains(process)) return;
-  if (!pidfd.valid()) pidfd.Reset(pidfd_open(process, 0));
+  if (!pidfd.valid()) pidfd = OpenPidfd(process);
   // No such process; or not a pidfd, or no room to wait for it: whoever hangs
   // his segments on that holds them no longer than that.
   if (!pidfd.valid() ||

@@ -39,7 +39,7 @@ using SupervisorEvent =
 
 struct StartChild {
   ChildIndex child = 0;
-  std::vector<WorkerStory> predecessors;
+  std::vector<WorkerStory> predecessors = {};
   friend bool operator==(const StartChild&, const StartChild&) = default;
 };
 struct TellStory {

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <utility>
 
 #include "hearth/base/clock.h"
+#include "hearth/base/pidfd.h"
 #include "worker/keeper/event_loop.h"
 #include "worker/keeper/handover_server.h"
 #include "worker/keeper/keeper.h"
@@ -30,7 +30,7 @@ bool Detach() {
 
 int RunTicketKeeper(TicketKeeperOptions options) {
   // Opened before the fork: until it ends, the starter waits and is alive.
-  UniqueFd starter(pidfd_open(options.starter, 0));
+  UniqueFd starter = OpenPidfd(options.starter);
   if (!Detach()) return 0;
   signal(SIGPIPE, SIG_IGN);
   signal(SIGIO, SIG_IGN);   // held_probe.h

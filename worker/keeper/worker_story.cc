@@ -46,8 +46,10 @@ std::string SignalName(int signal) {
 
 }  // namespace
 
-std::string WorkerStory::Sentence() const {
-  std::string text = absl::StrCat("worker ", slot, " (pid ", pid, ") ");
+std::string WorkerStory::Sentence(absl::string_view subject) const {
+  std::string text =
+      subject.empty() ? absl::StrCat("worker ", slot) : std::string(subject);
+  absl::StrAppend(&text, " (pid ", pid, ") ");
   if (end == End::kSignalled) {
     absl::StrAppend(&text, "was killed by signal ", code, " (",
                     SignalName(code), ")");

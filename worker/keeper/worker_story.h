@@ -31,8 +31,9 @@ struct WorkerStory {
   std::vector<std::string> last_lines;  // of its standard error, oldest first
 
   // "worker 2 (pid 123) was killed by signal 9 (SIGKILL) after 1.5s; its cgroup
-  // counted an out-of-memory kill". Without the lines.
-  std::string Sentence() const;
+  // counted an out-of-memory kill". Without the lines. `subject`: of a child
+  // that is no worker.
+  std::string Sentence(absl::string_view subject = "") const;
 
   std::string Encode() const;
   // Fails: internal, for bytes that Encode did not write.

@@ -13,8 +13,10 @@
 namespace hearth {
 namespace {
 
-// A partial that stays in a second- or third-level cache.
-constexpr std::int64_t kSumsBytesMax = 8 * limits::kMiB;
+// A partial is read and written as often as there are row blocks. Up to here a
+// block has eight stored rows or more, which hide that, and the partial stays
+// in a cache.
+constexpr std::int64_t kSumsBytesMax = 2 * limits::kMiB;
 // Columns of a share whose sums are kept in scratch at once.
 constexpr std::int64_t kShareColumns = 65536;
 constexpr std::int64_t kShareGrain = 64;

@@ -55,13 +55,17 @@ bool CanRun(Variant variant) {
   return false;
 }
 
-const Kernel* FindKernel(Family family, Scalar scalar) {
+Variant ChosenVariant() {
   int variant = chosen.load(std::memory_order_relaxed);
   if (variant == kUnchosen) {
     variant = static_cast<int>(Best());
     chosen.store(variant, std::memory_order_relaxed);
   }
-  switch (static_cast<Variant>(variant)) {
+  return static_cast<Variant>(variant);
+}
+
+const Kernel* FindKernel(Family family, Scalar scalar) {
+  switch (ChosenVariant()) {
     case Variant::kAvx512:
       return avx512::Find(family, scalar);
     case Variant::kAvx2:

@@ -15,7 +15,7 @@
 namespace hearth {
 
 struct HandoverOptions {
-  Address keeper;
+  Address keeper = {};
   // For one whole request, a reconnect included.
   absl::Duration deadline = absl::Seconds(5);
 };

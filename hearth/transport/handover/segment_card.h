@@ -25,7 +25,7 @@ struct SegmentCard {
   SegmentKind kind = SegmentKind::kSealed;
   std::uint64_t bytes = 0;
   std::uint64_t offset = 0;
-  std::string note;  // the depositor's own: element type, shape, matrix id
+  std::string note = {};  // the depositor's own: element type, shape, matrix id
 
   friend bool operator==(const SegmentCard&, const SegmentCard&) = default;
 };
@@ -38,7 +38,7 @@ struct FetchedSegment {
 
 // One line of what a keeper holds.
 struct HeldSegment {
-  Id token;
+  Id token = {};
   SegmentKind kind = SegmentKind::kSealed;
   bool is_ticket = false;  // handed out for sharing without a server
   bool fetched = false;    // a ticket that somebody came for

@@ -26,7 +26,7 @@ struct Peer {
 
 // Whom to talk to: processes of our own user, and of one group if asked.
 struct PeerRule {
-  std::optional<gid_t> allowed_group;
+  std::optional<gid_t> allowed_group = {};
 };
 
 // A listener on a Unix address. Abstract names belong to the network namespace

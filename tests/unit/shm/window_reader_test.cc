@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "hearth/base/error.h"
+#include "hearth/base/limits.h"
 #include "hearth/shm/process_memory.h"
+#include "hearth/shm/sigbus_guard.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/shm/temporary_folder.h"
 
@@ -70,7 +72,6 @@ class WindowReaderTest : public ::testing::Test {
   }
 
   TemporaryFolder folder_;
-  WindowBuffer buffer_;
 };
 
 TEST_F(WindowReaderTest, GivesTheWholeRangeInOrderInPiecesOfAnySize) {
@@ -79,12 +80,11 @@ TEST_F(WindowReaderTest, GivesTheWholeRangeInOrderInPiecesOfAnySize) {
   for (const std::int64_t piece : {4096L, 100'001L, kMiB, 4 * kMiB}) {
     constexpr std::int64_t kFrom = 777;
     const std::int64_t bytes = static_cast<std::int64_t>(text.size()) - 1000;
-    WindowReader reader(file, kFrom, bytes, buffer_);
+    WindowReader reader(file, kFrom, bytes);
     std::string read;
     while (reader.bytes_left() > 0) {
       const auto window = reader.Next(piece);
       ASSERT_THAT(window, IsOk());
-      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(window->data()) % 4096, 0u);
       read += TextOf(*window);
     }
     EXPECT_EQ(read == text.substr(kFrom, static_cast<std::size_t>(bytes)),
@@ -95,7 +95,7 @@ TEST_F(WindowReaderTest, GivesTheWholeRangeInOrderInPiecesOfAnySize) {
 
 TEST_F(WindowReaderTest, ReadsAnEmptyRangeAsNothing) {
   const FileSource file = NewFile("");
-  WindowReader reader(file, 0, 0, buffer_);
+  WindowReader reader(file, 0, 0);
   EXPECT_EQ(reader.bytes_left(), 0);
   EXPECT_TRUE(reader.Next(4096)->empty());
 }
@@ -105,7 +105,7 @@ TEST_F(WindowReaderTest, SeesDataBetweenHoles) {
   const std::string path = file.path();
   const UniqueFd writer(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   ASSERT_EQ(pwrite(writer.get(), "island", 6, 20 * kMiB + 7), 6);
-  WindowReader reader(file, 0, 64 * kMiB, buffer_);
+  WindowReader reader(file, 0, 64 * kMiB);
   std::int64_t at = 0;
   while (reader.bytes_left() > 0) {
     const auto window = reader.Next(3 * kMiB);
@@ -125,7 +125,7 @@ TEST_F(WindowReaderTest, WalksATerabyteOfHolesWithoutMemory) {
   constexpr std::int64_t kBytes = 1024 * kGiB;
   const FileSource file = NewSparseFile(kBytes);
   const std::int64_t own_before = MemoryOf(getpid())->own_bytes;
-  WindowReader reader(file, 0, kBytes, buffer_);
+  WindowReader reader(file, 0, kBytes);
   unsigned sum = 0;
   while (reader.bytes_left() > 0) {
     const auto window = reader.Next(16 * kMiB);
@@ -137,20 +137,36 @@ TEST_F(WindowReaderTest, WalksATerabyteOfHolesWithoutMemory) {
   EXPECT_LT(MemoryOf(getpid())->own_bytes - own_before, 32 * kMiB);
 }
 
-TEST_F(WindowReaderTest, MakesATruncatedFileAnError) {
-  const FileSource file = NewFile(Patterned(kMiB));
-  WindowReader reader(file, 0, kMiB, buffer_);
-  ASSERT_THAT(reader.Next(4096), IsOk());
-  std::filesystem::resize_file(file.path(), 6000);
-  const auto refused = reader.Next(4096);
+TEST_F(WindowReaderTest, MakesATruncatedFileAnErrorOfTheNextWindow) {
+  constexpr std::int64_t kBytes = 2 * limits::kWindowBytes;
+  const FileSource file = NewFile(Patterned(kBytes));
+  WindowReader reader(file, 0, kBytes);
+  ASSERT_THAT(reader.Next(limits::kWindowBytes), IsOk());
+  std::filesystem::resize_file(file.path(), limits::kWindowBytes + 6000);
+  const auto refused = reader.Next(limits::kWindowBytes);
   EXPECT_EQ(ReasonOf(refused.status()), Reason::kFileChanged);
   EXPECT_THAT(std::string(refused.status().message()),
-              HasSubstr("it ends at byte 6000 and had 1048576"));
+              HasSubstr("it was truncated"));
+  EXPECT_EQ(reader.bytes_left(), limits::kWindowBytes);
+}
+
+TEST_F(WindowReaderTest, MakesATruncationWithinTheWindowAnErrorOfTheWork) {
+  const FileSource file = NewFile(Patterned(kMiB));
+  WindowReader reader(file, 0, kMiB);
+  const auto block = reader.Next(kMiB);
+  ASSERT_THAT(block, IsOk());
+  std::filesystem::resize_file(file.path(), 6000);
+  const absl::Status status = RunGuarded(reader.window(), file.path(), [&] {
+    volatile std::byte last = block->back();
+    (void)last;
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(ReasonOf(status), Reason::kFileChanged);
 }
 
 TEST_F(WindowReaderTest, MakesATruncatedSparseFileAnErrorToo) {
   const FileSource file = NewSparseFile(kGiB);
-  WindowReader reader(file, 0, kGiB, buffer_);
+  WindowReader reader(file, 0, kGiB);
   ASSERT_THAT(reader.Next(kMiB), IsOk());
   std::filesystem::resize_file(file.path(), kMiB + 5);
   EXPECT_EQ(ReasonOf(reader.Next(kMiB).status()), Reason::kFileChanged);
@@ -166,7 +182,7 @@ TEST_F(WindowReaderTest, LeavesThePageCacheAsItWas) {
   }
   std::int64_t cached_most = 0;
   {
-    WindowReader reader(file, 0, 96 * kMiB, buffer_);
+    WindowReader reader(file, 0, 96 * kMiB);
     while (reader.bytes_left() > 0) {
       ASSERT_THAT(reader.Next(kMiB + 321), IsOk());
       if (reader.bytes_left() < 40 * kMiB) {
@@ -174,7 +190,7 @@ TEST_F(WindowReaderTest, LeavesThePageCacheAsItWas) {
       }
     }
   }
-  // Two runs of 16 MiB and the kernel's read-ahead, never all of it.
+  // A window and the kernel's read-ahead, never all of it.
   EXPECT_LT(cached_most, 60 * kMiB / 4096);
   // The kernel may keep what it was just busy with.
   EXPECT_LT(CachedPages(file), 4 * kMiB / 4096);
@@ -185,15 +201,6 @@ TEST(ChooseReading, KeepsTheCacheOfAFileUnderHalfOfTheFreeMemory) {
   EXPECT_EQ(ChooseReading(10 * kGiB, 20 * kGiB), FileReading::kByWindows);
   EXPECT_EQ(ChooseReading(60 * kGiB, 20 * kGiB), FileReading::kByWindows);
   EXPECT_EQ(ChooseReading(1, 0), FileReading::kByWindows);
-}
-
-TEST(WindowBuffer, GrowsAndKeepsItsPlace) {
-  WindowBuffer buffer;
-  const auto large = buffer.Writable(kMiB);
-  EXPECT_EQ(buffer.Writable(4096).data(), large.data());
-  EXPECT_EQ(buffer.Writable(2 * kMiB).size(), 2u * kMiB);
-  EXPECT_EQ(buffer.Zeros(100)[99], std::byte{0});
-  EXPECT_TRUE(buffer.Writable(std::int64_t{1} << 60).empty());
 }
 
 }  // namespace

@@ -90,10 +90,28 @@ void DotRows(const RowSpan& x, const std::byte* weights, double* dots) {
   }
 }
 
+// Rows that don't fill a vector: one product after another.
+template <class Element>
+void DotShortRows(const RowSpan& x, const std::byte* weights, double* dots) {
+  constexpr int kBytes = sizeof(typename Element::Stored);
+  double weight[8];
+  __builtin_memcpy(weight, weights, static_cast<std::size_t>(x.width * 8));
+  const std::byte* row = x.data;
+  for (std::int64_t i = 0; i < x.rows; ++i, row += x.stride) {
+    double sum = 0.0;
+    for (std::int64_t k = 0; k < x.width; ++k) {
+      sum += LoadWide<Element, 1>(row + k * kBytes) * weight[k];
+    }
+    dots[i] += sum;
+  }
+}
+
 // Short rows: summing up 32 lanes would cost more than filling them.
 template <class Element>
 void Dot(const RowSpan& x, const std::byte* weights, double* dots) {
-  if (x.width < 64) {
+  if (x.width < 8) {
+    DotShortRows<Element>(x, weights, dots);
+  } else if (x.width < 64) {
     DotRows<Element, 8>(x, weights, dots);
   } else {
     DotRows<Element, 32>(x, weights, dots);
@@ -113,8 +131,10 @@ template <class Element, int N>
   Vector<double, N> product[kGroup];
 #pragma GCC unroll 8
   for (int i = 0; i < kGroup; ++i) {
-    product[i] =
-        LoadWide<Element, N>(x + i * stride) * Broadcast<double, N>(weights[i]);
+    // The next group's: short rows are streams too short for the processor to
+    // see. (A prefetch past the end does nothing.)
+    if constexpr (N > 1) __builtin_prefetch(x + (i + kGroup) * stride);
+    product[i] = LoadWide<Element, N>(x + i * stride) * weights[i];
   }
   auto* at = reinterpret_cast<std::byte*>(sums);
   StoreRaw<double, N>(
@@ -128,8 +148,36 @@ template <class Element, int N>
                                               double* sums) {
   auto* at = reinterpret_cast<std::byte*>(sums);
   StoreRaw<double, N>(
-      at, LoadRaw<double, N>(at) +
-              LoadWide<Element, N>(x) * Broadcast<double, N>(weight));
+      at, LoadRaw<double, N>(at) + LoadWide<Element, N>(x) * weight);
+}
+
+// As CombineTile, bit by bit, for fewer rows than pay for a tile.
+template <class Element, int N>
+[[gnu::always_inline]] inline void CombineFewRowsAt(const RowSpan& x,
+                                                    std::int64_t k,
+                                                    const double* weights,
+                                                    double* sums) {
+  constexpr int kBytes = sizeof(typename Element::Stored);
+  const std::byte* at = x.data + k * kBytes;
+  Vector<double, N> sum = LoadWide<Element, N>(at) * weights[0];
+  for (std::int64_t i = 1; i < x.rows; ++i) {
+    sum += LoadWide<Element, N>(at + i * x.stride) * weights[i];
+  }
+  auto* to = reinterpret_cast<std::byte*>(sums + k);
+  StoreRaw<double, N>(to, LoadRaw<double, N>(to) + sum);
+}
+
+template <class Element>
+void CombineFewRows(const RowSpan& x, const std::byte* weights, double* sums) {
+  double weight[kGroup];
+  __builtin_memcpy(weight, weights, static_cast<std::size_t>(x.rows * 8));
+  std::int64_t k = 0;
+  for (; k + kN <= x.width; k += kN) {
+    CombineFewRowsAt<Element, kN>(x, k, weight, sums);
+  }
+  for (; k < x.width; ++k) {
+    CombineFewRowsAt<Element, 1>(x, k, weight, sums);
+  }
 }
 
 // At most kCombineRows rows of at most kTileColumns columns.
@@ -169,6 +217,9 @@ void CombineTile(const RowSpan& x, const std::byte* weights, double* sums) {
 template <class Element>
 void Combine(const RowSpan& x, const std::byte* weights, double* sums) {
   constexpr int kBytes = sizeof(typename Element::Stored);
+  if (x.rows < kGroup && x.rows > 0) {
+    return CombineFewRows<Element>(x, weights, sums);
+  }
   for (std::int64_t i = 0; i < x.rows; i += kCombineRows) {
     const std::int64_t rows =
         x.rows - i < kCombineRows ? x.rows - i : kCombineRows;

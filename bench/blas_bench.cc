@@ -1,0 +1,174 @@
+// gram, matvec and rmatvec on one core, each beside its limit in the same run:
+// the same BLAS kernel alone, called once a row block, and a bare loop that
+// reads the matrix. Prints a ratio a line.
+//
+//   blas_bench [MiB=512] [REPETITIONS=5]
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "hearth/compute/blas.h"
+#include "hearth/compute/operations/dense.h"
+#include "hearth/matrix/partition.h"
+
+namespace hearth {
+namespace {
+
+// Of this thread's processor time: others may use the cores meanwhile.
+double Seconds(const std::function<void()>& work) {
+  const auto now = [] {
+    timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) +
+           1e-9 * static_cast<double>(time.tv_nsec);
+  };
+  const double start = now();
+  work();
+  return now() - start;
+}
+
+// Sixty-four running sums: what a core can read.
+double ReadAll(const std::byte* data, std::int64_t bytes) {
+  typedef double Lanes __attribute__((vector_size(512)));
+  Lanes sums{};
+  for (std::int64_t i = 0; i + 512 <= bytes; i += 512) {
+    Lanes next;
+    __builtin_memcpy(&next, data + i, 512);
+    sums += next;
+  }
+  double sum = 0;
+  for (int i = 0; i < 64; ++i) sum += sums[i];
+  return sum;
+}
+
+// A whole job in this thread.
+void RunPlan(const Plan& plan, const MatrixLayout& layout,
+             const std::byte* data) {
+  const Partition partition(layout);
+  const std::int64_t leaf = std::int64_t{1} << plan.leaf_blocks_log2();
+  Scratch scratch, slice;
+  Bytes sum;
+  Bytes partial;
+  for (std::int64_t i = 0; i < partition.block_count(); ++i) {
+    BlockView view{partition.Block(i), nullptr, {}};
+    view.data = data + view.block.element_begin * BytesOf(layout.type);
+    if (plan.needs_whole_matrix()) {
+      view.matrix = {data, static_cast<std::size_t>(layout.bytes())};
+    }
+    if (plan.concatenates()) {
+      (void)plan.MapBlock(view, scratch,
+                          slice.Get(plan.SliceOf(view.block).bytes));
+      continue;
+    }
+    if (i % leaf == 0) {
+      if (i == leaf) sum = std::move(partial);
+      if (i > leaf) (void)plan.Combine(sum, partial);
+      partial = plan.Begin({});
+    }
+    (void)plan.Accumulate(view, {}, scratch, partial);
+  }
+}
+
+double Median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2,
+                   values.end());
+  return values[values.size() / 2];
+}
+
+// Both by turns, so that what else the machine does meets both.
+void Compare(const char* name, const MatrixLayout& layout, int repetitions,
+             const std::function<void()>& ours,
+             const std::function<void()>& limit) {
+  std::vector<double> a, b;
+  for (int i = 0; i < repetitions; ++i) {
+    a.push_back(Seconds(ours));
+    b.push_back(Seconds(limit));
+  }
+  const double gigabytes = static_cast<double>(layout.bytes()) * 1e-9;
+  std::printf("%-22s %9s %c  %7.2f GB/s  limit %7.2f  ratio %.3f\n", name,
+              ToString(layout.shape).c_str(),
+              layout.order == Order::kC ? 'C' : 'F', gigabytes / Median(a),
+              gigabytes / Median(b), Median(b) / Median(a));
+}
+
+void Run(std::int64_t bytes, int repetitions) {
+  const Blas& blas = **LoadBlas();
+  std::printf("OpenBLAS %s, %s\n", blas.version.c_str(),
+              blas.core_type.c_str());
+  std::vector<double> elements(static_cast<std::size_t>(bytes / 8));
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    elements[i] = static_cast<double>(i * 2654435761u % 1000003) * 1e-6 - 0.5;
+  }
+  const auto* data = reinterpret_cast<const std::byte*>(elements.data());
+  volatile double sink = 0;
+
+  for (const std::int64_t columns : {64, 128, 256, 512, 1024, 2048}) {
+    for (const Order order : {Order::kC, Order::kFortran}) {
+      MatrixLayout layout;
+      layout.order = order;
+      layout.shape = {bytes / 8 / columns, columns};
+      const auto plan = *GramOperation().Prepare(layout, {});
+      std::vector<double> sum(static_cast<std::size_t>(columns * columns));
+      const int n = static_cast<int>(columns);
+      const auto rows = static_cast<int>(layout.shape[0]);
+      const int step = static_cast<int>(2 * 1024 * 1024 / columns);
+      Compare(
+          "gram", layout, repetitions, [&] { RunPlan(*plan, layout, data); },
+          [&] {
+            for (int row = 0; row < rows; row += step) {
+              const int k = std::min(step, rows - row);
+              if (order == Order::kC) {
+                blas.dsyrk(BlasOrder::kRowMajor, BlasTriangle::kUpper,
+                           BlasTranspose::kTranspose, n, k, 1.0,
+                           elements.data() + std::int64_t{row} * n, n, 1.0,
+                           sum.data(), n);
+              } else {
+                blas.dsyrk(BlasOrder::kColumnMajor, BlasTriangle::kUpper,
+                           BlasTranspose::kTranspose, n, k, 1.0,
+                           elements.data() + row, rows, 1.0, sum.data(), n);
+              }
+            }
+          });
+    }
+  }
+  for (const ElementType type :
+       {ElementType::kFloat64, ElementType::kFloat32}) {
+    for (const std::int64_t columns : {16, 128, 1024, 65536}) {
+      for (const Order order : {Order::kC, Order::kFortran}) {
+        MatrixLayout layout;
+        layout.type = type;
+        layout.order = order;
+        layout.shape = {bytes / BytesOf(type) / columns, columns};
+        for (const Operation* operation :
+             {&MatvecOperation(), &RmatvecOperation()}) {
+          MatrixLayout vector;
+          vector.type = type;
+          vector.shape = {
+              layout.shape[operation == &MatvecOperation() ? 1 : 0]};
+          const std::vector<std::byte> v(
+              static_cast<std::size_t>(vector.bytes()), std::byte{0x3d});
+          Arguments arguments;
+          arguments.matrices["v"] = {vector, v};
+          const auto plan = *operation->Prepare(layout, arguments);
+          Compare((operation->info().name + " " + std::string(NameOf(type)))
+                      .c_str(),
+                  layout, repetitions, [&] { RunPlan(*plan, layout, data); },
+                  [&] { sink = sink + ReadAll(data, layout.bytes()); });
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hearth
+
+int main(int argc, char** argv) {
+  hearth::PrepareBlasEnvironment();
+  hearth::Run((argc > 1 ? std::atoll(argv[1]) : 512) * 1024 * 1024,
+              argc > 2 ? std::atoi(argv[2]) : 5);
+}
