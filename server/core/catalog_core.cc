@@ -58,12 +58,12 @@ absl::Status CatalogCore::Put(MatrixRecord record, bool replace) {
                      kMatrixCountMax, " matrices already; remove some"));
   }
   auto matrix = std::make_shared<const MatrixRecord>(std::move(record));
+  Name(matrix);
   if (found == by_name_.end()) {
     by_name_.emplace(matrix->name, std::move(matrix));
-    return absl::OkStatus();
+  } else {
+    Unname(std::exchange(found->second, std::move(matrix)));
   }
-  const MatrixPtr old = std::exchange(found->second, std::move(matrix));
-  ReleaseIfUnused(old);
   return absl::OkStatus();
 }
 
@@ -72,7 +72,7 @@ absl::Status CatalogCore::Remove(absl::string_view name) {
   if (found == by_name_.end()) return Unknown("remove", name);
   const MatrixPtr matrix = found->second;
   by_name_.erase(found);
-  ReleaseIfUnused(matrix);
+  Unname(matrix);
   return absl::OkStatus();
 }
 
@@ -98,6 +98,17 @@ std::vector<MatrixPtr> CatalogCore::List() const {
   return list;
 }
 
+void CatalogCore::Name(const MatrixPtr& matrix) {
+  if (const auto* segment = SegmentOf(*matrix)) ++named_[segment->token];
+}
+
+void CatalogCore::Unname(const MatrixPtr& matrix) {
+  const auto* segment = SegmentOf(*matrix);
+  if (segment == nullptr) return;
+  if (--named_[segment->token] == 0) named_.erase(segment->token);
+  if (!Holds(segment->token)) released_.push_back(*segment);
+}
+
 void CatalogCore::Use(const MatrixPtr& matrix) {
   if (const auto* segment = SegmentOf(*matrix)) ++uses_[segment->token];
 }
@@ -105,21 +116,8 @@ void CatalogCore::Use(const MatrixPtr& matrix) {
 void CatalogCore::Unuse(const MatrixPtr& matrix) {
   const auto* segment = SegmentOf(*matrix);
   if (segment == nullptr) return;
-  const auto uses = uses_.find(segment->token);
-  if (uses == uses_.end()) return;
-  if (--uses->second == 0) uses_.erase(uses);
-  ReleaseIfUnused(matrix);
-}
-
-void CatalogCore::ReleaseIfUnused(const MatrixPtr& matrix) {
-  const auto* segment = SegmentOf(*matrix);
-  if (segment == nullptr || uses_.contains(segment->token)) return;
-  const auto named = by_name_.find(matrix->name);
-  if (named != by_name_.end()) {
-    const auto* current = SegmentOf(*named->second);
-    if (current != nullptr && current->token == segment->token) return;
-  }
-  released_.push_back(*segment);
+  if (--uses_[segment->token] == 0) uses_.erase(segment->token);
+  if (!Holds(segment->token)) released_.push_back(*segment);
 }
 
 std::vector<SegmentSource> CatalogCore::TakeReleased() {

@@ -36,14 +36,21 @@ class CatalogCore {
   void Use(const MatrixPtr& matrix);
   void Unuse(const MatrixPtr& matrix);
 
+  // True for a segment that has a name or is used.
+  bool Holds(const Id& token) const {
+    return named_.contains(token) || uses_.contains(token);
+  }
+
   // Segments that nobody needs any more, since the last call.
   std::vector<SegmentSource> TakeReleased();
 
  private:
-  void ReleaseIfUnused(const MatrixPtr& matrix);
+  void Name(const MatrixPtr& matrix);
+  void Unname(const MatrixPtr& matrix);
 
   std::map<std::string, MatrixPtr> by_name_;
-  std::map<Id, int> uses_;  // of segments only
+  std::map<Id, int> named_;  // names of a segment; of segments only
+  std::map<Id, int> uses_;
   std::vector<SegmentSource> released_;
 };
 

@@ -79,9 +79,12 @@ std::vector<Action> CoordinatorCore::Impl::Handle(Event&& event,
   std::visit([this](auto& what) { On(what); }, event);
   scheduler_.Fill(now_, look_at_everyone_, actions_);
   for (SegmentSource& segment : catalog_.TakeReleased()) {
-    tokens_.Drop(segment.host, segment.token);
+    if (!tokens_.IsLive(segment.token)) {
+      tokens_.Drop(segment.host, segment.token);
+    }
   }
-  tokens_.TakeDrops(actions_);
+  tokens_.TakeDrops([this](const Id& token) { return catalog_.Holds(token); },
+                    actions_);
   for (const JobId job : std::exchange(updated_, {})) Say(JobUpdated{job});
   for (const JobId job : std::exchange(evicted_, {})) Say(JobEvicted{job});
   return std::exchange(actions_, {});

@@ -90,7 +90,7 @@ class CoordinatorCore::Impl {
   void End(JobId job, JobState state, absl::Status status);
   void Evict(const JobRecord& record);
 
-  void Say(Action action) { actions_.push_back(std::move(action)); }
+  void Say(Action action) { actions_.emplace_back(std::move(action)); }
   void NoteProgress(JobId job, Live& live);
 
   const CoordinatorOptions options_;

@@ -59,7 +59,8 @@ class JobShelf {
       in_segments = in_segments || result.has_token();
     }
     // Segments of results are memory of their hosts, held for us.
-    if (in_segments && record.plan != nullptr) bytes += record.plan->result_bytes;
+    if (in_segments && record.plan != nullptr)
+      bytes += record.plan->result_bytes;
     return bytes;
   }
 

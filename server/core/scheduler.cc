@@ -13,6 +13,10 @@ constexpr int kIdleFailuresMax = 32;
 // Taking over costs a round trip; less work than this is done before it ends.
 constexpr absl::Duration kWorthTakingOver = absl::Milliseconds(1);
 
+// Each Assign fits limits::kMessageBytesMax several times over.
+constexpr std::size_t kAssignBytesMax = 512 * 1024;
+constexpr std::size_t kInputOverheadBytes = 64;
+
 // A task that takes so many times what it should has a slow worker.
 constexpr double kOverdue = 2;
 
@@ -462,17 +466,29 @@ bool Scheduler::SplitRunning(WorkerId worker, const WorkerLoad& load,
 
 void Scheduler::Speak(std::vector<Action>& actions) {
   const auto append = [&](std::vector<Action>& some) {
-    for (Action& action : some) actions.push_back(std::move(action));
+    for (Action& action : some) actions.emplace_back(std::move(action));
     some.clear();
   };
   append(releases_);
   append(briefs_);
   for (auto& [worker, tasks] : assigns_) {
-    actions.push_back(Assign{worker, std::move(tasks)});
+    Assign assign{worker, {}};
+    std::size_t bytes = 0;
+    for (Task& task : tasks) {
+      for (const RunInput& input : task.inputs) {
+        bytes += input.partial.inline_bytes.size() + kInputOverheadBytes;
+      }
+      assign.tasks.push_back(std::move(task));
+      // One task's inputs are within combine_bytes, twice at most.
+      if (bytes < kAssignBytesMax) continue;
+      actions.emplace_back(std::exchange(assign, Assign{worker, {}}));
+      bytes = 0;
+    }
+    if (!assign.tasks.empty()) actions.emplace_back(std::move(assign));
   }
   assigns_.clear();
   for (auto& [worker, tasks] : revokes_) {
-    actions.push_back(Revoke{worker, std::move(tasks)});
+    actions.emplace_back(Revoke{worker, std::move(tasks)});
   }
   revokes_.clear();
   append(shrinks_);

@@ -36,10 +36,15 @@ class TokenBook {
     if (!IsLive(ref.token)) Drop(ref);
   }
 
-  // What was dropped since the last call, one action a host.
-  void TakeDrops(std::vector<Action>& actions) {
+  // What was dropped since the last call, one action a host; but not what has
+  // a second life, as a result that was given a name.
+  template <class Predicate>
+  void TakeDrops(Predicate is_kept, std::vector<Action>& actions) {
     for (auto& [host, tokens] : drops_) {
-      actions.push_back(DropTokens{host, std::move(tokens)});
+      std::erase_if(tokens, is_kept);
+      if (!tokens.empty()) {
+        actions.emplace_back(DropTokens{host, std::move(tokens)});
+      }
     }
     drops_.clear();
   }

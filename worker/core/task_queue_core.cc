@@ -56,7 +56,8 @@ std::vector<QueueAction> TaskQueueCore::Handle(const QueueEvent& event,
           [&](const Joined&) {
             outbox_.Connect();
             for (Outbox::Batch& batch : outbox_.Unacknowledged()) {
-              actions.push_back(Send{batch.sequence, std::move(batch.reports)});
+              actions.emplace_back(
+                  Send{batch.sequence, std::move(batch.reports)});
             }
             Flush(actions);
           },
@@ -64,7 +65,7 @@ std::vector<QueueAction> TaskQueueCore::Handle(const QueueEvent& event,
             outbox_.Disconnect();
             DropTasksIf([](const Task&) { return true; }, actions);
             for (const auto& [job, brief] : jobs_) {
-              actions.push_back(Forget{job});
+              actions.emplace_back(Forget{job});
             }
             jobs_.clear();
           },
@@ -108,7 +109,7 @@ std::vector<QueueAction> TaskQueueCore::Handle(const QueueEvent& event,
                 [&](const Task& task) { return task.job == released.job; },
                 actions);
             if (jobs_.erase(released.job) > 0) {
-              actions.push_back(Forget{released.job});
+              actions.emplace_back(Forget{released.job});
             }
           },
           [&](const Acknowledged& acknowledged) {
@@ -132,7 +133,7 @@ void TaskQueueCore::DropTasksIf(Predicate unwanted,
       continue;
     }
     seat.wanted = false;
-    actions.push_back(Interrupt{static_cast<int>(i)});
+    actions.emplace_back(Interrupt{static_cast<int>(i)});
   }
 }
 
@@ -141,12 +142,12 @@ void TaskQueueCore::Wakes(std::vector<QueueAction>& actions) const {
                                   [](const Seat& seat) { return seat.idle; });
   const auto count =
       std::min(idle, static_cast<std::ptrdiff_t>(waiting_.size()));
-  if (count > 0) actions.push_back(Wake{static_cast<int>(count)});
+  if (count > 0) actions.emplace_back(Wake{static_cast<int>(count)});
 }
 
 void TaskQueueCore::Flush(std::vector<QueueAction>& actions) {
   if (auto batch = outbox_.Flush()) {
-    actions.push_back(Send{batch->sequence, std::move(batch->reports)});
+    actions.emplace_back(Send{batch->sequence, std::move(batch->reports)});
   }
 }
 
@@ -168,7 +169,10 @@ void TaskQueueCore::Absorb(Seat& seat, Outcome outcome, absl::Time now,
                            std::vector<QueueAction>& actions) {
   if (!seat.task.has_value() || !seat.wanted) {
     std::vector<Id> tokens = TokensOf(outcome);
-    if (!tokens.empty()) actions.push_back(DropTokens{std::move(tokens)});
+    // The segment that all tasks of a concatenating job wrote into is named as
+    // its result, but whoever finishes did not make it.
+    if (seat.concatenates) tokens.clear();
+    if (!tokens.empty()) actions.emplace_back(DropTokens{std::move(tokens)});
     seat.task.reset();
     seat.wanted = true;
     return;
@@ -196,7 +200,7 @@ void TaskQueueCore::Absorb(Seat& seat, Outcome outcome, absl::Time now,
             }
             std::vector<Id> tokens = TokensOf(Outcome(delivered));
             if (!tokens.empty()) {
-              actions.push_back(DropTokens{std::move(tokens)});
+              actions.emplace_back(DropTokens{std::move(tokens)});
             }
             Fail(seat,
                  delivered.status.ok()
@@ -282,6 +286,7 @@ bool TaskQueueCore::StartNextTask(Seat& seat, absl::Time now) {
     seat.task = std::move(waiting_.front());
     waiting_.pop_front();
     const auto brief = jobs_.find(seat.task->job);
+    seat.concatenates = false;
     if (brief == jobs_.end() || brief->second.round != seat.task->round) {
       Fail(
           seat,

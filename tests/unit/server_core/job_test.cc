@@ -235,6 +235,47 @@ TEST(Jobs, HoldARemovedMatrixUntilTheyEnd) {
   EXPECT_THAT(cluster.TakeDropped(), ElementsAre(Id{0, 1}));
 }
 
+TEST(Jobs, LeaveAResultThatWasGivenANameToTheCatalog) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.Join();
+  const JobId job = cluster.SubmitPlanned(
+      {.leaf_count = 1, .concatenates = true, .result = Token(4)});
+  auto tasks = cluster.TakeTasks();
+  cluster.CommitTask(w1, tasks[0].second, {});
+  tasks = cluster.TakeTasks();
+  cluster.TellReport(w1, FinishDone{.task = tasks[0].second.id, .job = job});
+  MatrixRecord made = MemoryMatrix("made", 0);
+  std::get<SegmentSource>(made.source).token = Token(4).token;
+  cluster.Tell(PutMatrix{1, made});
+  cluster.Tell(ForgetJob{job});
+  cluster.Lose(w1);
+  cluster.TellStory(w1, "exit code 1", {Token(4).token});
+  EXPECT_THAT(cluster.TakeDropped(), IsEmpty());
+  cluster.Tell(RemoveMatrix{2, "made"});
+  EXPECT_THAT(cluster.TakeDropped(), ElementsAre(Token(4).token));
+}
+
+TEST(Jobs, FitTheirInputsIntoMessages) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.Join(8);
+  cluster.SubmitPlanned({.leaf_count = 1024, .max_run_leaves = 1});
+  const BytesRef partial{std::string(60'000, 'p')};
+  for (int i = 0; i < 100; ++i) {
+    for (const Assign& assign : cluster.Take<Assign>()) {
+      std::size_t bytes = 0;
+      for (const Task& task : assign.tasks) {
+        for (const RunInput& input : task.inputs) {
+          bytes += input.partial.inline_bytes.size();
+        }
+      }
+      EXPECT_LT(bytes, 2u << 20);
+      for (const Task& task : assign.tasks) {
+        cluster.CommitTask(w1, task, partial);
+      }
+    }
+  }
+}
+
 TEST(Jobs, AreKeptAfterTheirEndByCountAndBytes) {
   CoordinatorOptions options;
   options.ended_jobs_max = 2;

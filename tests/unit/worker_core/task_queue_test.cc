@@ -212,6 +212,17 @@ TEST(TaskQueue, DropsTheSegmentOfAPartialThatIsNotWantedAnyMore) {
   EXPECT_THAT(drops[0].tokens, ElementsAre(Id{0, 5}));
 }
 
+// Found by seed 4517: two workers finished, one of them was interrupted and
+// dropped the segment that both had named as the result.
+TEST(TaskQueue, DropsNoSegmentThatAllTasksOfAJobWroteInto) {
+  Queue queue(1, 100, /*concatenates=*/true);
+  queue.Tell(Assigned{{{.id = 1, .kind = TaskKind::kFinish, .job = 1}}});
+  queue.Next();
+  queue.Tell(Disconnected{});
+  queue.Next(0, WholeDone{FinishDone{.results = {{.token = Id{0, 5}}}}});
+  EXPECT_THAT(Of<DropTokens>(queue.TakeSaid()), IsEmpty());
+}
+
 TEST(TaskQueue, ANewRoundEndsTheOldOne) {
   Queue queue(2);
   queue.Tell(Assigned{{Compute(1, {0, 8}), Compute(2, {8, 16})}});
