@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <atomic>
 #include <thread>
 #include <utility>
 
@@ -8,10 +7,10 @@
 #include "client/hearth.h"
 #include "client/mapped_bytes.h"
 #include "client/resolve.h"
+#include "hearth/base/crash_point.h"
 #include "hearth/base/error.h"
 #include "hearth/base/id.h"
 #include "hearth/base/status.h"
-#include "hearth/compute/random_fill.h"
 #include "hearth/compute/registry.h"
 #include "hearth/matrix/partition.h"
 #include "hearth/matrix/reference.h"
@@ -27,7 +26,6 @@ using client::LocalCluster;
 using client::MatrixFile;
 
 constexpr absl::Duration kReadyTime = absl::Seconds(30);
-constexpr std::int64_t kFillBytes = 256 * 1024;  // stays in a core's cache
 
 absl::StatusOr<MatrixInfo> FromMessage(const proto::MatrixInfo& message) {
   const proto::MatrixRecord& record = message.record();
@@ -52,48 +50,26 @@ absl::StatusOr<SealedSegment> CopyToMemory(const MatrixFile& file) {
   const std::int64_t bytes = file.layout.bytes();
   HEARTH_ASSIGN_OR_RETURN(OpenSegment open,
                           OpenSegment::Create(bytes, limits));
+  CrashPoint("client.create");
   HEARTH_RETURN_IF_ERROR(CopyFileIntoSegment(open, 0, file.source,
                                              file.payload_offset, bytes,
                                              limits));
   HEARTH_RETURN_IF_ERROR(file.source.Verify());
-  return open.Seal();
+  CrashPoint("client.fill");
+  auto sealed = open.Seal();
+  CrashPoint("client.seal");
+  return sealed;
 }
 
-// Each core fills every n-th row block.
-absl::Status FillInParallel(const OpenSegment& segment,
-                            const MatrixLayout& layout, std::uint64_t seed) {
-  const Partition partition(layout);
-  std::atomic<std::int64_t> next{0};
-  std::vector<absl::Status> outcomes(
-      std::max(1u, std::thread::hardware_concurrency()));
-  {
-    std::vector<std::jthread> threads;
-    for (absl::Status& outcome : outcomes) {
-      threads.emplace_back([&] {
-        std::vector<std::byte> buffer(kFillBytes);
-        const std::int64_t element_bytes = BytesOf(layout.type);
-        for (std::int64_t i = next++; i < partition.block_count() && outcome.ok();
-             i = next++) {
-          const RowBlock block = partition.Block(i);
-          const std::int64_t step = kFillBytes / element_bytes;
-          for (std::int64_t at = 0; at < block.element_count && outcome.ok();
-               at += step) {
-            const std::int64_t count = std::min(step, block.element_count - at);
-            const std::int64_t begin = block.element_begin + at;
-            FillRandom(layout.type, seed, begin, count, buffer.data());
-            outcome = segment.WriteAt(
-                begin * element_bytes,
-                {buffer.data(),
-                 static_cast<std::size_t>(count * element_bytes)});
-          }
-        }
-      });
-    }
+// A result as a matrix; a small one came in a message.
+absl::StatusOr<Matrix> SegmentOf(const ResultField& field) {
+  if (field.bytes_owner->segment() != nullptr) {
+    return Matrix(field.bytes_owner);
   }
-  for (const absl::Status& outcome : outcomes) {
-    HEARTH_RETURN_IF_ERROR(outcome);
-  }
-  return absl::OkStatus();
+  HEARTH_ASSIGN_OR_RETURN(SealedSegment segment,
+                          SealedSegment::CopyOf(field.bytes, MemoryLimits()));
+  return Matrix(std::make_shared<const MappedBytes>(field.layout,
+                                                    std::move(segment)));
 }
 
 }  // namespace
@@ -186,6 +162,7 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
       token, segment->fd(),
       {.kind = SegmentKind::kSealed,
        .bytes = static_cast<std::uint64_t>(bytes.layout().bytes())}));
+  CrashPoint("client.handover");
   proto::PutMatrixRequest request;
   proto::MatrixRecord& record = *request.mutable_record();
   record.set_name(std::string(name));
@@ -196,6 +173,7 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
   record.set_sealed(true);
   request.set_replace(options.replace);
   const auto info = state_->coordinator().Put(request);
+  CrashPoint("client.register");
   if (!info.ok()) {
     keeper.Drop(token).IgnoreError();
     return info.status();
@@ -208,14 +186,21 @@ absl::StatusOr<MatrixInfo> Cluster::Make(absl::string_view name,
                                          std::uint64_t seed) const {
   HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
   HEARTH_RETURN_IF_ERROR(CheckFree(name));
-  HEARTH_ASSIGN_OR_RETURN(OpenSegment open,
-                          OpenSegment::Create(layout.bytes(), MemoryLimits()));
-  HEARTH_RETURN_IF_ERROR(FillInParallel(open, layout, seed));
-  HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, open.Seal());
-  return Put(name,
-             Matrix(std::make_shared<const MappedBytes>(layout,
-                                                        std::move(sealed))),
-             PutOptions());
+  proto::SubmitRequest request;
+  request.set_client_key(Id::Random().ToString());
+  request.set_operation("make");
+  (*request.mutable_arguments())["seed"] = absl::StrCat(seed);
+  *request.mutable_record()->mutable_layout() = ToProto(layout);
+  request.mutable_record()->mutable_unmade();
+  HEARTH_ASSIGN_OR_RETURN(std::string id,
+                          state_->coordinator().Submit(request));
+  const Job job(state_, std::move(id));
+  HEARTH_ASSIGN_OR_RETURN(const JobResult made, job.Wait());
+  HEARTH_ASSIGN_OR_RETURN(Matrix matrix, SegmentOf(made.fields.front()));
+  // Named before the job lets go of it, so that somebody holds it throughout.
+  auto info = Put(name, matrix, PutOptions());
+  HEARTH_RETURN_IF_ERROR(state_->coordinator().Forget(job.id()));
+  return info;
 }
 
 // Before the work, not after it.
@@ -299,7 +284,7 @@ absl::StatusOr<Job> Cluster::Submit(absl::string_view operation,
   if (const auto* name = std::get_if<std::string>(&matrix)) {
     request.set_name(*name);
   } else {
-    *request.mutable_file() = client::RecordOf(std::get<MatrixFile>(matrix));
+    *request.mutable_record() = client::RecordOf(std::get<MatrixFile>(matrix));
   }
   request.set_workers_max(submission.workers_max);
   request.set_replay_command(submission.replay_command);

@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "client/cluster_state.h"
 #include "client/hearth.h"
+#include "client/arguments.h"
 #include "client/resolve.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/registry.h"
@@ -30,14 +31,6 @@ double ReadRate(std::span<const std::byte> bytes) {
   return static_cast<double>(probe.size()) / std::max(seconds, 1e-9);
 }
 
-absl::StatusOr<Matrix> OpenSource(const Cluster& cluster,
-                                  const MatrixArgumentSource& source) {
-  HEARTH_ASSIGN_OR_RETURN(auto resolved, client::Resolve(source));
-  if (const auto* name = std::get_if<std::string>(&resolved)) {
-    return cluster.Get(*name);
-  }
-  return client::MapFile(std::get<client::MatrixFile>(std::move(resolved)));
-}
 
 }  // namespace
 
@@ -45,25 +38,26 @@ absl::Status CheckSource(const MatrixArgumentSource& source) {
   return client::Resolve(source).status();
 }
 
+absl::StatusOr<Matrix> Cluster::Open(
+    const MatrixArgumentSource& source) const {
+  HEARTH_ASSIGN_OR_RETURN(auto resolved, client::Resolve(source));
+  if (const auto* name = std::get_if<std::string>(&resolved)) {
+    return Get(*name);
+  }
+  return client::MapFile(std::get<client::MatrixFile>(std::move(resolved)));
+}
+
 absl::StatusOr<Explanation> Cluster::Explain(
     absl::string_view operation, const Submission& submission) const {
   HEARTH_ASSIGN_OR_RETURN(const Operation* found, FindOperation(operation));
   const MatrixArgumentSource source =
       submission.source.value_or(MatrixArgumentSource{submission.matrix});
-  HEARTH_ASSIGN_OR_RETURN(const Matrix matrix, OpenSource(*this, source));
-  Arguments arguments{.text = submission.arguments, .matrices = {}};
-  std::map<std::string, Matrix> parameters;  // mapped while Prepare reads them
-  for (const ParameterSpec& parameter : found->info().parameters) {
-    const auto given = arguments.text.find(parameter.name);
-    if (parameter.type != "matrix" || given == arguments.text.end()) continue;
-    HEARTH_ASSIGN_OR_RETURN(
-        Matrix mapped, OpenSource(*this, {.text = given->second}));
-    arguments.matrices[parameter.name] = {mapped.layout(), mapped.bytes()};
-    parameters.emplace(parameter.name, std::move(mapped));
-    arguments.text.erase(given);
-  }
+  HEARTH_ASSIGN_OR_RETURN(const Matrix matrix, Open(source));
+  HEARTH_ASSIGN_OR_RETURN(
+      const client::OpenedArguments opened,
+      client::OpenArguments(*this, *found, submission.arguments));
   const MatrixLayout& layout = matrix.layout();
-  HEARTH_RETURN_IF_ERROR(found->Prepare(layout, arguments).status());
+  HEARTH_RETURN_IF_ERROR(found->Prepare(layout, opened.arguments).status());
 
   HEARTH_ASSIGN_OR_RETURN(const auto workers, Workers());
   std::map<std::string, std::pair<int, int>> hosts;  // workers, threads

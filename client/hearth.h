@@ -250,6 +250,8 @@ class Cluster {
   absl::StatusOr<std::vector<MatrixInfo>> List() const;
   absl::StatusOr<MatrixInfo> Info(absl::string_view name) const;
   absl::StatusOr<Matrix> Get(absl::string_view name) const;
+  // A name, or a file that needs no cluster.
+  absl::StatusOr<Matrix> Open(const MatrixArgumentSource& source) const;
   absl::Status Remove(absl::string_view name) const;
 
   absl::StatusOr<Job> Submit(absl::string_view operation,

@@ -34,6 +34,23 @@ void AddSharedOptions(CLI::App& app, Context& context) {
   app.add_flag("-v,--verbose", context.verbose, "Log to standard error");
 }
 
+// The first word that should have been a command, if it is none.
+std::string UnknownCommand(const CLI::App& app, int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--cluster" || word == "--tls-dir") {
+      ++i;  // its value
+    } else if (!word.empty() && word[0] != '-') {
+      for (const CLI::App* command :
+           app.get_subcommands([](const CLI::App*) { return true; })) {
+        if (command->get_name() == word) return "";
+      }
+      return word;
+    }
+  }
+  return "";
+}
+
 int ExitStatusOf(const absl::Status& status) {
   if (InterruptGuard::interrupted()) return kExitInterrupted;
   return ReasonOf(status) == Reason::kBadUsage ? kExitUsage : kExitFailed;
@@ -85,6 +102,13 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   } catch (const CLI::Success& asked_for_text) {
     return app.exit(asked_for_text);
   } catch (const CLI::ParseError& error) {
+    const std::string unknown = UnknownCommand(app, argc, argv);
+    if (!unknown.empty()) {
+      PrintError(absl::StrCat("run \"hearth ", unknown,
+                              "\": there is no such command; see hearth "
+                              "--help for those there are"));
+      return kExitUsage;
+    }
     PrintError(absl::StrCat("read the command line: ", error.what(),
                             "; see hearth --help"));
     return kExitUsage;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "client/arguments.h"
 #include "client/cli/command.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/matrix_options.h"
@@ -22,6 +23,7 @@
 #include "client/cli/output/table.h"
 #include "client/cli/output/units.h"
 #include "client/cli/print.h"
+#include "client/cli/replay.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/registry.h"
@@ -36,6 +38,7 @@ struct RunOptions {
   int workers = 0;
   std::string file;
   bool explain = false;
+  std::string leaves;  // of a replay; empty: all of it
   RawOptions raw;
 };
 
@@ -223,6 +226,15 @@ absl::Status Run(const RunOptions& options, const Context& context) {
   });
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster,
                           context.OpenCluster(options.workers));
+  if (!options.leaves.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(const ReplayRange leaves,
+                            ParseLeaves(options.leaves));
+    HEARTH_ASSIGN_OR_RETURN(const Matrix matrix, cluster.Open(source));
+    HEARTH_ASSIGN_OR_RETURN(
+        const OpenedArguments opened,
+        OpenArguments(cluster, *operation, submission.arguments));
+    return Replay(*operation, matrix, opened.arguments, leaves, context.json);
+  }
   if (options.explain) return Explain(options, context, cluster, submission);
   HEARTH_ASSIGN_OR_RETURN(job, cluster.Submit(options.operation, submission));
   absl::StatusOr<JobResult> result = absl::UnknownError("");
@@ -261,6 +273,10 @@ void AddRun(CLI::App& app, CommandLine& line) {
       ->type_name("FILE");
   command->add_flag("--explain", options->explain,
                     "Say what would be read from where; run nothing");
+  command
+      ->add_option("--leaves", options->leaves,
+                   "Compute these leaves alone, in this process (a replay)")
+      ->type_name("a:b");
   AddRawOptions(*command, options->raw);
 }
 

@@ -129,6 +129,12 @@ absl::Status CoordinatorClient::Cancel(const std::string& job) {
   return Call(*parts_->stub, &Stub::CancelJob, request).status();
 }
 
+absl::Status CoordinatorClient::Forget(const std::string& job) {
+  proto::JobId request;
+  request.set_job(job);
+  return Call(*parts_->stub, &Stub::ForgetJob, request).status();
+}
+
 absl::StatusOr<proto::JobList> CoordinatorClient::Jobs() {
   return Call(*parts_->stub, &Stub::ListJobs, proto::ListJobsRequest());
 }

@@ -36,6 +36,7 @@ class CoordinatorClient {
       const std::string& job,
       const std::function<void(const proto::JobUpdate&)>& on_update);
   absl::Status Cancel(const std::string& job);
+  absl::Status Forget(const std::string& job);
   absl::StatusOr<proto::JobList> Jobs();
   absl::StatusOr<proto::WorkerList> Workers(bool memory);
 

@@ -1,6 +1,8 @@
 #include "hearth/compute/random_fill.h"
 
 #include <cstring>
+#include <utility>
+#include <vector>
 
 namespace hearth {
 namespace {
@@ -44,6 +46,37 @@ std::uint16_t UnitHalf(std::uint64_t bits, int mantissa, int bias) {
   return static_cast<std::uint16_t>(
       static_cast<std::uint32_t>(exponent) << mantissa | fraction);
 }
+
+class RandomFill final : public Plan {
+ public:
+  RandomFill(MatrixLayout layout, std::uint64_t seed)
+      : layout_(std::move(layout)), seed_(seed) {}
+
+  bool concatenates() const override { return true; }
+  std::int64_t partial_bytes_max() const override { return 0; }
+  std::int64_t scratch_bytes_max() const override { return 0; }
+  std::vector<ResultArray> DeclareResults() const override {
+    return {{.name = "",
+             .type = layout_.type,
+             .shape = layout_.shape,
+             .order = layout_.order,
+             .bytes = {}}};
+  }
+  ResultSlice SliceOf(const RowBlock& block) const override {
+    const std::int64_t bytes = BytesOf(layout_.type);
+    return {block.element_begin * bytes, block.element_count * bytes};
+  }
+  absl::Status MapBlock(const BlockView& view, Scratch&,
+                        std::byte* out) const override {
+    FillRandom(layout_.type, seed_, view.block.element_begin,
+               view.block.element_count, out);
+    return absl::OkStatus();
+  }
+
+ private:
+  const MatrixLayout layout_;
+  const std::uint64_t seed_;
+};
 
 struct Complex64 {
   float real, imaginary;
@@ -105,6 +138,11 @@ void FillRandom(ElementType type, std::uint64_t seed,
         return Complex128{UnitDouble(bits), UnitDouble(Mix(~bits))};
       });
   }
+}
+
+std::unique_ptr<Plan> PlanRandomFill(const MatrixLayout& layout,
+                                     std::uint64_t seed) {
+  return std::make_unique<RandomFill>(layout, seed);
 }
 
 }  // namespace hearth

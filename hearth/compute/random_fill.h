@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <memory>
+
+#include "hearth/compute/operation.h"
 #include "hearth/matrix/element_type.h"
 
 namespace hearth {
@@ -17,5 +20,10 @@ namespace hearth {
 void FillRandom(ElementType type, std::uint64_t seed,
                 std::int64_t element_begin, std::int64_t element_count,
                 std::byte* out);
+
+// Makes that matrix: a plan that concatenates, reads nothing (views have no
+// data), and whose one result is the matrix itself.
+std::unique_ptr<Plan> PlanRandomFill(const MatrixLayout& layout,
+                                     std::uint64_t seed);
 
 }  // namespace hearth

@@ -57,7 +57,9 @@ class Pieces {
   Piece Take() {
     const std::int64_t begin = next_.fetch_add(kPieceBytes);
     if (begin >= bytes_ || stop_) return {};
-    if (begin % limits::kFillCheckBytes == 0) {
+    // What is smaller than a piece was looked at when it was created, and a
+    // look takes longer than such a copy.
+    if (bytes_ >= kPieceBytes && begin % limits::kFillCheckBytes == 0) {
       const absl::Status fits = limits_.Reserve(
           std::min(bytes_ - begin, limits::kFillCheckBytes),
           absl::StrCat("fill a segment, at ", begin, " of ", bytes_, " bytes"));

@@ -57,8 +57,8 @@ struct Revoke {
   WorkerId worker{};
   std::vector<TaskId> tasks{};
 };
-// Another worker has the leaves from new_end on. A worker that has begun them
-// already goes on as it was: they are computed twice.
+// Another worker has the leaves from new_end on. A worker that has begun some
+// of them finishes the one it is at, leaves the rest, and commits what it has.
 struct Shrink {
   WorkerId worker{};
   TaskId task{};

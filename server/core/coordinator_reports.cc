@@ -46,6 +46,11 @@ void CoordinatorCore::Impl::On(const Sender& sender, Commit& commit) {
     if (task->kind == TaskKind::kCompute &&
         verdict == JobCore::Verdict::kAccepted) {
       live->core.Measure(run, commit.busy);
+      const absl::Duration mean = live->core.leaf_time() * run.leaf_count();
+      if (mean > absl::ZeroDuration()) {
+        scheduler_.NoteSlowness(sender.worker,
+                                absl::FDivDuration(commit.busy, mean));
+      }
     }
     // It says that it is done; what it did not commit is to be done still.
     if (commit.task_done && !run.Contains(task->run)) {

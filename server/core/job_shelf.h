@@ -52,11 +52,15 @@ class JobShelf {
 
  private:
   static std::int64_t BytesOf(const JobRecord& record) {
-    std::size_t bytes = 0;
+    std::int64_t bytes = 0;
+    bool in_segments = false;
     for (const BytesRef& result : record.results) {
-      bytes += result.inline_bytes.size();
+      bytes += static_cast<std::int64_t>(result.inline_bytes.size());
+      in_segments = in_segments || result.has_token();
     }
-    return static_cast<std::int64_t>(bytes);
+    // Segments of results are memory of their hosts, held for us.
+    if (in_segments && record.plan != nullptr) bytes += record.plan->result_bytes;
+    return bytes;
   }
 
   const CoordinatorOptions& options_;

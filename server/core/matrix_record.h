@@ -29,13 +29,18 @@ struct FileSource {
   friend bool operator==(const FileSource&, const FileSource&) = default;
 };
 
+// No bytes yet: what a job is about to make.
+struct Unmade {
+  friend bool operator==(const Unmade&, const Unmade&) = default;
+};
+
 // What the cluster knows of one matrix.
 //
 // Kind: value; shared as MatrixPtr once published, and never changed then.
 struct MatrixRecord {
   std::string name{};  // empty: anonymous, the file of a `run` without a `put`
   MatrixLayout layout{};
-  std::variant<SegmentSource, FileSource> source{};
+  std::variant<SegmentSource, FileSource, Unmade> source{};
   std::int64_t page_bytes = 4096;
   bool sealed = true;
 

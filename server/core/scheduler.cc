@@ -13,6 +13,9 @@ constexpr int kIdleFailuresMax = 32;
 // Taking over costs a round trip; less work than this is done before it ends.
 constexpr absl::Duration kWorthTakingOver = absl::Milliseconds(1);
 
+// A task that takes so many times what it should has a slow worker.
+constexpr double kOverdue = 2;
+
 }  // namespace
 
 // --- who there is ------------------------------------------------------------
@@ -130,6 +133,11 @@ std::optional<InFlight> Scheduler::TakeAnswered(WorkerId worker, TaskId task) {
   return Erase(worker, found->second, task);
 }
 
+void Scheduler::NoteSlowness(WorkerId worker, double ratio) {
+  const auto found = loads_.find(worker);
+  if (found != loads_.end()) found->second.NoteSlowness(ratio);
+}
+
 std::optional<InFlight> Scheduler::FindTask(WorkerId worker, TaskId task) {
   const auto found = loads_.find(worker);
   if (found == loads_.end()) return std::nullopt;
@@ -172,12 +180,17 @@ bool Scheduler::IsAllowed(const Seat& seat, WorkerId worker,
          members_.ready_count_at(segment->host) == 0;
 }
 
-int Scheduler::ThreadsFor(const Seat& seat) const {
-  if (seat.max_workers <= 0 || loads_.empty()) return thread_count_;
-  const std::int64_t workers = std::max(1, members_.ready_count());
-  const std::int64_t used = std::min<std::int64_t>(seat.max_workers, workers);
+// Among how many threads like this worker's the job is shared out: a slow one
+// gets less at a time.
+int Scheduler::ThreadsFor(const Seat& seat, const WorkerLoad& load) const {
+  double threads = thread_count_;
+  if (seat.max_workers > 0) {
+    const int workers = std::max(1, members_.ready_count());
+    threads *=
+        static_cast<double>(std::min(seat.max_workers, workers)) / workers;
+  }
   return static_cast<int>(
-      std::max<std::int64_t>(1, thread_count_ * used / workers));
+      std::clamp(threads * std::max(1.0, load.slowness()), 1.0, 1e9));
 }
 
 // Tasks that may wait behind the running ones: as many as last for
@@ -288,9 +301,10 @@ bool Scheduler::GiveOne(WorkerId worker, WorkerLoad& load, bool to_wait,
       continue;
     }
     std::optional<Work> work;
-    if (!to_wait) work = seat.core->Take(Care::kUnbatched, ThreadsFor(seat));
+    if (!to_wait)
+      work = seat.core->Take(Care::kUnbatched, ThreadsFor(seat, load));
     if (!work.has_value()) {
-      work = seat.core->Take(Care::kNone, ThreadsFor(seat));
+      work = seat.core->Take(Care::kNone, ThreadsFor(seat, load));
     }
     if (!work.has_value()) continue;
     Give(worker, load, job, seat, *std::move(work), now);
@@ -389,6 +403,25 @@ bool Scheduler::TakeWaiting(WorkerId worker, const WorkerLoad& load) {
   return false;
 }
 
+// Half of what a running task has left, by what was measured; 0 when that is
+// not worth a message.
+std::int64_t Scheduler::LeavesToTake(const InFlight& task, const JobCore& job,
+                                     double slowness, absl::Time now) const {
+  const std::int64_t length = task.run.leaf_count();
+  const absl::Duration leaf_time = job.leaf_time() * slowness;
+  if (!job.is_measured() || leaf_time <= absl::ZeroDuration()) {
+    return length / 2;
+  }
+  const double done = absl::FDivDuration(now - task.given_at, leaf_time);
+  // Long overdue: nobody knows how far it is, but half of it is a fair guess,
+  // and a worker that is further keeps what it has.
+  const std::int64_t left = done > kOverdue * static_cast<double>(length)
+                                ? length
+                                : length - 1 - static_cast<std::int64_t>(done);
+  const std::int64_t taken = std::max<std::int64_t>(left, 0) / 2;
+  return leaf_time * taken < kWorthTakingOver ? 0 : taken;
+}
+
 // The right half of what the longest running task has left becomes pending.
 bool Scheduler::SplitRunning(WorkerId worker, const WorkerLoad& load,
                              absl::Time now) {
@@ -401,18 +434,9 @@ bool Scheduler::SplitRunning(WorkerId worker, const WorkerLoad& load,
     const JobCore& job = *seat.core;
     if (task->care != Care::kNone || !IsAllowed(seat, worker, load)) continue;
 
-    std::int64_t begun = 1;  // leaves done, and the one that runs
-    if (job.is_measured() && job.leaf_time() > absl::ZeroDuration()) {
-      begun += static_cast<std::int64_t>(
-          std::min(absl::FDivDuration(now - task->given_at, job.leaf_time()),
-                   static_cast<double>(length)));
-    }
-    const std::int64_t left = length - begun;
-    const std::int64_t taken = (left + 1) / 2;
-    if (left < 1 || taken < job.min_run_leaves()) continue;
-    if (job.is_measured() && job.leaf_time() * taken < kWorthTakingOver) {
-      continue;
-    }
+    const std::int64_t taken =
+        LeavesToTake(*task, job, loads_.at(victim).slowness(), now);
+    if (taken < job.min_run_leaves()) continue;
     // Where the right part is as few nodes of the tree as can be.
     std::int64_t grain = 1;
     while (2 * grain <= taken) grain *= 2;

@@ -54,6 +54,8 @@ class Scheduler {
   std::optional<InFlight> TakeAnswered(WorkerId worker, TaskId task);
   // The same task, still in flight.
   std::optional<InFlight> FindTask(WorkerId worker, TaskId task);
+  // It took so many times the mean for the leaves of a task.
+  void NoteSlowness(WorkerId worker, double ratio);
   // The worker has spoken: it may need more.
   void Touch(WorkerId worker) { touched_.insert(worker); }
 
@@ -76,13 +78,15 @@ class Scheduler {
   bool IsAllowed(const Seat& seat, WorkerId worker,
                  const WorkerLoad& load) const;
   int QueueDepth(const Seat& seat, const WorkerLoad& load) const;
-  int ThreadsFor(const Seat& seat) const;
+  int ThreadsFor(const Seat& seat, const WorkerLoad& load) const;
 
   // Each: true when the worker got something.
   bool GiveOne(WorkerId worker, WorkerLoad& load, bool to_wait, absl::Time now);
   bool GiveAlone(WorkerId worker, WorkerLoad& load, absl::Time now);
   bool TakeOver(WorkerId worker, const WorkerLoad& load, absl::Time now);
   bool TakeWaiting(WorkerId worker, const WorkerLoad& load);
+  std::int64_t LeavesToTake(const InFlight& task, const JobCore& job,
+                            double slowness, absl::Time now) const;
   bool SplitRunning(WorkerId worker, const WorkerLoad& load, absl::Time now);
 
   void FillThreads(WorkerId worker, absl::Time now);

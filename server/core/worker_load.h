@@ -91,6 +91,12 @@ class WorkerLoad {
     return list;
   }
 
+  // How much longer than the mean of all workers it takes for a leaf.
+  double slowness() const { return slowness_; }
+  void NoteSlowness(double ratio) {
+    slowness_ = std::clamp(0.5 * slowness_ + 0.5 * ratio, 0.1, 1000.0);
+  }
+
   bool draining = false;             // gets nothing new
   std::optional<JobId> empties_for;  // gets nothing new until it is empty, then
                                      // that job's work with Care::kAlone
@@ -99,6 +105,7 @@ class WorkerLoad {
   std::string host_;
   int thread_count_;
   int count_ = 0;
+  double slowness_ = 1;
   int by_care_[kCareCount] = {};
   std::deque<InFlight> tasks_;
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "hearth/base/crash_point.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/base/version.h"
@@ -188,6 +189,7 @@ void CoordinatorService::OnMessage(server::WorkerSession& session,
     } else if (message.has_heartbeat()) {
       Ask(Heartbeat{worker, epoch}, errands);
     } else if (message.has_reports()) {
+      CrashPoint("coordinator.report");
       auto reports = FromWire(message.reports());
       if (reports.ok()) {
         Ask(WorkerReported{worker, epoch, message.reports().sequence(),
@@ -314,7 +316,11 @@ grpc::ServerUnaryReactor* CoordinatorService::PutMatrix(
     const proto::PutMatrixRequest* request, proto::MatrixInfo* reply) {
   return Reply(context, [&](Errands& errands) -> absl::Status {
     mutex_.AssertHeld();
+    CrashPoint("coordinator.register");
     HEARTH_ASSIGN_OR_RETURN(MatrixRecord record, FromWire(request->record()));
+    if (std::holds_alternative<Unmade>(record.source)) {
+      return Error(Reason::kBadUsage, "put a matrix: it has no bytes yet");
+    }
     const std::string name = record.name;
     const auto answer =
         Ask(server::PutMatrix{next_call_++, std::move(record), request->replace()},
@@ -367,6 +373,7 @@ grpc::ServerUnaryReactor* CoordinatorService::Submit(
     proto::JobId* reply) {
   return Reply(context, [&](Errands& errands) -> absl::Status {
     mutex_.AssertHeld();
+    CrashPoint("coordinator.submit");
     HEARTH_ASSIGN_OR_RETURN(JobSpec spec, FromWire(*request));
     const auto answer = Ask(
         SubmitJob{next_call_++, request->client_key(), std::move(spec)},
@@ -416,6 +423,18 @@ grpc::ServerUnaryReactor* CoordinatorService::CancelJob(
     const auto record = core_.FindJob(*job);
     if (!record.has_value()) return UnknownJob("cancel", request->job());
     *reply = SummaryOf(*record);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ForgetJob(
+    grpc::CallbackServerContext* context, const proto::JobId* request,
+    proto::JobId* reply) {
+  return Reply(context, [&](Errands& errands) -> absl::Status {
+    mutex_.AssertHeld();
+    const auto job = ParseJobId(request->job());
+    if (job.has_value()) Ask(server::ForgetJob{*job}, errands);
+    *reply = *request;
     return absl::OkStatus();
   });
 }

@@ -57,6 +57,9 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
   grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context,
                                       const proto::JobId* request,
                                       proto::JobSummary* reply) override;
+  grpc::ServerUnaryReactor* ForgetJob(grpc::CallbackServerContext* context,
+                                      const proto::JobId* request,
+                                      proto::JobId* reply) override;
   grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context,
                                      const proto::ListJobsRequest* request,
                                      proto::JobList* reply) override;

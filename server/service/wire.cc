@@ -90,6 +90,8 @@ absl::StatusOr<MatrixRecord> FromWire(const proto::MatrixRecord& message) {
     record.source =
         FileSource{file.path(),     file.device(), file.inode(), file.size(),
                    file.mtime_ns(), file.payload_offset()};
+  } else if (message.has_unmade()) {
+    record.source = Unmade();
   } else {
     return Error(Reason::kBadUsage,
                  "read a matrix record: it names neither segment nor file");
@@ -106,15 +108,16 @@ proto::MatrixRecord ToWire(const MatrixRecord& record) {
   if (const auto* segment = std::get_if<SegmentSource>(&record.source)) {
     *message.mutable_segment()->mutable_token() = ToProto(segment->token);
     message.mutable_segment()->set_host(segment->host);
-  } else {
-    const auto& file = std::get<FileSource>(record.source);
+  } else if (const auto* file = std::get_if<FileSource>(&record.source)) {
     proto::FileSource& to = *message.mutable_file();
-    to.set_path(file.path);
-    to.set_device(file.device);
-    to.set_inode(file.inode);
-    to.set_size(file.size_bytes);
-    to.set_mtime_ns(file.mtime_ns);
-    to.set_payload_offset(file.payload_offset);
+    to.set_path(file->path);
+    to.set_device(file->device);
+    to.set_inode(file->inode);
+    to.set_size(file->size_bytes);
+    to.set_mtime_ns(file->mtime_ns);
+    to.set_payload_offset(file->payload_offset);
+  } else {
+    message.mutable_unmade();
   }
   message.set_page_bytes(record.page_bytes);
   message.set_sealed(record.sealed);
@@ -174,8 +177,8 @@ absl::StatusOr<JobSpec> FromWire(const proto::SubmitRequest& message) {
   proto::Arguments arguments;
   *arguments.mutable_text() = message.arguments();
   spec.arguments = arguments.SerializeAsString();
-  if (message.has_file()) {
-    HEARTH_ASSIGN_OR_RETURN(spec.matrix, FromWire(message.file()));
+  if (message.has_record()) {
+    HEARTH_ASSIGN_OR_RETURN(spec.matrix, FromWire(message.record()));
   } else {
     spec.matrix = message.name();
   }

@@ -39,6 +39,20 @@ World::World(Scenario scenario)
       jobs_(scenario_.jobs.size()) {}
 World::~World() = default;
 
+World::Counts& World::Counts::operator+=(const Counts& other) {
+  assigns += other.assigns;
+  combines += other.combines;
+  revokes += other.revokes;
+  shrinks += other.shrinks;
+  inputs_missing += other.inputs_missing;
+  deaths += other.deaths;
+  breaks += other.breaks;
+  sent_again += other.sent_again;
+  jobs_done += other.jobs_done;
+  jobs_failed += other.jobs_failed;
+  return *this;
+}
+
 // --- time and chance ---------------------------------------------------------
 
 void World::At(absl::Time time, std::function<void()> what) {
@@ -93,7 +107,6 @@ std::vector<std::string> World::Run() {
     Happening next = std::move(happenings_.back());
     happenings_.pop_back();
     now_ = next.at;
-    ++event_count_;
     next.what();
 
     const bool all_ended =
@@ -199,6 +212,10 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
             worker::Assigned assigned;
             for (const server::Task& task : assign.tasks) {
               assigned.tasks.push_back(ToWorker(task));
+              ++counts_.assigns;
+              if (task.kind == server::TaskKind::kCombine) ++counts_.combines;
+              ++counts_.assigns;
+              if (task.kind == server::TaskKind::kCombine) ++counts_.combines;
             }
             SendDown(assign.worker,
                      [this, assigned](const ProcessPtr& process) {
@@ -209,12 +226,14 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
             worker::Revoked revoked;
             for (const server::TaskId task : revoke.tasks) {
               revoked.tasks.push_back(NumberOf(task));
+              ++counts_.revokes;
             }
             SendDown(revoke.worker, [this, revoked](const ProcessPtr& process) {
               Hear(process, revoked);
             });
           },
           [&](const server::Shrink& shrink) {
+            ++counts_.shrinks;
             SendDown(shrink.worker, [this, shrink](const ProcessPtr& process) {
               Hear(process,
                    worker::Shrunk{NumberOf(shrink.task), shrink.new_end});
@@ -274,6 +293,7 @@ void World::CheckEnded(server::JobId id) {
   const auto name = absl::StrCat("job ", job);
   switch (record->state) {
     case server::JobState::kDone: {
+      ++counts_.jobs_done;
       if (script.refused_leaf || script.deadly_leaf) {
         Problem(name + " is done, though it can't be");
       }
@@ -306,6 +326,7 @@ void World::CheckEnded(server::JobId id) {
     default:
       break;
   }
+  ++counts_.jobs_failed;
   switch (ReasonOf(record->status)) {
     case Reason::kBadParameter:
       if (!script.refused_leaf) Problem(name + " was refused by nobody");
@@ -319,7 +340,8 @@ void World::CheckEnded(server::JobId id) {
     case Reason::kWorkerLost:
     case Reason::kClusterEnded:
       if (scenario_.restarts && scenario_.worker_count > 1 &&
-          scenario_.deaths == absl::InfiniteDuration()) {
+          scenario_.deaths == absl::InfiniteDuration() &&
+          scenario_.hangs == absl::InfiniteDuration()) {
         Problem(name + " gave up though workers were there");
       }
       return;
@@ -397,6 +419,7 @@ void World::Break(std::uint64_t stream, bool coordinator_knows) {
   const auto found = streams_.find(stream);
   if (found == streams_.end()) return;
   const Stream broken = found->second;
+  ++counts_.breaks;
   streams_.erase(found);  // what is under way, in both directions, is lost
   ++disruptions_;
   if (!coordinator_knows && broken.epoch != 0) {

@@ -34,7 +34,22 @@ class World {
   // sentence each; none when all promises were kept.
   std::vector<std::string> Run();
 
-  std::int64_t event_count() const { return event_count_; }
+  // How often what the promises are about did happen.
+  struct Counts {
+    std::int64_t assigns = 0;
+    std::int64_t combines = 0;
+    std::int64_t revokes = 0;
+    std::int64_t shrinks = 0;
+    std::int64_t inputs_missing = 0;
+    std::int64_t deaths = 0;
+    std::int64_t breaks = 0;
+    std::int64_t sent_again = 0;
+    std::int64_t jobs_done = 0;
+    std::int64_t jobs_failed = 0;
+    Counts& operator+=(const Counts& other);
+  };
+  const Counts& counts() const { return counts_; }
+
   int deaths_by_leaf(std::size_t job) const {
     return jobs_[job].deaths_by_leaf;
   }
@@ -69,6 +84,7 @@ class World {
     std::int64_t pid = 0;
     bool alive = true;
     std::uint64_t stream = 0;  // as it believes; 0: none
+    std::uint64_t last_sequence = 0;
     double slowness = 1;
     absl::Time frozen_until;
     std::unique_ptr<worker::TaskQueueCore> queue;
@@ -155,7 +171,6 @@ class World {
   std::mt19937_64 bits_;
   absl::Time now_ = absl::UnixEpoch();
   std::uint64_t next_order_ = 0;
-  std::int64_t event_count_ = 0;
   std::vector<Happening> happenings_;  // a heap
   bool troubles_over_ = false;
 
@@ -174,6 +189,7 @@ class World {
   std::vector<ProcessPtr> processes_;
   std::map<Id, Segment> segments_;
   std::int64_t leaves_computed_ = 0;
+  Counts counts_;
 
   std::vector<std::string> problems_;
 };

@@ -53,6 +53,7 @@ void World::Beat(const ProcessPtr& process) {
 void World::Kill(const ProcessPtr& process, const std::string& how) {
   if (!process->alive) return;
   process->alive = false;
+  ++counts_.deaths;
   if (process->stream != 0) {
     Break(process->stream, /*coordinator_knows=*/false);
   }
@@ -113,7 +114,15 @@ void World::Do(const ProcessPtr& process,
                                               .epoch = stream->second.epoch,
                                               .sequence = send.sequence,
                                               .reports = {}};
+              if (send.sequence <= process->last_sequence) {
+                ++counts_.sent_again;
+              }
+              process->last_sequence =
+                  std::max(process->last_sequence, send.sequence);
               for (const worker::Report& report : send.reports) {
+                if (std::holds_alternative<worker::InputMissing>(report)) {
+                  ++counts_.inputs_missing;
+                }
                 if (std::holds_alternative<worker::TaskFailed>(report)) {
                   ++disruptions_;
                 }

@@ -30,6 +30,10 @@ std::vector<Id> TokensOf(const Outcome& outcome) {
   return tokens;
 }
 
+void ShrinkTo(Task& task, std::int64_t end) {
+  task.run.end = std::max(task.run.begin, std::min(task.run.end, end));
+}
+
 }  // namespace
 
 TaskQueueCore::TaskQueueCore(int thread_count, OutboxOptions options)
@@ -89,18 +93,14 @@ std::vector<QueueAction> TaskQueueCore::Handle(const QueueEvent& event,
           },
           [&](const Shrunk& shrunk) {
             for (Task& task : waiting_) {
-              if (task.id != shrunk.task || task.run.end <= shrunk.new_end) {
-                continue;
-              }
-              task.run.end = std::max(task.run.begin, shrunk.new_end);
+              if (task.id == shrunk.task) ShrinkTo(task, shrunk.new_end);
             }
             for (Seat& seat : seats_) {
               if (!seat.task.has_value() || seat.task->id != shrunk.task) {
                 continue;
               }
-              // Too late where leaves beyond have begun: go on as it was.
-              if (seat.next_leaf > shrunk.new_end) continue;
-              seat.task->run.end = std::min(seat.task->run.end, shrunk.new_end);
+              // What it has begun it keeps: those leaves are computed twice.
+              ShrinkTo(*seat.task, std::max(shrunk.new_end, seat.next_leaf));
             }
           },
           [&](const Released& released) {
@@ -173,44 +173,43 @@ void TaskQueueCore::Absorb(Seat& seat, Outcome outcome, absl::Time now,
     seat.wanted = true;
     return;
   }
-  std::visit(Match{
-                 [](Nothing&) {},
-                 [&](LeafDone& done) {
+  std::visit(
+      Match{
+          [](Nothing&) {},
+          [&](LeafDone& done) {
             if (!done.missing.empty()) {
               return AbsorbWhole(
                   seat, InputMissing{.tokens = std::move(done.missing)}, now);
             }
-                   if (!done.status.ok()) return Fail(seat, done.status, now);
-                   seat.traffic += done.traffic;
-                   seat.stack.Push({seat.next_leaf - 1, seat.next_leaf});
-                 },
-                 [&](SlotsCombined& combined) {
-                   if (!combined.status.ok())
-                     return Fail(seat, combined.status, now);
-                   seat.stack.Combine();
-                 },
-                 [&](Delivered& delivered) {
-                   if (delivered.status.ok() &&
-                       delivered.partials.size() == seat.stack.runs().size()) {
-                     return CommitRuns(seat, std::move(delivered.partials),
-                                       now);
-                   }
-                   std::vector<Id> tokens = TokensOf(Outcome(delivered));
-                   if (!tokens.empty()) {
-                     actions.push_back(DropTokens{std::move(tokens)});
-                   }
-                   Fail(seat,
-                        delivered.status.ok()
-                            ? Error(Reason::kInternal,
-                                    "deliver partials: not one for each run")
-                            : delivered.status,
-                        now);
-                 },
-                 [&](WholeDone& whole) {
-                   AbsorbWhole(seat, std::move(whole.report), now);
-                 },
-             },
-             outcome);
+            if (!done.status.ok()) return Fail(seat, done.status, now);
+            seat.traffic += done.traffic;
+            seat.stack.Push({seat.next_leaf - 1, seat.next_leaf});
+          },
+          [&](SlotsCombined& combined) {
+            if (!combined.status.ok()) return Fail(seat, combined.status, now);
+            seat.stack.Combine();
+          },
+          [&](Delivered& delivered) {
+            if (delivered.status.ok() &&
+                delivered.partials.size() == seat.stack.runs().size()) {
+              return CommitRuns(seat, std::move(delivered.partials), now);
+            }
+            std::vector<Id> tokens = TokensOf(Outcome(delivered));
+            if (!tokens.empty()) {
+              actions.push_back(DropTokens{std::move(tokens)});
+            }
+            Fail(seat,
+                 delivered.status.ok()
+                     ? Error(Reason::kInternal,
+                             "deliver partials: not one for each run")
+                     : delivered.status,
+                 now);
+          },
+          [&](WholeDone& whole) {
+            AbsorbWhole(seat, std::move(whole.report), now);
+          },
+      },
+      outcome);
 }
 
 void TaskQueueCore::AbsorbWhole(Seat& seat, Report report, absl::Time now) {

@@ -35,6 +35,7 @@ struct Assigned {
 struct Revoked {
   std::vector<std::uint64_t> tasks{};
 };
+// Another worker has the leaves from new_end on, begun here or not.
 struct Shrunk {
   std::uint64_t task = 0;
   std::int64_t new_end = 0;

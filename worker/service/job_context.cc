@@ -3,21 +3,52 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
+#include "hearth/compute/random_fill.h"
 #include "hearth/compute/registry.h"
 #include "worker/service/wire.h"
 
 namespace hearth::worker {
+namespace {
+
+absl::StatusOr<std::uint64_t> SeedOf(const proto::Brief& brief) {
+  const auto text = brief.arguments().text().find("seed");
+  std::uint64_t seed = 0;
+  if (text == brief.arguments().text().end() ||
+      !absl::SimpleAtoi(text->second, &seed)) {
+    return Error(Reason::kBadUsage, "make a matrix: its seed is no number");
+  }
+  return seed;
+}
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
     const proto::Brief& brief, HandoverClient& keeper, SegmentStore& store) {
   auto context = std::make_shared<JobContext>();
-  HEARTH_ASSIGN_OR_RETURN(const Operation* operation,
-                          FindOperation(brief.operation()));
   HEARTH_ASSIGN_OR_RETURN(context->source_,
                           MatrixSource::Open(brief.matrix(), keeper));
+  if (brief.matrix().has_unmade()) {
+    HEARTH_ASSIGN_OR_RETURN(const std::uint64_t seed, SeedOf(brief));
+    context->plan_ = PlanRandomFill(context->source_->layout(), seed);
+  } else {
+    HEARTH_RETURN_IF_ERROR(context->Prepare(brief, keeper));
+  }
+  if (brief.concatenates() && brief.has_result()) {
+    context->result_token_ = FromWire(brief.result()).token;
+    HEARTH_ASSIGN_OR_RETURN(context->result_,
+                            store.OpenResult(context->result_token_));
+  }
+  return context;
+}
+
+absl::Status JobContext::Prepare(const proto::Brief& brief,
+                                 HandoverClient& keeper) {
+  HEARTH_ASSIGN_OR_RETURN(const Operation* operation,
+                          FindOperation(brief.operation()));
   Arguments arguments;
   for (const auto& [name, value] : brief.arguments().text()) {
     arguments.text[name] = value;
@@ -26,20 +57,14 @@ absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
     HEARTH_ASSIGN_OR_RETURN(auto source, MatrixSource::Open(record, keeper));
     HEARTH_ASSIGN_OR_RETURN(const auto bytes, source->Whole());
     arguments.matrices[name] = {source->layout(), bytes};
-    context->parameters_[name] = std::move(source);
+    parameters_[name] = std::move(source);
   }
-  HEARTH_ASSIGN_OR_RETURN(
-      context->plan_,
-      operation->Prepare(context->source_->layout(), arguments));
-  if (context->plan_->needs_whole_matrix()) {
-    HEARTH_ASSIGN_OR_RETURN(context->whole_, context->source_->Whole());
+  HEARTH_ASSIGN_OR_RETURN(plan_,
+                          operation->Prepare(source_->layout(), arguments));
+  if (plan_->needs_whole_matrix()) {
+    HEARTH_ASSIGN_OR_RETURN(whole_, source_->Whole());
   }
-  if (brief.concatenates() && brief.has_result()) {
-    context->result_token_ = FromWire(brief.result()).token;
-    HEARTH_ASSIGN_OR_RETURN(context->result_,
-                            store.OpenResult(context->result_token_));
-  }
-  return context;
+  return absl::OkStatus();
 }
 
 std::int64_t JobContext::leaf_count() const {

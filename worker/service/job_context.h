@@ -45,6 +45,8 @@ class JobContext {
   BlockRange BlocksOf(std::int64_t leaf) const;
 
  private:
+  absl::Status Prepare(const proto::Brief& brief, HandoverClient& keeper);
+
   std::shared_ptr<const MatrixSource> source_;
   std::map<std::string, std::shared_ptr<const MatrixSource>> parameters_;
   std::unique_ptr<Plan> plan_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "hearth/base/crash_point.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/matrix/byte_order.h"
@@ -23,6 +24,7 @@ absl::StatusOr<std::shared_ptr<const MatrixSource>> MatrixSource::Open(
     const proto::MatrixRecord& record, HandoverClient& keeper) {
   HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(record.layout()));
   const std::int64_t bytes = layout.bytes();
+  CrashPoint("worker.map");
   std::shared_ptr<MatrixSource> source(new MatrixSource(std::move(layout)));
 
   if (record.has_segment()) {
@@ -31,6 +33,10 @@ absl::StatusOr<std::shared_ptr<const MatrixSource>> MatrixSource::Open(
         keeper.Fetch(FromProto(record.segment().token())));
     HEARTH_ASSIGN_OR_RETURN(
         source->segment_, SealedSegment::Adopt(std::move(fetched.fd), bytes));
+    return source;
+  }
+  if (record.has_unmade()) {
+    source->unmade_ = true;
     return source;
   }
   if (!record.has_file()) {
@@ -67,7 +73,7 @@ absl::Status MatrixSource::Verify() const {
 BlockReader::BlockReader(const MatrixSource& source, std::int64_t begin,
                          std::int64_t end)
     : source_(source) {
-  if (source.segment_.has_value() || source.file_mapping_.has_value()) return;
+  if (!source.file_.has_value() || source.file_mapping_.has_value()) return;
   const std::int64_t element_bytes = BytesOf(source.layout_.type);
   const std::int64_t from = source.partition_.Block(begin).element_begin;
   const std::int64_t to = source.partition_.Block(end - 1).element_end();
@@ -82,6 +88,7 @@ absl::Status BlockReader::Visit(
   const std::int64_t element_bytes = BytesOf(source_.layout_.type);
   const std::int64_t offset = block.element_begin * element_bytes;
   const std::int64_t bytes = block.element_count * element_bytes;
+  if (source_.unmade_) return work({.block = block, .data = nullptr});
   if (source_.segment_.has_value()) {
     effort_.bytes_mapped += bytes;
     return Native(block, source_.segment_->bytes().data() + offset, work);
@@ -95,7 +102,8 @@ absl::Status BlockReader::Visit(
   }
   if (bytes == 0) return Native(block, nullptr, work);
   HEARTH_ASSIGN_OR_RETURN(const auto window, windows_->Next(bytes));
-  return Native(block, window.data(), work);
+  return RunGuarded(windows_->window(), source_.file_->path(),
+                    [&] { return Native(block, window.data(), work); });
 }
 
 absl::Status BlockReader::Native(

@@ -51,6 +51,7 @@ class MatrixSource {
 
   MatrixLayout layout_;
   Partition partition_;
+  bool unmade_ = false;  // there are no bytes to read yet
   std::optional<SealedSegment> segment_;
   std::optional<FileSource> file_;
   std::optional<Mapping> file_mapping_;  // absent: read by windows

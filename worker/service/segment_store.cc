@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "hearth/base/crash_point.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
 #include "hearth/base/status.h"
@@ -98,6 +99,7 @@ absl::StatusOr<BytesRef> SegmentStore::SealResult(const Id& token) {
 }
 
 void SegmentStore::Drop(std::span<const Id> tokens) {
+  CrashPoint("worker.drop");
   // The keeper may be gone, and its segments with it: nothing is left to do.
   keeper_.Drop(tokens).IgnoreError();
 }

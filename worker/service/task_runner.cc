@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "hearth/base/crash_point.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/matrix/run_tree.h"
@@ -97,6 +98,7 @@ absl::Status TaskRunner::AccumulateLeaf(const ComputeLeaf& step,
   partial = plan.Begin(*job.state);
   for (std::int64_t i = blocks.begin; i < blocks.end; ++i) {
     if (interrupted_) return Interrupted();
+    CrashPoint("worker.compute");
     HEARTH_RETURN_IF_ERROR(reader_->Visit(
         job.context->source().partition().Block(i),
         [&](BlockView view) {
@@ -114,6 +116,7 @@ absl::Status TaskRunner::WriteSlices(const JobCache::Opened& job,
   if (result == nullptr) return Interrupted();  // sealed: all of it is there
   for (std::int64_t i = blocks.begin; i < blocks.end; ++i) {
     if (interrupted_) return Interrupted();
+    CrashPoint("worker.compute");
     const RowBlock block = job.context->source().partition().Block(i);
     const Plan::ResultSlice slice = plan.SliceOf(block);
     std::byte* out = slice_.Get(slice.bytes);
@@ -132,6 +135,7 @@ absl::Status TaskRunner::WriteSlices(const JobCache::Opened& job,
 // -------------------------------------------------------------------- partials
 
 Outcome TaskRunner::Do(const CombineSlots& step) {
+  CrashPoint("worker.combine");
   auto job = jobs_.Get(step.job, step.round);
   if (!job.ok()) return SlotsCombined{job.status()};
   Bytes right = std::move(slots_[static_cast<std::size_t>(step.right)]);
@@ -249,6 +253,7 @@ absl::StatusOr<Report> TaskRunner::FinishJob(const Task& task,
   HEARTH_ASSIGN_OR_RETURN(const JobCache::Opened job,
                           jobs_.Get(task.job, task.round));
   FinishDone done;
+  CrashPoint("worker.result");
   if (job.context->plan().concatenates()) {
     HEARTH_ASSIGN_OR_RETURN(
         BytesRef result, store_.SealResult(job.context->result_token()));

@@ -46,19 +46,18 @@ class HandoverClient::Line {
 
   absl::Status Give(HandoverVerb verb, absl::string_view what, const Id& token,
                     int fd, const SegmentCard& card) {
-    const std::string attempt =
-        absl::StrCat(what, " segment ", token.ToString());
     if (card.note.size() > limits::kSegmentNoteBytesMax) {
       return Error(Reason::kTooLarge,
-                   absl::StrCat(attempt, ": its note has ", card.note.size(),
-                                " bytes, at most ",
+                   absl::StrCat(what, " ", token.ToString(), ": its note has ",
+                                card.note.size(), " bytes, at most ",
                                 limits::kSegmentNoteBytesMax, " travel"));
     }
     HandoverQuestion question = About(verb, token);
     question.head.set_card(card);
     question.note = card.note;
     question.descriptors = {&fd, 1};
-    question.attempt = attempt;
+    question.attempt = what;
+    question.names_token = true;
     return Ask(question).status();
   }
 
@@ -74,20 +73,22 @@ HandoverClient::~HandoverClient() = default;
 
 absl::Status HandoverClient::Deposit(const Id& token, int fd,
                                      const SegmentCard& card) {
-  return line_->Give(HandoverVerb::kDeposit, "deposit", token, fd, card);
+  return line_->Give(HandoverVerb::kDeposit, "deposit segment", token, fd,
+                     card);
 }
 
 absl::Status HandoverClient::Replace(const Id& token, int fd,
                                      const SegmentCard& card) {
-  return line_->Give(HandoverVerb::kReplace, "replace", token, fd, card);
+  return line_->Give(HandoverVerb::kReplace, "replace segment", token, fd,
+                     card);
 }
 
 absl::StatusOr<FetchedSegment> HandoverClient::Fetch(const Id& token) {
-  const std::string attempt = absl::StrCat("fetch segment ", token.ToString());
   HandoverQuestion question = About(HandoverVerb::kFetch, token);
-  question.attempt = attempt;
+  question.attempt = "fetch segment";
+  question.names_token = true;
   HEARTH_ASSIGN_OR_RETURN(HandoverAnswer answer, line_->Ask(question));
-  return TakeFetched(std::move(answer), attempt);
+  return TakeFetched(std::move(answer), question);
 }
 
 absl::Status HandoverClient::Drop(std::span<const Id> tokens) {

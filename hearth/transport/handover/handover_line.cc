@@ -55,6 +55,11 @@ absl::Status KeepersOwn(absl::string_view attempt, std::uint16_t number) {
 
 }  // namespace
 
+std::string HandoverQuestion::Attempt() const {
+  if (!names_token) return std::string(attempt);
+  return absl::StrCat(attempt, " ", head.token().ToString());
+}
+
 absl::StatusOr<HandoverAnswer> HandoverLine::Ask(
     const HandoverQuestion& question, absl::Duration deadline) {
   const absl::Time until = clock_.Now() + deadline;
@@ -71,7 +76,7 @@ absl::StatusOr<HandoverAnswer> HandoverLine::Ask(
     return answer;
   }
   if (answer->head.reason != 0) {
-    return KeepersOwn(question.attempt, answer->head.reason);
+    return KeepersOwn(question.Attempt(), answer->head.reason);
   }
   return answer;
 }
@@ -89,37 +94,37 @@ absl::StatusOr<HandoverAnswer> HandoverLine::AskOnce(
     const PacketResult sent =
         SendPacket(socket_.get(), parts, question.descriptors);
     if (sent.error == 0) break;
-    if (OtherEndGone(sent.error)) return Broken(question.attempt);
+    if (OtherEndGone(sent.error)) return Broken(question.Attempt());
     if (sent.error != EAGAIN) {
-      return absl::ErrnoToStatus(sent.error, question.attempt);
+      return absl::ErrnoToStatus(sent.error, question.Attempt());
     }
-    HEARTH_RETURN_IF_ERROR(WaitFor(POLLOUT, until, question.attempt));
+    HEARTH_RETURN_IF_ERROR(WaitFor(POLLOUT, until, question));
   }
 
   std::array<std::byte, kHandoverPacketBytesMax> buffer;
   HandoverAnswer answer;
   for (;;) {
-    HEARTH_RETURN_IF_ERROR(WaitFor(POLLIN, until, question.attempt));
+    HEARTH_RETURN_IF_ERROR(WaitFor(POLLIN, until, question));
     const PacketResult received =
         ReceivePacket(socket_.get(), buffer, answer.descriptors);
     if (received.error == EAGAIN) continue;
-    if (OtherEndGone(received.error)) return Broken(question.attempt);
+    if (OtherEndGone(received.error)) return Broken(question.Attempt());
     if (received.error == EMSGSIZE) {
       // The kernel cuts off descriptors that this process may not open.
       return Error(Reason::kTooLarge,
-                   absl::StrCat(question.attempt,
+                   absl::StrCat(question.Attempt(),
                                 ": this process has as many open files as it "
                                 "may; raise its limit (ulimit -n)"));
     }
     if (received.error != 0) {
-      return absl::ErrnoToStatus(received.error, question.attempt);
+      return absl::ErrnoToStatus(received.error, question.Attempt());
     }
     const std::optional<ParsedMessage> parsed = ParseMessage(
         {reinterpret_cast<const char*>(buffer.data()), received.bytes});
     if (!parsed.has_value() || parsed->head.sequence != head.sequence ||
         parsed->head.verb != (head.verb | kReplyBit)) {
       return Error(Reason::kVersionMismatch,
-                   absl::StrCat(question.attempt,
+                   absl::StrCat(question.Attempt(),
                                 ": the answer is none of this version of the "
                                 "handover protocol (",
                                 SegmentMessage::kVersion,
@@ -140,7 +145,7 @@ absl::Status HandoverLine::Connect(absl::Time until) {
 }
 
 absl::Status HandoverLine::WaitFor(short events, absl::Time until,
-                                   absl::string_view attempt) {
+                                   const HandoverQuestion& question) {
   pollfd waited{.fd = socket_.get(), .events = events, .revents = 0};
   for (;;) {
     const absl::Duration left = until - clock_.Now();
@@ -148,10 +153,11 @@ absl::Status HandoverLine::WaitFor(short events, absl::Time until,
         absl::ToTimespec(std::max(left, absl::ZeroDuration()));
     const int ready = ppoll(&waited, 1, &patience, nullptr);
     if (ready > 0) return absl::OkStatus();
-    if (ready < 0 && errno != EINTR) return ErrnoStatus(attempt);
+    if (ready < 0 && errno != EINTR) return ErrnoStatus(question.Attempt());
     if (ready == 0 && left <= absl::ZeroDuration()) {
       return Error(Reason::kDeadlineExceeded,
-                   absl::StrCat(attempt, ": the keeper at ", keeper_.ToString(),
+                   absl::StrCat(question.Attempt(), ": the keeper at ",
+                                keeper_.ToString(),
                                 " did not answer in time; is its process "
                                 "stopped or overloaded?"));
     }
@@ -159,10 +165,10 @@ absl::Status HandoverLine::WaitFor(short events, absl::Time until,
 }
 
 absl::StatusOr<FetchedSegment> TakeFetched(HandoverAnswer answer,
-                                           absl::string_view attempt) {
+                                           const HandoverQuestion& question) {
   if (answer.descriptors.size() != 1 || answer.head.segment_kind == 0) {
     return Error(Reason::kInternal,
-                 absl::StrCat(attempt, ": the keeper answered with ",
+                 absl::StrCat(question.Attempt(), ": the keeper answered with ",
                               answer.descriptors.size(),
                               " descriptors instead of one; please report it"));
   }

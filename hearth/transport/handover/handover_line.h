@@ -21,7 +21,11 @@ struct HandoverQuestion {
   absl::string_view note = {};
   absl::string_view entries = {};
   std::span<const int> descriptors = {};
-  absl::string_view attempt = {};  // for errors: "fetch segment 12ab..."
+  // For errors, which add the token if `names_token`: "fetch segment".
+  absl::string_view attempt = {};
+  bool names_token = false;
+
+  std::string Attempt() const;
 };
 
 struct HandoverAnswer {
@@ -51,7 +55,7 @@ class HandoverLine {
                                          absl::Time until);
   absl::Status Connect(absl::Time until);
   absl::Status WaitFor(short events, absl::Time until,
-                       absl::string_view attempt);
+                       const HandoverQuestion& question);
 
   const Address keeper_;
   const Clock& clock_;
@@ -62,6 +66,6 @@ class HandoverLine {
 
 // The segment in the answer to a kFetch.
 absl::StatusOr<FetchedSegment> TakeFetched(HandoverAnswer answer,
-                                           absl::string_view attempt);
+                                           const HandoverQuestion& question);
 
 }  // namespace hearth

@@ -147,24 +147,23 @@ absl::StatusOr<std::string> TicketOffice::HandOut(int fd,
 
 absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text) {
   HEARTH_ASSIGN_OR_RETURN(const TicketText ticket, TicketText::Parse(text));
-  const std::string attempt =
-      absl::StrCat("open shared array ", ticket.ticket.ToString());
   HandoverQuestion question;
   question.head.verb = static_cast<std::uint16_t>(HandoverVerb::kFetch);
   question.head.set_token(ticket.ticket);
-  question.attempt = attempt;
+  question.attempt = "open shared array";
+  question.names_token = true;
   absl::StatusOr<HandoverAnswer> answer =
       AskKeeper(ticket.keeper, question, options_.deadline);
   if (KeeperGone(answer.status())) {
     return Error(Reason::kSegmentGone,
-                 absl::StrCat(attempt,
+                 absl::StrCat(question.Attempt(),
                               ": no process holds it any more; share it again, "
                               "and keep its creator or a reader alive until it "
                               "is opened"));
   }
   HEARTH_RETURN_IF_ERROR(answer.status());
   if (Current().zero()) Learn(ticket.keeper);
-  return TakeFetched(*std::move(answer), attempt);
+  return TakeFetched(*std::move(answer), question);
 }
 
 void TicketOffice::Release(absl::string_view text, ReleaseOptions options) {

@@ -1,0 +1,312 @@
+#include "hearth/compute/selection/quantile_plans.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/error.h"
+#include "hearth/base/limits.h"
+#include "hearth/base/status.h"
+#include "hearth/compute/elements.h"
+#include "hearth/compute/kernels/selection.h"
+#include "hearth/compute/selection/lane_gather.h"
+#include "hearth/compute/selection/lane_selection.h"
+#include "hearth/compute/share.h"
+#include "hearth/matrix/partition.h"
+
+namespace hearth {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+// The keys of lanes that are looked at together, and the longest lane whose
+// keys are all held.
+constexpr std::int64_t kGatherBytesAimedAt = 4 * limits::kMiB;
+constexpr std::int64_t kGatherBytesMax = 32 * limits::kMiB;
+// More lanes than this have bins too coarse to be worth a pass each.
+constexpr std::int64_t kLanesForPasses = 65536;
+
+bool HasNan(ElementType type, std::int64_t greatest) {
+  return IsFloat(type) && greatest == kernels::kNanKey;
+}
+
+// Whether an order that can be declared has every lane's quantiles side by
+// side: not where q's axis comes before two others in C order.
+bool LaneByLane(const QuantileRequest& request,
+                const ReductionGeometry& geometry) {
+  const Shape& kept = geometry.result_shape();
+  return request.rule.count() == 1 || geometry.result_order() != Order::kC ||
+         std::count_if(kept.begin(), kept.end(),
+                       [](std::int64_t length) { return length != 1; }) <= 1;
+}
+
+// q's axis, then what the reduction leaves.
+ResultArray Declare(const QuantileRequest& request,
+                    const ReductionGeometry& geometry, ElementType type) {
+  ResultArray result{.name = "", .type = type, .shape = {}};
+  if (request.list) result.shape.push_back(request.rule.count());
+  const Shape& kept = geometry.result_shape();
+  result.shape.insert(result.shape.end(), kept.begin(), kept.end());
+  result.order = geometry.result_order();
+  if (request.rule.count() > 1 && LaneByLane(request, geometry) &&
+      !kept.empty()) {
+    result.order = Order::kFortran;
+  }
+  return result;
+}
+
+// Every lane's elements are held at once, and each is its own output.
+//
+// A block has its own lanes, or (`shares`) a share of all outputs: then the
+// whole matrix is needed.
+class GatherPlan : public Plan {
+ public:
+  GatherPlan(const MatrixLayout& layout, QuantileRequest request, bool shares)
+      : layout_(layout),
+        partition_(layout),
+        request_(std::move(request)),
+        geometry_(layout, request_.axes, request_.keepdims, 1),
+        gather_(layout, request_.axes),
+        shares_(shares),
+        lanes_at_once_(gather_.LanesWithin(kGatherBytesAimedAt)),
+        type_(QuantileType(layout.type)) {}
+
+  bool concatenates() const override { return true; }
+  bool needs_whole_matrix() const override { return shares_; }
+  std::int64_t partial_bytes_max() const override { return 0; }
+  std::int64_t scratch_bytes_max() const override {
+    return gather_.ScratchBytes(lanes_at_once_);
+  }
+
+  std::vector<ResultArray> DeclareResults() const override {
+    return {Declare(request_, geometry_, type_)};
+  }
+
+  ResultSlice SliceOf(const RowBlock& block) const override {
+    const Share outputs = OutputsOf(block);
+    return {outputs.begin * BytesOf(type_), outputs.count() * BytesOf(type_)};
+  }
+
+  absl::Status MapBlock(const BlockView& view, Scratch& scratch,
+                        std::byte* out) const override {
+    if (shares_ &&
+        static_cast<std::int64_t>(view.matrix.size()) != layout_.bytes()) {
+      return Error(Reason::kInternal,
+                   absl::StrCat("run ", request_.operation,
+                                ": the matrix was not given whole"));
+    }
+    const Share outputs = OutputsOf(view.block);
+    auto* keys =
+        reinterpret_cast<std::int64_t*>(scratch.Get(scratch_bytes_max()));
+    std::int64_t* buffer = keys + lanes_at_once_ * gather_.elements();
+    const std::int64_t first_lane = outputs.begin / count();
+    const std::int64_t end_lane =
+        outputs.count() == 0 ? first_lane : (outputs.end - 1) / count() + 1;
+    for (std::int64_t lane = first_lane; lane < end_lane;
+         lane += lanes_at_once_) {
+      const std::int64_t lanes = std::min(lanes_at_once_, end_lane - lane);
+      if (shares_) {
+        gather_.Gather(view.matrix.data(), 0, layout_.byte_order, lane, lanes,
+                       keys, buffer);
+      } else {
+        gather_.Gather(view.data, view.block.element_begin, ByteOrder::kNative,
+                       lane, lanes, keys, buffer);
+      }
+      for (std::int64_t i = 0; i < lanes; ++i) {
+        for (int q = 0; q < request_.rule.count(); ++q) {
+          const std::int64_t output = (lane + i) * count() + q;
+          if (output < outputs.begin || output >= outputs.end) continue;
+          const double value =
+              QuantileOf(request_.rule, q, layout_.type,
+                         keys + i * gather_.elements(), gather_.elements());
+          WriteElements(type_, &value, 1,
+                        out + (output - outputs.begin) * BytesOf(type_));
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  std::int64_t count() const { return request_.rule.count(); }
+
+  // Outputs are numbered lane by lane, each lane's quantiles side by side.
+  Share OutputsOf(const RowBlock& block) const {
+    if (shares_) {
+      return ShareOf(gather_.lane_count() * count(), block.index,
+                     partition_.block_count(), 64);
+    }
+    const ReductionGeometry::Span span = geometry_.SpanOf(block);
+    return {span.begin * count(), (span.begin + span.count) * count()};
+  }
+
+  const MatrixLayout layout_;
+  const Partition partition_;
+  const QuantileRequest request_;
+  const ReductionGeometry geometry_;
+  const LaneGather gather_;
+  const bool shares_;
+  const std::int64_t lanes_at_once_;
+  const ElementType type_;
+};
+
+class PassesPlan : public Plan {
+ public:
+  PassesPlan(const MatrixLayout& layout, QuantileRequest request)
+      : element_type_(layout.type),
+        request_(std::move(request)),
+        selection_(layout, request_.axes, request_.keepdims,
+                   PlacesOf(request_.rule)),
+        type_(QuantileType(layout.type)) {}
+
+  int leaf_blocks_log2() const override {
+    return selection_.leaf_blocks_log2();
+  }
+  std::int64_t partial_bytes_max() const override {
+    return selection_.partial_bytes_max();
+  }
+  std::int64_t scratch_bytes_max() const override {
+    return selection_.scratch_bytes_max();
+  }
+  std::vector<ResultArray> DeclareResults() const override {
+    return {Declare(request_, selection_.geometry(), type_)};
+  }
+
+  Bytes Begin(std::span<const std::byte> state) const override {
+    Bytes partial;
+    // A state that can't be read is refused by the first Accumulate.
+    if (!selection_.Begin(state, partial).ok()) partial.clear();
+    return partial;
+  }
+  absl::Status Accumulate(const BlockView& view,
+                          std::span<const std::byte> state, Scratch& scratch,
+                          Bytes& partial) const override {
+    return selection_.Accumulate(view, state, scratch, 0, partial);
+  }
+  absl::Status Combine(Bytes& left,
+                       std::span<const std::byte> right) const override {
+    return selection_.Combine(0, left, right);
+  }
+
+  absl::StatusOr<FinishOutcome> Finish(Bytes partial,
+                                       std::span<const std::byte> state,
+                                       int) const override {
+    const std::int64_t elements = selection_.elements();
+    LaneSelection::Wanted wanted{elements == 0
+                                     ? std::vector<std::int64_t>()
+                                     : request_.rule.RanksOf(elements),
+                                 elements};
+    const LaneSelection::Wanted nothing{{}, 0};
+    HEARTH_ASSIGN_OR_RETURN(
+        LaneSelection::Outcome selected,
+        selection_.Finish(
+            partial, state, [&](std::int64_t, std::int64_t greatest) {
+              return HasNan(element_type_, greatest) ? nothing : wanted;
+            }));
+    FinishOutcome outcome;
+    if (selected.next_state.has_value()) {
+      outcome.next_round_state = std::move(selected.next_state);
+      return outcome;
+    }
+    outcome.results = DeclareResults();
+    ResultArray& result = outcome.results[0];
+    const std::int64_t lanes = selection_.lanes();
+    const int count = request_.rule.count();
+    result.bytes.resize(
+        static_cast<std::size_t>(lanes * count * BytesOf(type_)));
+    // Else quantile by quantile, which is the same where there is one.
+    const bool by_lanes = LaneByLane(request_, selection_.geometry());
+    for (std::int64_t lane = 0; lane < lanes; ++lane) {
+      for (int q = 0; q < count; ++q) {
+        const std::int64_t at = by_lanes ? lane * count + q : q * lanes + lane;
+        const double value = ValueOf(selected.found, wanted.ranks, lane, q);
+        WriteElements(type_, &value, 1,
+                      result.bytes.data() + at * BytesOf(type_));
+      }
+    }
+    return outcome;
+  }
+
+ private:
+  static std::vector<double> PlacesOf(const QuantileRule& rule) {
+    std::vector<double> q;
+    for (int i = 0; i < rule.count(); ++i) q.push_back(rule.q(i));
+    return q;
+  }
+
+  double ValueOf(const SelectionState& found,
+                 const std::vector<std::int64_t>& ranks, std::int64_t lane,
+                 int q) const {
+    if (selection_.elements() == 0 ||
+        HasNan(element_type_, found.greatest[static_cast<std::size_t>(lane)])) {
+      return kNan;
+    }
+    const QuantileRule::Place place =
+        request_.rule.PlaceOf(q, selection_.elements());
+    const auto key = [&](std::int64_t rank) {
+      const auto at = std::lower_bound(ranks.begin(), ranks.end(), rank);
+      return found.key[found.RankIndex(
+          lane, static_cast<std::size_t>(at - ranks.begin()))];
+    };
+    const std::int64_t previous = key(place.previous);
+    return request_.rule.ValueOf(
+        place, element_type_, previous,
+        place.gamma == 0.0 ? previous : key(place.next));
+  }
+
+  const ElementType element_type_;
+  const QuantileRequest request_;
+  const LaneSelection selection_;
+  const ElementType type_;
+};
+
+}  // namespace
+
+double QuantileOf(const QuantileRule& rule, int index, ElementType type,
+                  std::int64_t* keys, std::int64_t count) {
+  if (count == 0) return kNan;
+  if (IsFloat(type) &&
+      std::find(keys, keys + count, kernels::kNanKey) != keys + count) {
+    return kNan;
+  }
+  const QuantileRule::Place place = rule.PlaceOf(index, count);
+  std::nth_element(keys, keys + place.previous, keys + count);
+  const std::int64_t previous = keys[place.previous];
+  // The next in the order is the least of what stands behind.
+  const std::int64_t next =
+      place.next == place.previous || place.gamma == 0.0
+          ? previous
+          : *std::min_element(keys + place.next, keys + count);
+  return rule.ValueOf(place, type, previous, next);
+}
+
+absl::StatusOr<std::unique_ptr<Plan>> MakeQuantilePlan(
+    const MatrixLayout& layout, QuantileRequest request) {
+  const ReductionGeometry geometry(layout, request.axes, request.keepdims, 1);
+  const std::int64_t lanes = geometry.output_count();
+  const std::int64_t elements = geometry.reduced_count();
+  const std::int64_t count = request.rule.count();
+  const bool holds_a_lane = elements <= kGatherBytesMax / 8;
+  const bool lane_by_lane = LaneByLane(request, geometry);
+  if (lane_by_lane && holds_a_lane &&
+      geometry.concatenates(Partition(layout))) {
+    return std::make_unique<GatherPlan>(layout, std::move(request), false);
+  }
+  const bool fits = layout.element_count() > 0
+                        ? LaneSelection::FitsIn(lanes, count)
+                        : lanes <= kLanesForPasses;
+  if (fits && lanes * count <= kLanesForPasses) {
+    return std::make_unique<PassesPlan>(layout, std::move(request));
+  }
+  if (lane_by_lane && holds_a_lane) {
+    return std::make_unique<GatherPlan>(layout, std::move(request), true);
+  }
+  if (fits) return std::make_unique<PassesPlan>(layout, std::move(request));
+  return Error(Reason::kTooLarge,
+               absl::StrCat("run ", request.operation, ": ", count,
+                            " quantiles of ", lanes, " runs of ", elements,
+                            " elements pass what is held at once; ask for one "
+                            "quantile at a time, or take fewer columns"));
+}
+
+}  // namespace hearth
