@@ -18,11 +18,11 @@ def test_cancel(tmp_path):
     path = tmp_path / "long.npy"
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(
-            file, {"descr": "<f8", "fortran_order": False, "shape": (10_000_000, 1000)})
-        file.truncate(file.tell() + 80 * 10**9)
+            file, {"descr": "<f8", "fortran_order": False, "shape": (250_000_000, 1000)})
+        file.truncate(file.tell() + 2 * 10**12)
     with Server("local", "--workers", "3") as local:
         workers = [worker["pid"] for worker in local.succeed("workers")["workers"]]
-        process = local.start("run", "describe", path)
+        process = local.start("run", "sum", path)
 
         def job():
             jobs = local.succeed("jobs")["jobs"]
