@@ -95,7 +95,9 @@ std::int64_t JobCore::NextRunLeaves(int thread_count) const {
 }
 
 std::int64_t JobCore::min_run_leaves() const {
-  return record_.plan == nullptr ? 1 : record_.plan->min_run_leaves;
+  return record_.plan == nullptr
+             ? 1
+             : std::max<std::int64_t>(1, record_.plan->min_run_leaves);
 }
 
 void JobCore::GiveBack(TaskKind kind, int round, LeafRun run, Care care) {

@@ -415,10 +415,12 @@ std::int64_t Scheduler::LeavesToTake(const InFlight& task, const JobCore& job,
   const double done = absl::FDivDuration(now - task.given_at, leaf_time);
   // Long overdue: nobody knows how far it is, but half of it is a fair guess,
   // and a worker that is further keeps what it has.
-  const std::int64_t left = done > kOverdue * static_cast<double>(length)
-                                ? length
-                                : length - 1 - static_cast<std::int64_t>(done);
-  const std::int64_t taken = std::max<std::int64_t>(left, 0) / 2;
+  std::int64_t taken = length / 2;
+  if (done <= kOverdue * static_cast<double>(length)) {
+    // The one that runs now stays.
+    const std::int64_t left = length - 1 - static_cast<std::int64_t>(done);
+    taken = (std::max<std::int64_t>(left, 0) + 1) / 2;
+  }
   return leaf_time * taken < kWorthTakingOver ? 0 : taken;
 }
 

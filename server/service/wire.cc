@@ -41,6 +41,7 @@ PlanReady FromWire(const proto::PlanReady& ready) {
   report.plan.partial_bytes_max = ready.partial_bytes_max();
   report.plan.result_bytes = ready.result_bytes();
   report.plan.result = server::FromWire(ready.result());
+  report.plan.max_run_leaves = ready.max_run_leaves();
   report.plan.description = ready.description().SerializeAsString();
   return report;
 }

@@ -81,6 +81,8 @@ class HandoverServer {
   void Tell(const BookEvent& event, const Request* request);
   void Do(const BookAction& action, const Request* request);
   void Answered(const Request& request, Reason reason);
+  void ReplyWithDescriptor(const Request& request,
+                           const AnswerWithDescriptor& answer);
   void Reply(const Request& request, SegmentMessage head,
              absl::string_view note = {}, absl::string_view entries = {},
              int descriptor = -1);

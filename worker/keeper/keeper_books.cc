@@ -171,7 +171,7 @@ void KeeperBooks::On(const TimePassed&, Actions& actions) {
   looked_ = now_;
   for (auto& [token, entry] : entries_) {
     if (entry.look_again) {
-      actions.push_back(CountHolders{token, entry.fd});
+      actions.push_back(AskForHolders{token, entry.fd});
     }
   }
 }
@@ -183,7 +183,7 @@ void KeeperBooks::Settle(const Id& token, Entry& entry, Actions& actions) {
       !entry.fetched && !entry.withdrawn && !entry.family.empty();
   if (awaited || !entry.holders.empty()) return;
   if (entry.fetchers_countable) {
-    actions.push_back(CountHolders{token, entry.fd});
+    actions.push_back(AskForHolders{token, entry.fd});
   } else {
     Let(token, actions);
   }

@@ -37,7 +37,7 @@ struct TicketAsked {
   SegmentCard card;
   pid_t depositor = 0;
   std::vector<pid_t> ancestors;
-  // Whether CountHolders sees the depositor's own hold on the segment, and
+  // Whether AskForHolders sees the depositor's own hold on the segment, and
   // those of fetchers and their forked children.
   bool depositor_countable = false;
   bool fetchers_countable = false;
@@ -71,7 +71,7 @@ struct ProcessEnded {
   pid_t process = 0;
 };
 
-// The answer to CountHolders.
+// The answer to AskForHolders.
 struct HoldersCounted {
   Id token;
   bool held = false;
@@ -92,7 +92,7 @@ struct Answer {
 struct AnswerWithDescriptor {
   Descriptor fd = -1;
   SegmentCard card;
-  bool countable = false;  // send one that CountHolders will see
+  bool countable = false;  // send one that AskForHolders will see
   friend bool operator==(const AnswerWithDescriptor&,
                          const AnswerWithDescriptor&) = default;
 };
@@ -118,15 +118,15 @@ struct UnwatchProcess {
 };
 // Does any process, or any message under way, still have this segment open or
 // mapped, other than through `fd`?
-struct CountHolders {
+struct AskForHolders {
   Id token;
   Descriptor fd = -1;
-  friend bool operator==(const CountHolders&, const CountHolders&) = default;
+  friend bool operator==(const AskForHolders&, const AskForHolders&) = default;
 };
 
 using BookAction =
     std::variant<Answer, AnswerWithDescriptor, AnswerWithList, CloseDescriptor,
-                 WatchProcess, UnwatchProcess, CountHolders>;
+                 WatchProcess, UnwatchProcess, AskForHolders>;
 
 // Decides what a keeper holds, for whom, and until when.
 //

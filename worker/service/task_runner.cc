@@ -191,6 +191,7 @@ absl::StatusOr<Report> TaskRunner::PlanJob(const Task& task) {
   PlanReady ready;
   ready.plan.leaf_count = job.context->leaf_count();
   ready.plan.concatenates = plan.concatenates();
+  ready.plan.max_run_leaves = job.context->max_run_leaves();
   ready.plan.partial_bytes_max = plan.partial_bytes_max();
   ready.plan.description = DescribePlan(*job.context, results);
   for (const ResultArray& result : results) {

@@ -56,6 +56,6 @@ absl::StatusOr<UniqueFd> ConnectUnix(const Address& address, SocketType type,
 absl::StatusOr<Peer> PeerOf(int connected);
 
 // Fails: not-allowed, naming the uid at the other end.
-absl::Status CheckPeer(int connected, const PeerRule& rule = {});
+absl::Status CheckPeer(int connected, const PeerRule& rule);
 
 }  // namespace hearth

@@ -35,7 +35,7 @@ auto Unwatches(pid_t process) {
   return VariantWith<UnwatchProcess>(UnwatchProcess{process});
 }
 auto Counts(Descriptor fd) {
-  return VariantWith<CountHolders>(CountHolders{kToken, fd});
+  return VariantWith<AskForHolders>(AskForHolders{kToken, fd});
 }
 
 SegmentCard Card(std::uint64_t bytes = 8) {
