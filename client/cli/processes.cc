@@ -2,9 +2,17 @@
 #include <memory>
 
 #include "client/cli/command.h"
+#include "hearth/base/status.h"
+#include "hearth/base/units.h"
 
 namespace hearth::client {
 namespace {
+
+// --memory, if given, must be a size.
+absl::Status CheckMemory(const std::string& memory) {
+  if (memory.empty()) return absl::OkStatus();
+  return ParseSize(memory).status();
+}
 
 absl::Status End(CommandLine& line, const absl::StatusOr<int>& exit_status) {
   if (exit_status.ok()) line.exit_status = *exit_status;
@@ -23,7 +31,8 @@ void AddLocal(CLI::App& app, CommandLine& line) {
       "  hearth local --workers 5\n"
       "  hearth local --json &        # {\"address\", \"pid\", \"pids\"} once "
       "it is ready",
-      [options, &line] {
+      [options, &line]() -> absl::Status {
+        HEARTH_RETURN_IF_ERROR(CheckMemory(options->memory));
         return End(line, line.mains->local(*options, line.context));
       });
   command->add_option("--workers", options->workers, "Workers; default: cores")
@@ -67,7 +76,8 @@ void AddWorker(CLI::App& app, CommandLine& line) {
   CLI::App* command = AddCommand(
       app, line, "worker", "Workers of this host, and their keeper",
       "  hearth worker --coordinator unix-abstract:lab --workers 4",
-      [options, &line] {
+      [options, &line]() -> absl::Status {
+        HEARTH_RETURN_IF_ERROR(CheckMemory(options->memory));
         return End(line, options->child
                              ? line.mains->one_worker(*options, line.context)
                              : line.mains->worker(*options, line.context));

@@ -25,6 +25,7 @@
 #include "client/cli/print.h"
 #include "client/cli/replay.h"
 #include "hearth/base/error.h"
+#include "hearth/base/mutex.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/registry.h"
 
@@ -220,8 +221,10 @@ absl::Status Run(const RunOptions& options, const Context& context) {
   // The file's own faults, before anything is started for it.
   HEARTH_RETURN_IF_ERROR(CheckSource(source));
 
+  Mutex mutex;
   std::optional<Job> job;
-  InterruptGuard guard([&job] {
+  InterruptGuard guard([&] {
+    MutexLock lock(mutex);
     if (job.has_value()) job->Cancel().IgnoreError();
   });
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster,
@@ -236,7 +239,14 @@ absl::Status Run(const RunOptions& options, const Context& context) {
     return Replay(*operation, matrix, opened.arguments, leaves, context.json);
   }
   if (options.explain) return Explain(options, context, cluster, submission);
-  HEARTH_ASSIGN_OR_RETURN(job, cluster.Submit(options.operation, submission));
+  {
+    HEARTH_ASSIGN_OR_RETURN(Job submitted,
+                            cluster.Submit(options.operation, submission));
+    MutexLock lock(mutex);
+    job = std::move(submitted);
+    // The signal may have come before there was a job to cancel.
+    if (InterruptGuard::interrupted()) job->Cancel().IgnoreError();
+  }
   absl::StatusOr<JobResult> result = absl::UnknownError("");
   {
     ProgressBar bar(absl::StrCat(options.operation, " ", options.matrix));
