@@ -139,4 +139,42 @@ void ConvertNumbers(ElementType from_type, const std::byte* from,
   });
 }
 
+template <class Wide>
+Wide LoadNumber(ElementType type, const std::byte* from) {
+  Wide value{};
+  WithType(type, [&](auto tag) {
+    value = static_cast<Wide>(Load<decltype(tag)>(from));
+  });
+  return value;
+}
+template double LoadNumber<double>(ElementType, const std::byte*);
+template std::int64_t LoadNumber<std::int64_t>(ElementType, const std::byte*);
+template std::uint64_t LoadNumber<std::uint64_t>(ElementType, const std::byte*);
+
+template <class Wide>
+std::int64_t FindNumber(ElementType type, const std::byte* from,
+                        std::int64_t stride_bytes, std::int64_t count,
+                        Wide value) {
+  std::int64_t found = count;
+  WithType(type, [&](auto tag) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto x =
+          static_cast<Wide>(Load<decltype(tag)>(from + i * stride_bytes));
+      if (x == value || (x != x && value != value)) {
+        found = i;
+        return;
+      }
+    }
+  });
+  return found;
+}
+template std::int64_t FindNumber<double>(ElementType, const std::byte*,
+                                         std::int64_t, std::int64_t, double);
+template std::int64_t FindNumber<std::int64_t>(ElementType, const std::byte*,
+                                               std::int64_t, std::int64_t,
+                                               std::int64_t);
+template std::int64_t FindNumber<std::uint64_t>(ElementType, const std::byte*,
+                                                std::int64_t, std::int64_t,
+                                                std::uint64_t);
+
 }  // namespace hearth

@@ -105,9 +105,11 @@ absl::StatusOr<std::optional<ElementType>> ParseDtype(absl::string_view name,
   if (IsNone(text)) return std::optional<ElementType>();
   HEARTH_ASSIGN_OR_RETURN(const NamedElementType named, ParseElementType(text));
   if (named.byte_order != ByteOrder::kNative ||
-      named.type == ElementType::kBfloat16) {
+      named.type == ElementType::kBfloat16 ||
+      named.type == ElementType::kBool) {
     return BadValue(name, text,
-                    "a type of NumPy's in this machine's byte order");
+                    "an integer, float or complex type of NumPy's in this "
+                    "machine's byte order");
   }
   return std::optional<ElementType>(named.type);
 }

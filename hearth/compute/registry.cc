@@ -12,22 +12,69 @@
 
 namespace hearth {
 
-// Each is defined in operations/NAME.cc. One line an operation, sorted.
+// Each is defined in operations/. One line an operation, sorted, here and
+// below.
+const Operation& AllOperation();
+const Operation& AnyOperation();
+const Operation& ArgmaxOperation();
+const Operation& ArgminOperation();
+const Operation& CountNonzeroOperation();
+const Operation& DescribeOperation();
 const Operation& GramOperation();
+const Operation& HistogramOperation();
 const Operation& MatvecOperation();
+const Operation& MaxOperation();
+const Operation& MeanOperation();
 const Operation& MedianOperation();
+const Operation& MinOperation();
+const Operation& NanargmaxOperation();
+const Operation& NanargminOperation();
+const Operation& NanmaxOperation();
+const Operation& NanmeanOperation();
+const Operation& NanminOperation();
+const Operation& NanprodOperation();
+const Operation& NanstdOperation();
+const Operation& NansumOperation();
+const Operation& NanvarOperation();
+const Operation& NormOperation();
+const Operation& ProdOperation();
 const Operation& QuantileOperation();
 const Operation& RmatvecOperation();
+const Operation& StdOperation();
 const Operation& SumOperation();
+const Operation& VarOperation();
 
 const std::vector<const Operation*>& AllOperations() {
   static const auto& operations = *new std::vector<const Operation*>{
+      &AllOperation(),
+      &AnyOperation(),
+      &ArgmaxOperation(),
+      &ArgminOperation(),
+      &CountNonzeroOperation(),
+      &DescribeOperation(),
       &GramOperation(),
+      &HistogramOperation(),
       &MatvecOperation(),
+      &MaxOperation(),
+      &MeanOperation(),
       &MedianOperation(),
+      &MinOperation(),
+      &NanargmaxOperation(),
+      &NanargminOperation(),
+      &NanmaxOperation(),
+      &NanmeanOperation(),
+      &NanminOperation(),
+      &NanprodOperation(),
+      &NanstdOperation(),
+      &NansumOperation(),
+      &NanvarOperation(),
+      &NormOperation(),
+      &ProdOperation(),
       &QuantileOperation(),
       &RmatvecOperation(),
+      &StdOperation(),
       &SumOperation(),
+      &VarOperation(),
   };
   return operations;
 }

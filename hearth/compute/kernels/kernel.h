@@ -28,8 +28,33 @@ enum class Scalar : std::uint8_t {
 
 // What a kernel accumulates, and in which components.
 enum class Family : std::uint8_t {
-  kSum,  // integers, bool: u64 wrapping. float64: f64 hi, lo, exponent.
-         // smaller floats: f64 sum
+  // integers, bool: u64 wrapping. float64: f64 high, low, exponent (a value of
+  // (high + low) * 2^exponent). Smaller floats: f64 sum.
+  kSum,
+  kSumOfNumbers,     // the same of what is not NaN; floats only
+  kSumOfMagnitudes,  // the same of |x|; floats only
+  kExactSum,         // integers, bool: u64 low, i64 high of a 128-bit sum
+  kCountOfNonzeros,  // u64; not complex
+  kCountOfNumbers,   // u64; floats only
+  // The element itself (f32 for float16 and bfloat16; u8 0 or 1 for bool); not
+  // complex. Skipping: NaN as long as there was no number.
+  kMin,
+  kMax,
+  kMinSkippingNan,
+  kMaxSkippingNan,
+  kMinMagnitude,  // floats only
+  kMaxMagnitude,
+  // Integers, bool: u64 wrapping. Floats: f64 fraction in [1, 2) or special,
+  // i64 exponent.
+  kProduct,
+  kProductOfNumbers,  // floats only
+  // f64 count, mean high and low, sum of squared deviations from the mean.
+  kMoments,
+  kMomentsOfNumbers,
+  // Sum of squares; floats only. As kSum has it; the exponent may be -1200, 0
+  // or
+  // 1200.
+  kSquares,
 };
 
 inline constexpr int kComponentsMax = 6;

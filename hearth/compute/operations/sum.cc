@@ -1,10 +1,6 @@
 #include <memory>
-#include <optional>
 
-#include "absl/strings/str_cat.h"
-#include "hearth/base/error.h"
 #include "hearth/base/status.h"
-#include "hearth/compute/reduction/converting_reducer.h"
 #include "hearth/compute/reduction/reduction_plan.h"
 #include "hearth/compute/reduction/scan_operation.h"
 #include "hearth/compute/reduction/sums.h"
@@ -14,39 +10,42 @@ namespace {
 
 class Sum final : public ScanOperation {
  public:
-  Sum()
-      : ScanOperation(
-            {"sum",
-             {AxesParameter(), KeepdimsParameter(), DtypeParameter()},
-             "The sum of the elements: int64 of bool and integers (uint64 of "
-             "unsigned ones), else their own type; integers wrap."}) {}
+  Sum(absl::string_view name, Nans nans, absl::string_view doc)
+      : ScanOperation({std::string(name),
+                       {AxesParameter(), KeepdimsParameter(), DtypeParameter()},
+                       std::string(doc)}),
+        nans_(nans) {}
 
   absl::StatusOr<std::unique_ptr<Plan>> Prepare(
       const MatrixLayout& layout, const Arguments& arguments) const override {
     HEARTH_ASSIGN_OR_RETURN(const AxesAndKeepdims asked,
                             ReadAxes(info(), layout, arguments.text));
-    HEARTH_ASSIGN_OR_RETURN(
-        const std::optional<ElementType> dtype,
-        ParseDtype("dtype", TextOf(info(), arguments.text, "dtype")));
-    const ElementType result = dtype.value_or(SumTypeOf(layout.type));
-    if (IsComplex(layout.type) && !IsComplex(result)) {
-      return Error(Reason::kBadParameter,
-                   absl::StrCat("run sum: dtype ", NameOf(result),
-                                " has no place for the imaginary parts of ",
-                                NameOf(layout.type), "; give a complex dtype"));
-    }
-    return MakeReductionPlan({"sum", layout, asked.axes, asked.keepdims,
+    HEARTH_ASSIGN_OR_RETURN(const std::optional<ElementType> dtype,
+                            ReadDtype(info(), layout, arguments.text));
+    return MakeReductionPlan({info().name, layout, asked.axes, asked.keepdims,
                               IsComplex(layout.type) ? 2 : 1},
-                             MakeSum(layout.type, dtype));
+                             MakeSum(layout.type, dtype, nans_));
   }
+
+ private:
+  Nans nans_;
 };
 
 }  // namespace
 
-const Operation& SumOperation();  // declared in registry.cc
-
 const Operation& SumOperation() {
-  static const Sum& operation = *new Sum;
+  static const Sum& operation = *new Sum(
+      "sum", Nans::kCount,
+      "The sum of the elements: int64 of bool and integers (uint64 of unsigned "
+      "ones), else their own type; integers wrap.");
+  return operation;
+}
+
+const Operation& NansumOperation() {
+  static const Sum& operation = *new Sum(
+      "nansum", Nans::kSkip,
+      "The sum of the elements that are not NaN, 0 where none is; the result "
+      "type is sum's.");
   return operation;
 }
 

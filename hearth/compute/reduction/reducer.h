@@ -3,6 +3,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "hearth/compute/kernels/kernel.h"
@@ -57,37 +59,31 @@ class Reducer {
                               std::byte* out) const = 0;
 };
 
-// A Reducer whose accumulating is a kernel's.
+// A Reducer whose accumulating is that of one or more kernels, whose components
+// follow each other.
+//
+// Kernels are looked up at each use: a plan outlives a change of variant, all
+// of which have the same components.
 class KernelReducer : public Reducer {
  public:
-  // The kernel is looked up at each use, so that a plan outlives a change of
-  // variant; every variant has the same components.
-  KernelReducer(kernels::Family family, ElementType type)
-      : family_(family), scalar_(static_cast<kernels::Scalar>(type)) {}
+  // Requires that each family has a kernel for `type`.
+  KernelReducer(std::initializer_list<kernels::Family> families,
+                ElementType type);
 
-  int components() const override { return kernel().components; }
+  int components() const override { return components_; }
   int component_bytes(int component) const override {
-    return kernel().component_bytes[component];
+    return component_bytes_[static_cast<std::size_t>(component)];
   }
-  void Clear(const Accumulators& at, std::int64_t count) const override {
-    kernel().clear(at.data(), count);
-  }
-  void Reduce(const ReducerInput& input,
-              const Accumulators& to) const override {
-    kernel().reduce(input.panels, to.data());
-  }
+  void Clear(const Accumulators& at, std::int64_t count) const override;
+  void Reduce(const ReducerInput& input, const Accumulators& to) const override;
   void Merge(const Accumulators& left, const Accumulators& right,
-             std::int64_t count) const override {
-    kernel().merge(left.data(), right.data(), count);
-  }
+             std::int64_t count) const override;
 
  private:
-  const kernels::Kernel& kernel() const {
-    return *kernels::FindKernel(family_, scalar_);
-  }
-
-  kernels::Family family_;
+  std::vector<kernels::Family> families_;
   kernels::Scalar scalar_;
+  int components_ = 0;
+  std::array<int, kernels::kComponentsMax> component_bytes_{};
 };
 
 }  // namespace hearth

@@ -38,6 +38,20 @@ absl::StatusOr<AxesAndKeepdims> ReadAxes(const OperationInfo& info,
   return read;
 }
 
+absl::StatusOr<std::optional<ElementType>> ReadDtype(
+    const OperationInfo& info, const MatrixLayout& layout,
+    const ParameterText& text) {
+  HEARTH_ASSIGN_OR_RETURN(const std::optional<ElementType> dtype,
+                          ParseDtype("dtype", TextOf(info, text, "dtype")));
+  if (dtype.has_value() && IsComplex(layout.type) && !IsComplex(*dtype)) {
+    return Error(Reason::kBadParameter,
+                 absl::StrCat("run ", info.name, ": dtype ", NameOf(*dtype),
+                              " has no place for the imaginary parts of ",
+                              NameOf(layout.type), "; give a complex dtype"));
+  }
+  return dtype;
+}
+
 absl::Status CheckNotEmpty(const OperationInfo& info,
                            const MatrixLayout& layout,
                            const std::vector<int>& axes) {

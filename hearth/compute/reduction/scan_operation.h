@@ -1,7 +1,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "hearth/compute/operation.h"
 #include "hearth/compute/parameters.h"
@@ -37,6 +39,12 @@ struct AxesAndKeepdims {
 absl::StatusOr<AxesAndKeepdims> ReadAxes(const OperationInfo& info,
                                          const MatrixLayout& layout,
                                          const ParameterText& text);
+
+// The dtype asked for. BAD_PARAMETER when complex elements would lose their
+// imaginary parts.
+absl::StatusOr<std::optional<ElementType>> ReadDtype(const OperationInfo& info,
+                                                     const MatrixLayout& layout,
+                                                     const ParameterText& text);
 
 // BAD_PARAMETER when an output would be made of no element, and nothing stands
 // for it: "run min on shape (0, 3): min of an empty axis has no identity".

@@ -1,28 +1,21 @@
 #include "hearth/compute/reduction/sums.h"
 
 #include <cmath>
-#include <cstring>
 
 #include "hearth/compute/numbers.h"
-#include "hearth/compute/reduction/converting_reducer.h"
+#include "hearth/compute/reduction/components.h"
+#include "hearth/compute/reduction/transforming_reducer.h"
 
 namespace hearth {
 namespace {
-
-template <class T>
-T At(const std::byte* component, std::int64_t index) {
-  T value;
-  std::memcpy(&value, component + index * static_cast<std::int64_t>(sizeof(T)),
-              sizeof(T));
-  return value;
-}
 
 // Numbers of one real type to sums of a type of the same kind. `pads`: a real
 // sum that is a complex result, its imaginary part 0.
 class SumReducer final : public KernelReducer {
  public:
-  SumReducer(ElementType number, ElementType result, bool pads)
-      : KernelReducer(kernels::Family::kSum, number),
+  SumReducer(kernels::Family family, ElementType number, ElementType result,
+             bool pads)
+      : KernelReducer({family}, number),
         number_(number),
         result_(result),
         pads_(pads) {}
@@ -40,9 +33,9 @@ class SumReducer final : public KernelReducer {
       } else if (number_ == ElementType::kFloat64) {
         StoreReal(stored, ReadExtendedSum(from, i).Rounded(), out);
       } else if (IsFloat(number_)) {
-        StoreReal(stored, At<double>(from[0], i), out);
+        StoreReal(stored, ComponentAt<double>(from[0], i), out);
       } else {
-        StoreWrapped(stored, At<std::uint64_t>(from[0], i), out);
+        StoreWrapped(stored, ComponentAt<std::uint64_t>(from[0], i), out);
       }
       out += bytes;
       if (pads_) {
@@ -58,6 +51,12 @@ class SumReducer final : public KernelReducer {
   ElementType result_;
   bool pads_;
 };
+
+// An integer is never NaN.
+kernels::Family SumFamilyOf(ElementType number, Nans nans) {
+  return nans == Nans::kSkip && IsFloat(number) ? kernels::Family::kSumOfNumbers
+                                                : kernels::Family::kSum;
+}
 
 }  // namespace
 
@@ -82,8 +81,9 @@ ElementType SumTypeOf(ElementType type) {
 }
 
 ExtendedSumValue ReadExtendedSum(const Accumulators& from, std::int64_t index) {
-  return {At<double>(from[0], index), At<double>(from[1], index),
-          At<double>(from[2], index)};
+  return {ComponentAt<double>(from[0], index),
+          ComponentAt<double>(from[1], index),
+          ComponentAt<double>(from[2], index)};
 }
 
 double ExtendedSumValue::Rounded() const {
@@ -102,16 +102,19 @@ double ExtendedSumValue::DividedBy(double count) const {
 }
 
 std::unique_ptr<const Reducer> MakeSum(ElementType type,
-                                       std::optional<ElementType> dtype) {
+                                       std::optional<ElementType> dtype,
+                                       Nans nans) {
   const ElementType number = RealTypeOf(type);
-  if (!dtype.has_value()) {
-    return std::make_unique<SumReducer>(number, SumTypeOf(type), false);
-  }
-  const ElementType converted = RealTypeOf(*dtype);
-  auto sum = std::make_unique<SumReducer>(
-      converted, *dtype, IsComplex(*dtype) && !IsComplex(type));
-  if (converted == number) return sum;
-  return std::make_unique<ConvertingReducer>(number, converted, std::move(sum));
+  const ElementType result = dtype.value_or(SumTypeOf(type));
+  const ElementType summed = dtype.has_value() ? RealTypeOf(*dtype) : number;
+  std::unique_ptr<const Reducer> sum =
+      std::make_unique<SumReducer>(SumFamilyOf(summed, nans), summed, result,
+                                   IsComplex(result) && !IsComplex(type));
+  sum = ConvertFirst(number, summed, std::move(sum));
+  // A complex element is NaN as a whole.
+  if (IsComplex(type) && nans == Nans::kSkip)
+    sum = SpreadNanFirst(number, std::move(sum));
+  return sum;
 }
 
 }  // namespace hearth

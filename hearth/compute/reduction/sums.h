@@ -7,6 +7,9 @@
 
 namespace hearth {
 
+// What becomes of NaN: it is an element like any other, or it is left out.
+enum class Nans { kCount, kSkip };
+
 // NumPy 2's: int64, uint64, or the type itself; float32 for bfloat16.
 ElementType SumTypeOf(ElementType type);
 
@@ -24,6 +27,7 @@ ExtendedSumValue ReadExtendedSum(const Accumulators& from, std::int64_t index);
 // Sums of elements of `type`, converted to `dtype` first where that is given.
 // Complex elements come as pairs of numbers (parts = 2).
 std::unique_ptr<const Reducer> MakeSum(ElementType type,
-                                       std::optional<ElementType> dtype);
+                                       std::optional<ElementType> dtype,
+                                       Nans nans);
 
 }  // namespace hearth

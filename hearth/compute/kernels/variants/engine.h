@@ -134,12 +134,37 @@ inline void AddShortRows(const std::byte* data, std::int64_t length,
 }
 
 template <class Op>
+void AddShortRowsOf(const std::byte* data, std::int64_t rows,
+                    std::int64_t length, std::byte* const* parts) {
+  constexpr int kVectors = kRowLanes<Op> / kRegisterLanes<typename Op::Lane>;
+  constexpr int kRows = kVectors >= 4 ? 1 : 4 / kVectors;
+  const std::int64_t row_bytes = length * kElementBytes<Op>;
+  std::int64_t r = 0;
+  for (; r + kRows <= rows; r += kRows) {
+    AddShortRows<Op, kRows>(data + r * row_bytes, length, parts,
+                            r * kRowLanes<Op>);
+  }
+  for (; r < rows; ++r) {
+    AddShortRows<Op, 1>(data + r * row_bytes, length, parts, r * kRowLanes<Op>);
+  }
+}
+
+// The lanes of each row become one, in lanes [0, rows) of `turned`.
+template <class Op>
+void TurnAndFold(const Tile<Op>& tile, std::int64_t rows, Tile<Op>& turned) {
+  for (int c = 0; c < Op::kParts; ++c) {
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (int lane = 0; lane < kRowLanes<Op>; ++lane)
+        turned.values[c][lane * rows + row] =
+            tile.values[c][row * kRowLanes<Op> + lane];
+    }
+  }
+  FoldLanes<Op>(turned.parts, kRowLanes<Op>, rows);
+}
+
+template <class Op>
 void ReduceShortRows(const std::byte* data, std::int64_t panels,
                      std::int64_t length, std::byte* const* accumulators) {
-  constexpr int kRegisterRows =
-      kRowLanes<Op> / kRegisterLanes<typename Op::Lane> >= 4   ? 1
-      : kRowLanes<Op> / kRegisterLanes<typename Op::Lane> == 2 ? 2
-                                                               : 4;
   Tile<Op> tile;
   Tile<Op> turned;
   const std::int64_t row_bytes = length * kElementBytes<Op>;
@@ -148,21 +173,8 @@ void ReduceShortRows(const std::byte* data, std::int64_t panels,
         p + kRowBatch<Op> < panels ? kRowBatch<Op> : panels - p;
     const std::byte* from = data + p * row_bytes;
     ClearLanes<Op>(tile.parts, now * kRowLanes<Op>);
-    std::int64_t r = 0;
-    for (; r + kRegisterRows <= now; r += kRegisterRows)
-      AddShortRows<Op, kRegisterRows>(from + r * row_bytes, length, tile.parts,
-                                      r * kRowLanes<Op>);
-    for (; r < now; ++r)
-      AddShortRows<Op, 1>(from + r * row_bytes, length, tile.parts,
-                          r * kRowLanes<Op>);
-    for (int c = 0; c < Op::kParts; ++c) {
-      for (std::int64_t row = 0; row < now; ++row) {
-        for (int lane = 0; lane < kRowLanes<Op>; ++lane)
-          turned.values[c][lane * now + row] =
-              tile.values[c][row * kRowLanes<Op> + lane];
-      }
-    }
-    FoldLanes<Op>(turned.parts, kRowLanes<Op>, now);
+    AddShortRowsOf<Op>(from, now, length, tile.parts);
+    TurnAndFold<Op>(tile, now, turned);
     Op::Commit(turned.parts, now, {from, row_bytes, length, kElementBytes<Op>},
                accumulators, p);
   }

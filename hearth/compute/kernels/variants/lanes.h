@@ -94,38 +94,66 @@ inline void AddChunk(const std::byte* data, std::int64_t rows,
     StoreLanes<Op, N>(lanes[v], parts, index + v * N);
 }
 
-// As many registers of lanes as one pass keeps: sixteen registers have to hold
-// them and what adding needs.
-template <class Op>
-inline constexpr int kChunkVectors = Op::kParts == 1 ? 8 : 4;
+// All lanes take in kRows rows, side by side: several rows pay for loading and
+// storing the lanes. But interleaved rows are what prefetchers follow badly, so
+// the next kRows rows, which begin at `next`, are asked for meanwhile, one row
+// after another.
+template <class Op, int kRows>
+inline void AddRowGroup(const std::byte* data, std::int64_t width,
+                        std::int64_t stride_bytes, std::byte* const* parts,
+                        const std::byte* next) {
+  constexpr int kN = kRegisterLanes<typename Op::Lane>;
+  constexpr int kStep = kRows * kN * kElementBytes<Op>;
+  const std::int64_t steps = width / kN;
+  std::int64_t k = 0;
+  for (int asked = 0; asked < kRows; ++asked) {
+    const std::int64_t end = steps * (asked + 1) / kRows * kN;
+    const std::byte* line = next + asked * stride_bytes;
+    for (; k < end; k += kN) {
+#pragma GCC unroll 8
+      for (int at = 0; at < kStep; at += 64) __builtin_prefetch(line + at);
+      line += kStep;
+      auto lanes = LoadLanes<Op, kN>(parts, k);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        Op::template Add<kN>(lanes,
+                             data + r * stride_bytes + k * kElementBytes<Op>);
+      }
+      StoreLanes<Op, kN>(lanes, parts, k);
+    }
+  }
+  for (; k < width; ++k) {
+    auto lane = LoadLanes<Op, 1>(parts, k);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      Op::template Add<1>(lane,
+                          data + r * stride_bytes + k * kElementBytes<Op>);
+    }
+    StoreLanes<Op, 1>(lane, parts, k);
+  }
+}
 
 // Lanes [0, width) take in `rows` rows of `width` elements, each `stride_bytes`
-// after the one before. Each lane sees its rows in order, whatever the tiles.
+// after the one before. Each lane sees its rows in order, however they are
+// grouped.
 template <class Op>
 void AddRows(const std::byte* data, std::int64_t rows, std::int64_t width,
              std::int64_t stride_bytes, std::byte* const* parts) {
   constexpr int kN = kRegisterLanes<typename Op::Lane>;
-  constexpr int kChunk = kN * kChunkVectors<Op>;
-  // Rows whose chunks are walked side by side: enough to pay for loading and
-  // storing the lanes, few enough for the processor's prefetchers.
-  const std::int64_t tile = width <= kChunk ? rows : 16;
-  for (std::int64_t done = 0; done < rows; done += tile) {
-    const std::int64_t now = done + tile < rows ? tile : rows - done;
-    std::int64_t k = 0;
-    for (; k + kChunk <= width; k += kChunk) {
-      AddChunk<Op, kN, kChunkVectors<Op>>(data + k * kElementBytes<Op>, now,
-                                          stride_bytes, parts, k);
-    }
-    for (; k + kN <= width; k += kN) {
-      AddChunk<Op, kN, 1>(data + k * kElementBytes<Op>, now, stride_bytes,
-                          parts, k);
-    }
-    for (; k < width; ++k) {
-      AddChunk<Op, 1, 1>(data + k * kElementBytes<Op>, now, stride_bytes, parts,
-                         k);
-    }
-    data += now * stride_bytes;
-  }
+  // What sixteen registers hold beside the work of adding.
+  constexpr int kVectors = Op::kParts == 1 ? 8 : 4;
+  if (width == kN * kVectors)
+    return AddChunk<Op, kN, kVectors>(data, rows, stride_bytes, parts, 0);
+  if (width == kN * kVectors / 2)
+    return AddChunk<Op, kN, kVectors / 2>(data, rows, stride_bytes, parts, 0);
+  constexpr int kRows = 4;
+  std::int64_t i = 0;
+  for (; i + kRows <= rows; i += kRows)
+    AddRowGroup<Op, kRows>(data + i * stride_bytes, width, stride_bytes, parts,
+                           data + (i + kRows) * stride_bytes);
+  for (; i < rows; ++i)
+    AddRowGroup<Op, 1>(data + i * stride_bytes, width, stride_bytes, parts,
+                       data + (i + 1) * stride_bytes);
 }
 
 }  // namespace hearth::kernels::HEARTH_KERNEL_VARIANT

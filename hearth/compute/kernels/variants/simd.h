@@ -69,6 +69,15 @@ template <class To, class From, int N>
   return to;
 }
 
+// Whether every lane compares equal to 0; NaN does not.
+template <int N>
+[[gnu::always_inline]] inline bool AllZero(Vector<double, N> x) {
+  const auto differs = x != 0;
+  std::int64_t any = 0;
+  for (int i = 0; i < N; ++i) any |= differs[i];
+  return any == 0;
+}
+
 // Elements as they lie in memory. Each says what it holds and the arithmetic
 // type that holds every value of it.
 template <class T>
@@ -121,8 +130,9 @@ struct Float16 {
           _mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
 #if defined(__AVX512F__)
     } else if constexpr (N == 16) {
-      return Vector<float, 16>(_mm512_cvtph_ps(
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+      // maskz: g++ 12 warns of its own header's _mm512_cvtph_ps.
+      return Vector<float, 16>(_mm512_maskz_cvtph_ps(
+          0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
 #endif
     } else {
       return Portable<N>(from);

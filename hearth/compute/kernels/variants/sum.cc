@@ -27,8 +27,8 @@ struct WrappingSum : KeepsItsLanes<WrappingSum<ElementType>> {
 };
 
 // -0.0 is nothing: it is the one number that changes no sum's bits.
-template <class ElementType>
-struct WideSum : KeepsItsLanes<WideSum<ElementType>> {
+template <class ElementType, class Take>
+struct WideSum : KeepsItsLanes<WideSum<ElementType, Take>> {
   using Element = ElementType;
   using Lane = double;
   static constexpr int kParts = 1;
@@ -37,7 +37,8 @@ struct WideSum : KeepsItsLanes<WideSum<ElementType>> {
   template <int N>
   [[gnu::always_inline]] static void Add(Lanes<WideSum, N>& to,
                                          const std::byte* at) {
-    to.part[0] += Convert<double, float, N>(Element::template Load<N>(at));
+    to.part[0] += Take::template Of<N>(
+        Convert<double, float, N>(Element::template Load<N>(at)));
   }
   template <int N>
   [[gnu::always_inline]] static void Merge(Lanes<WideSum, N>& left,
@@ -45,6 +46,26 @@ struct WideSum : KeepsItsLanes<WideSum<ElementType>> {
     left.part[0] += right.part[0];
   }
 };
+
+template <class Take>
+const Kernel* FindFloat(Scalar scalar) {
+  static constexpr Kernel kFloat16 = KernelOf<WideSum<Float16, Take>>();
+  static constexpr Kernel kBfloat16 = KernelOf<WideSum<Bfloat16, Take>>();
+  static constexpr Kernel kFloat32 = KernelOf<WideSum<Plain<float>, Take>>();
+  static constexpr Kernel kFloat64 = ExtendedKernelOf<ExtendedSum<Take>>();
+  switch (scalar) {
+    case Scalar::kFloat16:
+      return &kFloat16;
+    case Scalar::kBfloat16:
+      return &kBfloat16;
+    case Scalar::kFloat32:
+      return &kFloat32;
+    case Scalar::kFloat64:
+      return &kFloat64;
+    default:
+      return nullptr;
+  }
+}
 
 constexpr Kernel kBool = KernelOf<WrappingSum<Bool>>();
 constexpr Kernel kInt8 = KernelOf<WrappingSum<Plain<std::int8_t>>>();
@@ -55,14 +76,13 @@ constexpr Kernel kUint8 = KernelOf<WrappingSum<Plain<std::uint8_t>>>();
 constexpr Kernel kUint16 = KernelOf<WrappingSum<Plain<std::uint16_t>>>();
 constexpr Kernel kUint32 = KernelOf<WrappingSum<Plain<std::uint32_t>>>();
 constexpr Kernel kUint64 = KernelOf<WrappingSum<Plain<std::uint64_t>>>();
-constexpr Kernel kFloat16 = KernelOf<WideSum<Float16>>();
-constexpr Kernel kBfloat16 = KernelOf<WideSum<Bfloat16>>();
-constexpr Kernel kFloat32 = KernelOf<WideSum<Plain<float>>>();
-constexpr Kernel kFloat64 = ExtendedKernelOf<ExtendedSum<TakeAll>>();
 
 }  // namespace
 
-const Kernel* FindSum(Scalar scalar) {
+const Kernel* FindSum(Family family, Scalar scalar) {
+  if (family == Family::kSumOfNumbers) return FindFloat<TakeNumbers>(scalar);
+  if (family == Family::kSumOfMagnitudes)
+    return FindFloat<TakeMagnitude>(scalar);
   switch (scalar) {
     case Scalar::kBool:
       return &kBool;
@@ -82,16 +102,8 @@ const Kernel* FindSum(Scalar scalar) {
       return &kUint32;
     case Scalar::kUint64:
       return &kUint64;
-    case Scalar::kFloat16:
-      return &kFloat16;
-    case Scalar::kBfloat16:
-      return &kBfloat16;
-    case Scalar::kFloat32:
-      return &kFloat32;
-    case Scalar::kFloat64:
-      return &kFloat64;
     default:
-      return nullptr;
+      return FindFloat<TakeAll>(scalar);
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hearth/compute/kernels/variants/engine.h"
+#include "hearth/compute/kernels/variants/take.h"
 
 namespace hearth::kernels::HEARTH_KERNEL_VARIANT {
 
@@ -42,20 +43,6 @@ inline Extended Scaled(const Extended& x) {
   sum.low += term.low;
   return sum;
 }
-
-// What of an element is summed.
-struct TakeAll {
-  template <int N>
-  [[gnu::always_inline]] static Vector<double, N> Of(Vector<double, N> x) {
-    return x;
-  }
-};
-struct SkipNan {
-  template <int N>
-  [[gnu::always_inline]] static Vector<double, N> Of(Vector<double, N> x) {
-    return x == x ? x : Broadcast<double, N>(-0.0);
-  }
-};
 
 template <class Take>
 struct ExtendedSum {
@@ -103,40 +90,42 @@ struct ExtendedSum {
     return sum;
   }
 
-  // Joins what TermOf(k) gives to accumulator index + k, for terms whose plain
-  // values lie in `parts`.
+  // Joins to accumulator index + k what `parts` hold at k, or, where that is
+  // not the whole truth, term_of(k).
   template <class TermOf>
   static void Join(std::byte* const* parts, std::int64_t count,
                    std::byte* const* accumulators, std::int64_t index,
                    TermOf&& term_of) {
     constexpr int kN = kRegisterLanes<double>;
     std::int64_t k = 0;
-    while (k < count) {
-      if (k + kN <= count) {
-        auto lanes = LoadLanes<ExtendedSum, kN>(accumulators, index + k);
-        Merge<kN>(lanes, LoadLanes<ExtendedSum, kN>(parts, k));
-        const auto exponents =
-            LoadRaw<double, kN>(accumulators[2] + (index + k) * 8);
-        bool plain = true;
-        for (int i = 0; i < kN; ++i)
-          plain &= IsFinite(lanes.part[0][i]) & (exponents[i] == 0);
-        if (plain) {
-          StoreLanes<ExtendedSum, kN>(lanes, accumulators, index + k);
-          k += kN;
-          continue;
-        }
+    for (; k + kN <= count; k += kN) {
+      auto lanes = LoadLanes<ExtendedSum, kN>(accumulators, index + k);
+      Merge<kN>(lanes, LoadLanes<ExtendedSum, kN>(parts, k));
+      const auto exponents =
+          LoadRaw<double, kN>(accumulators[2] + (index + k) * 8);
+      // 0 where the sum is finite and nothing was scaled; else NaN or 64.
+      if (AllZero<kN>((lanes.part[0] - lanes.part[0]) + exponents)) {
+        StoreLanes<ExtendedSum, kN>(lanes, accumulators, index + k);
+      } else {
+        JoinOneByOne(k, k + kN, accumulators, index, term_of);
       }
-      const std::int64_t end = k + kN < count ? k + kN : count;
-      for (; k < end; ++k) {
-        const Extended before = Load(accumulators, index + k);
-        const Extended term = term_of(k);
-        Extended sum = before;
-        TwoSum(sum.high, sum.low, term.high);
-        sum.low += term.low;
-        if (!IsFinite(sum.high) || before.exponent != 0 || term.exponent != 0)
-          sum = AddScaled(before, term);
-        Store(sum, accumulators, index + k);
-      }
+    }
+    JoinOneByOne(k, count, accumulators, index, term_of);
+  }
+
+  template <class TermOf>
+  static void JoinOneByOne(std::int64_t begin, std::int64_t end,
+                           std::byte* const* accumulators, std::int64_t index,
+                           TermOf&& term_of) {
+    for (std::int64_t k = begin; k < end; ++k) {
+      const Extended before = Load(accumulators, index + k);
+      const Extended term = term_of(k);
+      Extended sum = before;
+      TwoSum(sum.high, sum.low, term.high);
+      sum.low += term.low;
+      if (!IsFinite(sum.high) || before.exponent != 0 || term.exponent != 0)
+        sum = AddScaled(before, term);
+      Store(sum, accumulators, index + k);
     }
   }
 
@@ -160,15 +149,16 @@ void ClearExtended(std::byte* const* accumulators, std::int64_t count) {
 template <class Op>
 void MergeExtended(std::byte* const* left, std::byte* const* right,
                    std::int64_t count) {
-  for (std::int64_t k = 0; k < count; ++k) {
-    const Extended before = Op::Load(left, k);
-    const Extended term = Op::Load(right, k);
-    Extended sum = before;
-    TwoSum(sum.high, sum.low, term.high);
-    sum.low += term.low;
-    if (!IsFinite(sum.high) || before.exponent != 0 || term.exponent != 0)
-      sum = AddScaled(before, term);
-    Op::Store(sum, left, k);
+  // A scaled term in `right` has to be looked at; where there is none, the fast
+  // way will do.
+  bool scaled = false;
+  for (std::int64_t k = 0; k < count; ++k)
+    scaled |= LoadRaw<double, 1>(right[2] + k * 8) != 0;
+  const auto term_of = [&](std::int64_t k) { return Op::Load(right, k); };
+  if (scaled) {
+    Op::JoinOneByOne(0, count, left, 0, term_of);
+  } else {
+    Op::Join(right, count, left, 0, term_of);
   }
 }
 

@@ -1,0 +1,296 @@
+// Count, mean and sum of squared deviations from it.
+//
+// Elements are taken in pieces that stay in cache, each read twice: first for a
+// centre near its mean, then for the sums of d and d * d, d = x - centre. So
+// nothing cancels, however far the mean is from 0. Pieces are joined after
+// Chan, with means that carry what rounding left of them.
+#include "hearth/compute/kernels/variants/engine.h"
+#include "hearth/compute/kernels/variants/families.h"
+#include "hearth/compute/kernels/variants/two_sum.h"
+
+namespace hearth::kernels::HEARTH_KERNEL_VARIANT {
+namespace {
+
+template <class Element, int N>
+[[gnu::always_inline]] inline Vector<double, N> LoadDouble(
+    const std::byte* at) {
+  return Convert<double, typename Element::Wide, N>(
+      Element::template Load<N>(at));
+}
+
+// First look: sum, and how many there were.
+template <class ElementType, bool kSkipsNan>
+struct Centre {
+  using Element = ElementType;
+  using Lane = double;
+  static constexpr int kParts = kSkipsNan ? 2 : 1;
+  static constexpr Lane kNothing[2] = {0, 0};
+
+  template <int N>
+  [[gnu::always_inline]] static void Add(Lanes<Centre, N>& to,
+                                         const std::byte* at) {
+    const auto x = LoadDouble<Element, N>(at);
+    if constexpr (kSkipsNan) {
+      const auto none = Broadcast<double, N>(0);
+      to.part[0] += x == x ? x : none;
+      to.part[1] += x == x ? Broadcast<double, N>(1) : none;
+    } else {
+      to.part[0] += x;
+    }
+  }
+  template <int N>
+  [[gnu::always_inline]] static void Merge(Lanes<Centre, N>& left,
+                                           const Lanes<Centre, N>& right) {
+    for (int c = 0; c < kParts; ++c) left.part[c] += right.part[c];
+  }
+};
+
+// Second look: sums of d and of d * d, about a centre that stays.
+template <class ElementType, bool kSkipsNan>
+struct Spread {
+  using Element = ElementType;
+  using Lane = double;
+  static constexpr int kParts = 3;  // d, d * d, centre
+  static constexpr Lane kNothing[kParts] = {0, 0, 0};
+
+  template <int N>
+  [[gnu::always_inline]] static void Add(Lanes<Spread, N>& to,
+                                         const std::byte* at) {
+    const auto x = LoadDouble<Element, N>(at);
+    auto d = x - to.part[2];
+    if constexpr (kSkipsNan) d = x == x ? d : Broadcast<double, N>(0);
+    to.part[0] += d;
+    to.part[1] += d * d;
+  }
+  template <int N>
+  [[gnu::always_inline]] static void Merge(Lanes<Spread, N>& left,
+                                           const Lanes<Spread, N>& right) {
+    left.part[0] += right.part[0];
+    left.part[1] += right.part[1];
+  }
+};
+
+// What is kept: count, mean as high + low, sum of squared deviations.
+struct Moments {
+  using Lane = double;
+  static constexpr int kParts = 4;
+  static constexpr Lane kNothing[kParts] = {0, 0, 0, 0};
+
+  template <int N>
+  [[gnu::always_inline]] static void Merge(Lanes<Moments, N>& left,
+                                           const Lanes<Moments, N>& right) {
+    using V = Vector<double, N>;
+    const V none = Broadcast<double, N>(0);
+    const V count = left.part[0] + right.part[0];
+    V difference = right.part[1];
+    V rest = right.part[2] - left.part[2];
+    TwoSum<V>(difference, rest, -left.part[1]);
+    const V delta = difference + rest;
+    // A side that saw nothing has weight 0; both: 0 / 0 is not taken.
+    const V share = count == none ? none : right.part[0] / count;
+    V high = left.part[1];
+    V low = left.part[2];
+    TwoSum<V>(high, low, delta * share);
+    const V squares =
+        left.part[3] + right.part[3] + delta * delta * (left.part[0] * share);
+    const auto fresh = left.part[0] == none;
+    const auto idle = right.part[0] == none;
+    left.part[1] = fresh ? right.part[1] : (idle ? left.part[1] : high);
+    left.part[2] = fresh ? right.part[2] : (idle ? left.part[2] : low);
+    left.part[3] = fresh ? right.part[3] : (idle ? left.part[3] : squares);
+    left.part[0] = count;
+  }
+};
+
+template <class Element, bool kSkipsNan>
+struct MomentsOf {
+  using First = Centre<Element, kSkipsNan>;
+  using Second = Spread<Element, kSkipsNan>;
+  static constexpr int kBytes = kElementBytes<First>;
+
+  // About what stays in the nearest caches between the two looks.
+  static constexpr std::int64_t kPieceBytes = 32 * 1024;
+
+  struct Tiles {
+    Tile<First> first;
+    Tile<Second> second;
+    Tile<Moments> moments;
+  };
+
+  // The first look's sums, in tiles.first, become centres and counts: those of
+  // `rows` elements each, where NaN is not skipped.
+  static void SetCentres(Tiles& tiles, std::int64_t width, std::int64_t rows) {
+    for (std::int64_t k = 0; k < width; ++k) {
+      double count = static_cast<double>(rows);
+      if constexpr (kSkipsNan) count = tiles.first.values[1][k];
+      const double sum = tiles.first.values[0][k];
+      tiles.moments.values[0][k] = count;
+      tiles.moments.values[1][k] = count == 0 ? 0 : sum / count;
+    }
+  }
+
+  // The second look's sums about those centres become moments, and join.
+  static void Join(Tiles& tiles, std::int64_t width,
+                   std::byte* const* accumulators, std::int64_t index) {
+    for (std::int64_t k = 0; k < width; ++k) {
+      const double count = tiles.moments.values[0][k];
+      const double sum = tiles.second.values[0][k];
+      const double share = count == 0 ? 0 : sum / count;
+      double high = tiles.moments.values[1][k];
+      double low = 0;
+      TwoSum(high, low, share);
+      const double squares = tiles.second.values[1][k] - sum * share;
+      tiles.moments.values[1][k] = high;
+      tiles.moments.values[2][k] = low;
+      tiles.moments.values[3][k] = squares < 0 ? 0 : squares;
+    }
+    MergeLanes<Moments>(accumulators, index, tiles.moments.parts, 0, width);
+  }
+
+  // `groups` rows of `width` lie side by side as one (1: they do not); `rows`
+  // counts single rows.
+  static void Piece(Tiles& tiles, const std::byte* data, std::int64_t rows,
+                    std::int64_t width, std::int64_t stride,
+                    std::int64_t groups, std::byte* const* accumulators,
+                    std::int64_t index) {
+    const std::int64_t lanes = groups * width;
+    const std::int64_t whole = rows / groups;
+    const std::int64_t rest = rows % groups * width;
+    const std::int64_t step = groups * stride;
+    ClearLanes<First>(tiles.first.parts, lanes);
+    AddRows<First>(data, whole, lanes, step, tiles.first.parts);
+    if (rest > 0)
+      AddRows<First>(data + whole * step, 1, rest, step, tiles.first.parts);
+    FoldLanes<First>(tiles.first.parts, groups, width);
+    SetCentres(tiles, width, rows);
+
+    ClearLanes<Second>(tiles.second.parts, lanes);
+    for (std::int64_t g = 0; g < groups; ++g)
+      for (std::int64_t k = 0; k < width; ++k)
+        tiles.second.values[2][g * width + k] = tiles.moments.values[1][k];
+    AddRows<Second>(data, whole, lanes, step, tiles.second.parts);
+    if (rest > 0)
+      AddRows<Second>(data + whole * step, 1, rest, step, tiles.second.parts);
+    FoldLanes<Second>(tiles.second.parts, groups, width);
+    Join(tiles, width, accumulators, index);
+  }
+
+  static void Panel(Tiles& tiles, const std::byte* data, std::int64_t rows,
+                    std::int64_t width, std::byte* const* accumulators,
+                    std::int64_t index) {
+    const std::int64_t stride = width * kBytes;
+    std::int64_t groups = 1;
+    while (groups * width < kSpreadLanes<First>) groups *= 2;
+    if (rows < 4 * groups) groups = 1;
+    for (std::int64_t k = 0; k < width; k += kTileLanes) {
+      const std::int64_t now = k + kTileLanes < width ? kTileLanes : width - k;
+      std::int64_t piece = kPieceBytes / (now * kBytes * groups);
+      if (piece < 16) piece = 16;
+      piece *= groups;
+      for (std::int64_t i = 0; i < rows; i += piece) {
+        Piece(tiles, data + i * stride + k * kBytes,
+              i + piece < rows ? piece : rows - i, now, stride, groups,
+              accumulators, index + k);
+      }
+    }
+  }
+
+  static void ShortRows(Tiles& tiles, const std::byte* data, std::int64_t count,
+                        std::int64_t length, std::byte* const* accumulators) {
+    constexpr int kLanes = kRowLanes<First>;
+    const std::int64_t row_bytes = length * kBytes;
+    std::int64_t batch = 2 * kPieceBytes / row_bytes;
+    batch = batch < 8 ? 8 : batch > kRowBatch<First> ? kRowBatch<First> : batch;
+    Tile<First> turned_first;
+    Tile<Second> turned_second;
+    for (std::int64_t p = 0; p < count; p += batch) {
+      const std::int64_t now = p + batch < count ? batch : count - p;
+      const std::byte* from = data + p * row_bytes;
+      ClearLanes<First>(tiles.first.parts, now * kLanes);
+      AddShortRowsOf<First>(from, now, length, tiles.first.parts);
+      TurnAndFold<First>(tiles.first, now, turned_first);
+      for (int c = 0; c < First::kParts; ++c)
+        for (std::int64_t k = 0; k < now; ++k)
+          tiles.first.values[c][k] = turned_first.values[c][k];
+      SetCentres(tiles, now, length);
+
+      ClearLanes<Second>(tiles.second.parts, now * kLanes);
+      for (std::int64_t row = 0; row < now; ++row)
+        for (int lane = 0; lane < kLanes; ++lane)
+          tiles.second.values[2][row * kLanes + lane] =
+              tiles.moments.values[1][row];
+      AddShortRowsOf<Second>(from, now, length, tiles.second.parts);
+      TurnAndFold<Second>(tiles.second, now, turned_second);
+      for (int c = 0; c < 2; ++c)
+        for (std::int64_t k = 0; k < now; ++k)
+          tiles.second.values[c][k] = turned_second.values[c][k];
+      Join(tiles, now, accumulators, p);
+    }
+  }
+
+  static void Reduce(const Panels& panels, std::byte* const* accumulators) {
+    const auto [data, count, rows, width] = panels;
+    if (rows == 0 || width == 0) return;
+    Tiles tiles;
+    if (width == 1 && rows <= kShortRowMax && count > 1) {
+      ShortRows(tiles, data, count, rows, accumulators);
+      return;
+    }
+    for (std::int64_t p = 0; p < count; ++p) {
+      Panel(tiles, data + p * rows * width * kBytes, rows, width, accumulators,
+            p * width);
+    }
+  }
+};
+
+template <class Element, bool kSkipsNan = false>
+constexpr Kernel MomentsKernel() {
+  Kernel kernel{};
+  kernel.components = Moments::kParts;
+  for (int c = 0; c < Moments::kParts; ++c) kernel.component_bytes[c] = 8;
+  kernel.clear = &ClearLanes<Moments>;
+  kernel.reduce = &MomentsOf<Element, kSkipsNan>::Reduce;
+  kernel.merge = &MergeKept<Moments>;
+  return kernel;
+}
+
+template <class Element, bool kSkipsNan = false>
+constexpr Kernel kKernel = MomentsKernel<Element, kSkipsNan>();
+
+}  // namespace
+
+const Kernel* FindMoments(Family family, Scalar scalar) {
+  const bool skips = family == Family::kMomentsOfNumbers;
+  switch (scalar) {
+    case Scalar::kBool:
+      return &kKernel<Bool>;
+    case Scalar::kInt8:
+      return &kKernel<Plain<std::int8_t>>;
+    case Scalar::kInt16:
+      return &kKernel<Plain<std::int16_t>>;
+    case Scalar::kInt32:
+      return &kKernel<Plain<std::int32_t>>;
+    case Scalar::kInt64:
+      return &kKernel<Plain<std::int64_t>>;
+    case Scalar::kUint8:
+      return &kKernel<Plain<std::uint8_t>>;
+    case Scalar::kUint16:
+      return &kKernel<Plain<std::uint16_t>>;
+    case Scalar::kUint32:
+      return &kKernel<Plain<std::uint32_t>>;
+    case Scalar::kUint64:
+      return &kKernel<Plain<std::uint64_t>>;
+    case Scalar::kFloat16:
+      return skips ? &kKernel<Float16, true> : &kKernel<Float16>;
+    case Scalar::kBfloat16:
+      return skips ? &kKernel<Bfloat16, true> : &kKernel<Bfloat16>;
+    case Scalar::kFloat32:
+      return skips ? &kKernel<Plain<float>, true> : &kKernel<Plain<float>>;
+    case Scalar::kFloat64:
+      return skips ? &kKernel<Plain<double>, true> : &kKernel<Plain<double>>;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace hearth::kernels::HEARTH_KERNEL_VARIANT

@@ -1,0 +1,135 @@
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "hearth/base/status.h"
+#include "hearth/compute/numbers.h"
+#include "hearth/compute/reduction/components.h"
+#include "hearth/compute/reduction/reduction_plan.h"
+#include "hearth/compute/reduction/scan_operation.h"
+#include "hearth/compute/reduction/sums.h"
+#include "hearth/compute/reduction/transforming_reducer.h"
+
+namespace hearth {
+namespace {
+
+using kernels::Family;
+
+// Integers: the exact sum of 128 bits, divided and rounded once.
+class IntegerMean final : public KernelReducer {
+ public:
+  explicit IntegerMean(ElementType type)
+      : KernelReducer({Family::kExactSum}, type) {}
+
+  ElementType result_type() const override { return ElementType::kFloat64; }
+
+  absl::Status Finish(const ReducerResult& input,
+                      std::byte* out) const override {
+    for (std::int64_t i = 0; i < input.count; ++i) {
+      double mean = std::numeric_limits<double>::quiet_NaN();
+      if (input.reduced_count > 0) {
+        const auto low = ComponentAt<std::uint64_t>(input.from[0], i);
+        const auto high = ComponentAt<std::int64_t>(input.from[1], i);
+        __extension__ using Int128 = __int128;
+        const Int128 sum = (static_cast<Int128>(high) << 64) | low;
+        const auto count = static_cast<long double>(input.reduced_count);
+        mean = static_cast<double>(
+            static_cast<long double>(sum / input.reduced_count) +
+            static_cast<long double>(sum % input.reduced_count) / count);
+      }
+      StoreReal(ElementType::kFloat64, mean, out + 8 * i);
+    }
+    return absl::OkStatus();
+  }
+};
+
+class FloatMean final : public KernelReducer {
+ public:
+  FloatMean(ElementType number, ElementType result, Nans nans)
+      : KernelReducer(
+            nans == Nans::kSkip
+                ? std::initializer_list<Family>{Family::kSumOfNumbers,
+                                                Family::kCountOfNumbers}
+                : std::initializer_list<Family>{Family::kSum},
+            number),
+        number_(number),
+        result_(result),
+        nans_(nans) {}
+
+  ElementType result_type() const override { return result_; }
+
+  absl::Status Finish(const ReducerResult& input,
+                      std::byte* out) const override {
+    const ElementType stored = RealTypeOf(result_);
+    for (std::int64_t i = 0; i < input.count; ++i) {
+      double count = static_cast<double>(input.reduced_count);
+      if (nans_ == Nans::kSkip) {
+        const std::byte* counts =
+            input.from[static_cast<std::size_t>(components() - 1)];
+        count = static_cast<double>(ComponentAt<std::uint64_t>(counts, i));
+      }
+      const double mean = number_ == ElementType::kFloat64
+                              ? ReadExtendedSum(input.from, i).DividedBy(count)
+                              : ComponentAt<double>(input.from[0], i) / count;
+      StoreReal(stored, mean, out + i * BytesOf(stored));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  ElementType number_;
+  ElementType result_;
+  Nans nans_;
+};
+
+class Mean final : public ScanOperation {
+ public:
+  Mean(absl::string_view name, Nans nans, absl::string_view doc)
+      : ScanOperation({std::string(name),
+                       {AxesParameter(), KeepdimsParameter()},
+                       std::string(doc)}),
+        nans_(nans) {}
+
+  absl::StatusOr<std::unique_ptr<Plan>> Prepare(
+      const MatrixLayout& layout, const Arguments& arguments) const override {
+    HEARTH_ASSIGN_OR_RETURN(const AxesAndKeepdims asked,
+                            ReadAxes(info(), layout, arguments.text));
+    const ElementType number = RealTypeOf(layout.type);
+    std::unique_ptr<const Reducer> reducer;
+    if (IsFloat(number)) {
+      reducer =
+          std::make_unique<FloatMean>(number, SumTypeOf(layout.type), nans_);
+    } else {
+      reducer = std::make_unique<IntegerMean>(number);
+    }
+    const bool complex = IsComplex(layout.type);
+    if (complex && nans_ == Nans::kSkip)
+      reducer = SpreadNanFirst(number, std::move(reducer));
+    return MakeReductionPlan(
+        {info().name, layout, asked.axes, asked.keepdims, complex ? 2 : 1},
+        std::move(reducer));
+  }
+
+ private:
+  Nans nans_;
+};
+
+}  // namespace
+
+const Operation& MeanOperation() {
+  static const Mean& operation =
+      *new Mean("mean", Nans::kCount,
+                "The arithmetic mean: float64 of bool and integers, else their "
+                "own type.");
+  return operation;
+}
+
+const Operation& NanmeanOperation() {
+  static const Mean& operation = *new Mean(
+      "nanmean", Nans::kSkip,
+      "The mean of the elements that are not NaN, NaN where none is; the "
+      "result type is mean's.");
+  return operation;
+}
+
+}  // namespace hearth

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "hearth/compute/reduction/reducer.h"
+
+namespace hearth {
+
+// `count` numbers from memory at any alignment to memory at any alignment.
+using Transform = std::function<void(const std::byte* from, std::byte* to,
+                                     std::int64_t count)>;
+
+// Transforms numbers, one to one, then leaves them to another reducer.
+// `to_bytes`: of one number that comes out.
+std::unique_ptr<const Reducer> TransformFirst(
+    Transform transform, std::int64_t to_bytes,
+    std::unique_ptr<const Reducer> inner);
+
+// Converts numbers first, as NumPy's astype; `inner` itself where the types are
+// the same.
+std::unique_ptr<const Reducer> ConvertFirst(
+    ElementType from, ElementType to, std::unique_ptr<const Reducer> inner);
+
+// Pairs of numbers that are complex elements: where one part is NaN, both are.
+// `number` is float32 or float64.
+std::unique_ptr<const Reducer> SpreadNanFirst(
+    ElementType number, std::unique_ptr<const Reducer> inner);
+
+}  // namespace hearth
