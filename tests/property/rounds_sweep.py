@@ -178,6 +178,8 @@ def check_histogram(driver, rng):
                     counts = np.histogram(y, bins, rang)[0] if x.dtype == "f8" or \
                         x.dtype.kind not in "f" else None
                     want = edges, counts
+                    if not np.all(edges[:-1] < edges[1:]):
+                        want = "error"  # as NumPy 2: too many bins for the range
                 except ValueError as error:
                     want = "error"
                 got = driver().run("histogram", x, order, int(rng.integers(0, 2)) * 3, p)
