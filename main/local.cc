@@ -7,7 +7,6 @@
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
-#include "hearth/transport/handover/socket.h"
 #include "main/mains.h"
 #include "worker/keeper/keeper.h"
 
@@ -36,7 +35,7 @@ absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
   UniqueFd listener(options.listen_fd);
   if (address.local()) {
     if (!listener.valid()) {
-      HEARTH_ASSIGN_OR_RETURN(listener, ListenUnix(address));
+      HEARTH_ASSIGN_OR_RETURN(listener, ListenUnix(address, SocketType::kStream));
     }
     coordinator.argv.push_back(
         absl::StrCat("--listen-fd=", kListenerInCoordinator));

@@ -10,7 +10,7 @@
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/blas.h"
-#include "hearth/transport/handover/socket.h"
+#include "hearth/base/unix_socket.h"
 #include "main/mains.h"
 #include "worker/keeper/keeper.h"
 #include "worker/keeper/lifeline.h"

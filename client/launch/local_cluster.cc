@@ -19,7 +19,6 @@
 #include "absl/strings/str_split.h"
 #include "hearth/base/address.h"
 #include "hearth/base/error.h"
-#include "hearth/base/id.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
@@ -86,9 +85,9 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
     HEARTH_ASSIGN_OR_RETURN(binary, FindHearthProgram());
   }
   std::unique_ptr<LocalCluster> cluster(new LocalCluster);
-  const Address address = Address::Abstract(absl::StrCat("hearth-", Id::Random().ToString()));
+  const Address address = RandomAbstractAddress();
   cluster->address_ = address.ToString();
-  HEARTH_ASSIGN_OR_RETURN(UniqueFd listener, ListenUnix(address));
+  HEARTH_ASSIGN_OR_RETURN(UniqueFd listener, ListenUnix(address, SocketType::kStream));
 
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) {

@@ -13,7 +13,7 @@
 #include "hearth/base/clock.h"
 #include "hearth/base/unique_fd.h"
 #include "hearth/transport/handover/segment_message.h"
-#include "hearth/transport/handover/socket.h"
+#include "hearth/base/unix_socket.h"
 #include "worker/keeper/event_loop.h"
 #include "worker/keeper/keeper_books.h"
 #include "worker/keeper/process_watch.h"

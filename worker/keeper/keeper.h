@@ -10,7 +10,7 @@
 #include "absl/time/time.h"
 #include "hearth/base/address.h"
 #include "hearth/base/unique_fd.h"
-#include "hearth/transport/handover/socket.h"
+#include "hearth/base/unix_socket.h"
 
 namespace hearth::worker {
 

@@ -16,6 +16,11 @@
 #include "hearth/base/unix_socket.h"
 
 namespace hearth {
+namespace {
+
+constexpr int kPauseMs = 10;
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(
     UniqueFd socket, grpc::Service& service) {
@@ -78,13 +83,16 @@ void Listener::Accept() {
                                     {wake_.get(), POLLIN, 0}}};
     if (poll(waits.data(), waits.size(), -1) < 0) continue;
     if (waits[1].revents != 0) return;
-    UniqueFd connection(
-        accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!connection.valid()) continue;
-    if (!CheckPeer(connection.get()).ok()) continue;  // closed, unanswered
+    auto connection = AcceptUnix(socket_.get());
+    if (!connection.ok()) {
+      // Another user's, unanswered; or out of descriptors: not again at once.
+      poll(&waits[1], 1, kPauseMs);
+      continue;
+    }
+    if (!connection->valid()) continue;
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
         parameters;
-    parameters.fd = connection.Release();
+    parameters.fd = connection->Release();
     acceptor_->HandleNewConnection(&parameters);
   }
 }

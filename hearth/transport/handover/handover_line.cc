@@ -11,7 +11,7 @@
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/transport/handover/packet.h"
-#include "hearth/transport/handover/socket.h"
+#include "hearth/base/unix_socket.h"
 
 namespace hearth {
 namespace {

@@ -18,7 +18,7 @@
 #include "hearth/transport/handover/handover_client.h"
 #include "hearth/transport/handover/packet.h"
 #include "hearth/transport/handover/segment_message.h"
-#include "hearth/transport/handover/socket.h"
+#include "hearth/base/unix_socket.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/worker_keeper/test_processes.h"
 
