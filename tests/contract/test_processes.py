@@ -36,6 +36,14 @@ def test_the_ready_line_for_people():
     assert result.out == "" and result.status in (0, 130), result
 
 
+def test_memory_is_a_limit_for_matrices():
+    with Server("local", "--workers", "1", "--memory", "64MiB") as local:
+        local.succeed("make", "small", "--shape", "4000000")
+        line = local.fail("make", "large", "--shape", "40000000", status=1)
+        assert "64" in line, line
+        local.succeed("rm", "small")
+
+
 def test_sigterm_ends_a_local_cluster():
     with Server("local", "--workers", "2") as local:
         local.process.send_signal(signal.SIGTERM)
