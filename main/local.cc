@@ -35,7 +35,8 @@ absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
   UniqueFd listener(options.listen_fd);
   if (address.local()) {
     if (!listener.valid()) {
-      HEARTH_ASSIGN_OR_RETURN(listener, ListenUnix(address, SocketType::kStream));
+      HEARTH_ASSIGN_OR_RETURN(listener,
+                              ListenUnix(address, SocketType::kStream));
     }
     coordinator.argv.push_back(
         absl::StrCat("--listen-fd=", kListenerInCoordinator));

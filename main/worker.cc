@@ -9,8 +9,8 @@
 #include "hearth/base/error.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
-#include "hearth/compute/blas.h"
 #include "hearth/base/unix_socket.h"
+#include "hearth/compute/blas.h"
 #include "main/mains.h"
 #include "worker/keeper/keeper.h"
 #include "worker/keeper/lifeline.h"
@@ -22,8 +22,8 @@ namespace {
 std::string TextOf(const worker::WorkerStory& story) {
   std::string text = story.Sentence();
   if (!story.last_lines.empty()) {
-    absl::StrAppend(&text, "; its last words: ",
-                    absl::StrJoin(story.last_lines, " | "));
+    absl::StrAppend(
+        &text, "; its last words: ", absl::StrJoin(story.last_lines, " | "));
   }
   return text;
 }
@@ -77,10 +77,10 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
   for (const worker::WorkerStory& story : lifeline->hello().predecessors) {
     server.ReportStory(story.pid, TextOf(story));
   }
-  lifeline->StartWatching({.on_story = [&server](
-                               const worker::WorkerStory& story) {
-    server.ReportStory(story.pid, TextOf(story));
-  }});
+  lifeline->StartWatching(
+      {.on_story = [&server](const worker::WorkerStory& story) {
+        server.ReportStory(story.pid, TextOf(story));
+      }});
   return server.Run();
 }
 
