@@ -9,6 +9,7 @@
 #include "hearth/base/error.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
+#include "hearth/base/units.h"
 #include "hearth/base/unix_socket.h"
 #include "hearth/compute/blas.h"
 #include "main/mains.h"
@@ -50,6 +51,11 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
                absl::StrCat("--keeper=", handover.ToString()),
                absl::StrCat("--threads=", threads)}};
   if (context.insecure) keeper.worker.argv.push_back("--insecure");
+  if (!options.memory.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(const std::int64_t bytes,
+                            ParseSize(options.memory));
+    keeper.segment_bytes_max = static_cast<std::uint64_t>(bytes);
+  }
   keeper.verbose = context.verbose;
   keeper.on_ready = [&](const std::vector<worker::ReadyChild>& children) {
     std::vector<int> pids = {getpid()};
