@@ -46,7 +46,10 @@ int Main(int argc, char** argv) {
   const int worker_count = argc > 2 ? std::atoi(argv[2]) : 2;
   auto cluster =
       client::LocalCluster::Start({.workers = worker_count, .threads = 1});
-  if (!cluster.ok()) return 1;
+  if (!cluster.ok()) {
+    std::fprintf(stderr, "%s\n", cluster.status().ToString().c_str());
+    return 1;
+  }
   auto coordinator =
       client::CoordinatorClient::Connect((*cluster)->address(), false);
   if (!coordinator.ok() ||

@@ -5,9 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/arguments.h"
 #include "client/cluster_state.h"
 #include "client/hearth.h"
-#include "client/arguments.h"
 #include "client/resolve.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/registry.h"
@@ -31,15 +31,13 @@ double ReadRate(std::span<const std::byte> bytes) {
   return static_cast<double>(probe.size()) / std::max(seconds, 1e-9);
 }
 
-
 }  // namespace
 
 absl::Status CheckSource(const MatrixArgumentSource& source) {
   return client::Resolve(source).status();
 }
 
-absl::StatusOr<Matrix> Cluster::Open(
-    const MatrixArgumentSource& source) const {
+absl::StatusOr<Matrix> Cluster::Open(const MatrixArgumentSource& source) const {
   HEARTH_ASSIGN_OR_RETURN(auto resolved, client::Resolve(source));
   if (const auto* name = std::get_if<std::string>(&resolved)) {
     return Get(*name);

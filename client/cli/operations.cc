@@ -33,11 +33,12 @@ absl::Status RunOperations(const Context& context) {
     for (const Operation* operation : AllOperations()) {
       Json parameters = Json::array();
       for (const ParameterSpec& parameter : operation->info().parameters) {
-        parameters.push_back({{"name", parameter.name},
-                              {"type", parameter.type},
-                              {"default", parameter.default_value.empty()
-                                              ? Json(nullptr)
-                                              : Json(parameter.default_value)}});
+        parameters.push_back(
+            {{"name", parameter.name},
+             {"type", parameter.type},
+             {"default", parameter.default_value.empty()
+                             ? Json(nullptr)
+                             : Json(parameter.default_value)}});
       }
       operations.push_back({{"name", operation->info().name},
                             {"parameters", parameters},

@@ -37,13 +37,15 @@ void AddLocal(CLI::App& app, CommandLine& line) {
       });
   command->add_option("--workers", options->workers, "Workers; default: cores")
       ->check(CLI::Range(1, 1024));
-  command->add_option("--threads", options->threads,
-                      "Threads of a worker; default: cores / workers")
+  command
+      ->add_option("--threads", options->threads,
+                   "Threads of a worker; default: cores / workers")
       ->check(CLI::Range(1, 1024));
   command->add_option("--memory", options->memory,
                       "Most memory that matrices may take, as 48GiB");
-  command->add_option("--listen", options->listen,
-                      "Address for clients; default: an abstract Unix socket")
+  command
+      ->add_option("--listen", options->listen,
+                   "Address for clients; default: an abstract Unix socket")
       ->type_name("ADDRESS");
   AddHidden(command, "--lifeline-fd", options->lifeline_fd);
   AddHidden(command, "--listen-fd", options->listen_fd);
@@ -59,8 +61,9 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
       [options, &line] {
         return End(line, line.mains->coordinator(*options, line.context));
       });
-  command->add_option("--listen", options->listen,
-                      "Address; default: an abstract Unix socket")
+  command
+      ->add_option("--listen", options->listen,
+                   "Address; default: an abstract Unix socket")
       ->type_name("ADDRESS");
   command->add_option("--state-dir", options->state_dir,
                       "Folder of the journal (not built yet)");
@@ -89,8 +92,9 @@ void AddWorker(CLI::App& app, CommandLine& line) {
       ->required();
   command->add_option("--workers", options->workers, "Worker processes")
       ->check(CLI::Range(1, 1024));
-  command->add_option("--threads", options->threads,
-                      "Threads of a worker; default: cores / workers")
+  command
+      ->add_option("--threads", options->threads,
+                   "Threads of a worker; default: cores / workers")
       ->check(CLI::Range(1, 1024));
   command->add_option("--memory", options->memory,
                       "Most memory that matrices may take, as 48GiB");
@@ -111,9 +115,8 @@ void AddWorker(CLI::App& app, CommandLine& line) {
 void AddKeeper(CLI::App& app, CommandLine& line) {
   auto starter = std::make_shared<int>(0);
   CLI::App* command = AddCommand(
-      app, line, "keeper", "Holds handed-out segments", "", [starter, &line] {
-        return End(line, line.mains->keeper(*starter));
-      });
+      app, line, "keeper", "Holds handed-out segments", "",
+      [starter, &line] { return End(line, line.mains->keeper(*starter)); });
   command->group("");  // exec'ed by the library, never typed
   AddHidden(command, "--starter", *starter);
 }

@@ -84,10 +84,10 @@ std::string ReplayCommand(const RunOptions& options) {
   words.insert(words.end(), options.parameters.begin(),
                options.parameters.end());
   if (!options.raw.dtype.empty()) {
-    words.insert(words.end(), {"--dtype", options.raw.dtype, "--shape",
-                               options.raw.shape, "--offset",
-                               absl::StrCat(options.raw.offset), "--order",
-                               options.raw.order});
+    words.insert(
+        words.end(),
+        {"--dtype", options.raw.dtype, "--shape", options.raw.shape, "--offset",
+         absl::StrCat(options.raw.offset), "--order", options.raw.order});
   }
   for (std::string& word : words) word = Quoted(word);
   return absl::StrCat(absl::StrJoin(words, " "),
@@ -142,13 +142,12 @@ absl::Status Print(const RunOptions& options, const Context& context,
     HEARTH_RETURN_IF_ERROR(WriteArrays(options.file, views));
   }
   if (context.json) {
-    std::string document =
-        absl::StrCat("{\"operation\": ", JsonString(options.operation),
-                     ", \"matrix\": ", JsonString(options.matrix),
-                     ", \"result\": ");
+    std::string document = absl::StrCat(
+        "{\"operation\": ", JsonString(options.operation),
+        ", \"matrix\": ", JsonString(options.matrix), ", \"result\": ");
     HEARTH_RETURN_IF_ERROR(AppendResultJson(views, options.file, document));
-    absl::StrAppend(&document, ", \"job\": ",
-                    JobJson(id, result.statistics).dump(), "}\n");
+    absl::StrAppend(
+        &document, ", \"job\": ", JobJson(id, result.statistics).dump(), "}\n");
     std::fwrite(document.data(), 1, document.size(), stdout);
     return absl::OkStatus();
   }
@@ -260,14 +259,14 @@ absl::Status Run(const RunOptions& options, const Context& context) {
 
 void AddRun(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<RunOptions>();
-  CLI::App* command = AddCommand(
-      app, line, "run", "Compute something of a matrix",
-      "  hearth run sum big.npy\n"
-      "  hearth run mean big.npy axis=0 --json\n"
-      "  hearth run matvec big.npy v=weights.npy -o out.npy\n"
-      "  hearth run sum x.raw --dtype f4 --shape 1000,64\n"
-      "  hearth operations            # what there is to compute",
-      [options, &line] { return Run(*options, line.context); });
+  CLI::App* command =
+      AddCommand(app, line, "run", "Compute something of a matrix",
+                 "  hearth run sum big.npy\n"
+                 "  hearth run mean big.npy axis=0 --json\n"
+                 "  hearth run matvec big.npy v=weights.npy -o out.npy\n"
+                 "  hearth run sum x.raw --dtype f4 --shape 1000,64\n"
+                 "  hearth operations            # what there is to compute",
+                 [options, &line] { return Run(*options, line.context); });
   command->add_option("OPERATION", options->operation, "See hearth operations")
       ->required();
   command
@@ -278,8 +277,9 @@ void AddRun(CLI::App& app, CommandLine& line) {
                       "key=value, as axis=0 keepdims=true");
   command->add_option("--workers", options->workers, "Workers to use at most")
       ->check(CLI::Range(1, 1024));
-  command->add_option("-o", options->file,
-                      "Write the result to this .npy (.npz for several)")
+  command
+      ->add_option("-o", options->file,
+                   "Write the result to this .npy (.npz for several)")
       ->type_name("FILE");
   command->add_flag("--explain", options->explain,
                     "Say what would be read from where; run nothing");

@@ -212,9 +212,17 @@ HandoverServer::Translated HandoverServer::Translate(Request& request) {
     case HandoverVerb::kReplace:
       if (request.descriptors.size() != 1) return Reason::kUnspecified;
       if (options_.tickets_only) return Reason::kNotAllowed;
-      return DepositAsked{token, request.descriptors.front().Release(),
-                          request.message.card(), process,
-                          verb == HandoverVerb::kReplace};
+      {
+        const int fd = request.descriptors.front().Release();
+        struct stat found {};
+        fstat(fd, &found);  // a segment was checked when it came
+        return DepositAsked{token,
+                            fd,
+                            request.message.card(),
+                            process,
+                            verb == HandoverVerb::kReplace,
+                            found.st_ino};
+      }
     case HandoverVerb::kDepositTicket:
       return TranslateTicket(request);
     case HandoverVerb::kFetch:
@@ -294,8 +302,10 @@ void HandoverServer::Tell(const BookEvent& event, const Request* request) {
   telling_ = false;
 }
 
-void HandoverServer::Answered(const Request& request, Reason reason) {
+void HandoverServer::Answered(const Request& request, Reason reason,
+                              std::uint64_t bytes_max) {
   SegmentMessage head;
+  head.bytes = bytes_max;
   head.reason = static_cast<std::uint16_t>(reason);
   Reply(request, head);
 }
@@ -303,7 +313,9 @@ void HandoverServer::Answered(const Request& request, Reason reason) {
 void HandoverServer::Do(const BookAction& action, const Request* request) {
   std::visit(
       Match{
-          [&](const Answer& answer) { Answered(*request, answer.reason); },
+          [&](const Answer& answer) {
+            Answered(*request, answer.reason, answer.bytes_max);
+          },
           [&](const AnswerWithDescriptor& answer) {
             ReplyWithDescriptor(*request, answer);
           },

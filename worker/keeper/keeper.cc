@@ -122,6 +122,7 @@ absl::Status KeeperShell::Open() {
   handover.listener = std::move(options_.listener);
   handover.peers = options_.peers;
   handover = WithinOpenFilesLimit(std::move(handover));
+  handover.bounds.segment_bytes_max = options_.segment_bytes_max;
   if (!handover.listener.valid()) return absl::OkStatus();
   handover_ = std::make_unique<HandoverServer>(std::move(handover), loop_);
   return handover_->Start();
@@ -218,14 +219,15 @@ void KeeperShell::Do(const SupervisorAction& action) {
               last_end_.clear();
             } else if (!report.story.last_lines.empty()) {
               absl::StrAppend(&last_end_, "; its last words: ",
-                              absl::StripPrefix(
-                                  report.story.last_lines.back(), "hearth: "));
+                              absl::StripPrefix(report.story.last_lines.back(),
+                                                "hearth: "));
             }
           },
           [&](const Finish& finish) {
             exit_status_ = finish.exit_status;
             // One line, however many children went before.
-            if (exit_status_ != 0 && exit_status_ != 130 && !last_end_.empty()) {
+            if (exit_status_ != 0 && exit_status_ != 130 &&
+                !last_end_.empty()) {
               Say(last_end_);
             }
           },

@@ -59,6 +59,9 @@ struct KeeperOptions {
   // then workers by slot. Runs on the keeper's only thread: be short.
   std::function<void(const std::vector<ReadyChild>&)> on_ready = {};
 
+  // What all segments that it holds may take together; 0: what the host has.
+  std::uint64_t segment_bytes_max = 0;
+
   // Children's standard error goes to ours too, not only into the ring.
   bool verbose = false;
 

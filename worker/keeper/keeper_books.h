@@ -28,6 +28,7 @@ struct DepositAsked {
   SegmentCard card;
   pid_t depositor = 0;
   bool replace = false;
+  std::uint64_t inode = 0;  // the same segment may be held under two tokens
 };
 
 // Hold this for somebody who will come with the ticket.
@@ -87,6 +88,7 @@ using BookEvent =
 
 struct Answer {
   Reason reason = Reason::kUnspecified;  // kUnspecified: done
+  std::uint64_t bytes_max = 0;           // of kOutOfMemory: what is allowed
   friend bool operator==(const Answer&, const Answer&) = default;
 };
 struct AnswerWithDescriptor {
@@ -145,6 +147,8 @@ class KeeperBooks {
   struct Bounds {
     std::size_t held_max = 0;
     std::size_t watched_max = 0;
+    // Of all segments together, tickets apart; 0: what the host allows.
+    std::uint64_t segment_bytes_max = 0;
   };
   explicit KeeperBooks(Bounds bounds) : bounds_(bounds) {}
 
@@ -161,6 +165,7 @@ class KeeperBooks {
     Descriptor fd = -1;
     SegmentCard card;
     pid_t depositor = 0;
+    std::uint64_t inode = 0;
     bool is_ticket = false;
     bool fetched = false;
     bool withdrawn = false;
@@ -174,6 +179,7 @@ class KeeperBooks {
   using Actions = std::vector<BookAction>;
 
   void On(const DepositAsked& asked, Actions& actions);
+  bool PassesLimit(const DepositAsked& asked) const;
   void On(const TicketAsked& asked, Actions& actions);
   void On(const FetchAsked& asked, Actions& actions);
   void On(const ReleaseAsked& asked, Actions& actions);

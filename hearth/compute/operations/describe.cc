@@ -76,7 +76,7 @@ class DescribePlan : public Plan {
     if (partial.size() < FactsBytes()) {
       return Error(Reason::kInternal, "describe: a state that can't be read");
     }
-    if (CountsIn(state)) {
+    if (CountsIn(state) && view.block.element_count > 0) {
       selection_.geometry().ForEachRun(
           view.block, [&](const ReductionGeometry::Run& run) {
             facts_.Add({view.data + run.offset * BytesOf(type_), run.panels,

@@ -29,8 +29,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(
                               " over TCP: this end has no credentials; say "
                               "--insecure at both ends to go without"));
   }
-  auto channel =
-      grpc::CreateChannel(std::string(address), grpc::InsecureChannelCredentials());
+  auto channel = grpc::CreateChannel(std::string(address),
+                                     grpc::InsecureChannelCredentials());
   const auto deadline = std::chrono::system_clock::now() +
                         absl::ToChronoMilliseconds(options.deadline);
   if (!channel->WaitForConnected(deadline)) {

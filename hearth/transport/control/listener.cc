@@ -68,8 +68,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::StartTcp(
 Listener::~Listener() {
   if (thread_.joinable()) {
     const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written =
-        write(wake_.get(), &one, sizeof(one));
+    [[maybe_unused]] const auto written = write(wake_.get(), &one, sizeof(one));
     thread_.join();
   }
   if (server_ != nullptr) {
@@ -79,8 +78,8 @@ Listener::~Listener() {
 
 void Listener::Accept() {
   while (true) {
-    std::array<pollfd, 2> waits = {{{socket_.get(), POLLIN, 0},
-                                    {wake_.get(), POLLIN, 0}}};
+    std::array<pollfd, 2> waits = {
+        {{socket_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
     if (poll(waits.data(), waits.size(), -1) < 0) continue;
     if (waits[1].revents != 0) return;
     auto connection = AcceptUnix(socket_.get());

@@ -157,6 +157,13 @@ TEST(Describe, SaysTheSameInPassesAsWhenItCollectsAll) {
   EXPECT_EQ(quartiles[0], quartiles[1]);
 }
 
+TEST(Describe, OfNoRowsCountsNothing) {
+  const auto got = Compute("describe", Column({}));
+  ASSERT_THAT(got, IsOk());
+  EXPECT_THAT(NumbersOf<std::int64_t>((*got)[0]), ElementsAre(0));
+  EXPECT_TRUE(std::isnan(NumbersOf<double>((*got)[6])[0]));
+}
+
 TEST(Describe, RefusesWhatHasNoColumns) {
   MatrixLayout layout;
   layout.shape = {2, 2, 2};
