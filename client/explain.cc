@@ -45,6 +45,30 @@ absl::StatusOr<Matrix> Cluster::Open(const MatrixArgumentSource& source) const {
   return client::MapFile(std::get<client::MatrixFile>(std::move(resolved)));
 }
 
+absl::StatusOr<Declaration> Cluster::Declare(
+    absl::string_view operation, const Submission& submission) const {
+  HEARTH_ASSIGN_OR_RETURN(const Operation* found, FindOperation(operation));
+  HEARTH_ASSIGN_OR_RETURN(const Matrix matrix,
+                          Open(submission.source.value_or(
+                              MatrixArgumentSource{submission.matrix})));
+  HEARTH_ASSIGN_OR_RETURN(
+      const client::OpenedArguments opened,
+      client::OpenArguments(*this, *found, submission.arguments));
+  HEARTH_ASSIGN_OR_RETURN(const auto plan,
+                          found->Prepare(matrix.layout(), opened.arguments));
+  Declaration declaration{.matrix = matrix.layout(), .results = {}};
+  for (const ResultArray& result : plan->DeclareResults()) {
+    declaration.results.push_back({.name = result.name,
+                                   .layout = {.type = result.type,
+                                              .byte_order = ByteOrder::kNative,
+                                              .order = result.order,
+                                              .shape = result.shape},
+                                   .bytes_owner = nullptr,
+                                   .bytes = {}});
+  }
+  return declaration;
+}
+
 absl::StatusOr<Explanation> Cluster::Explain(
     absl::string_view operation, const Submission& submission) const {
   HEARTH_ASSIGN_OR_RETURN(const Operation* found, FindOperation(operation));

@@ -180,6 +180,12 @@ struct Explanation {
   std::vector<Host> hosts;
 };
 
+// What a computation will give: fields and layouts, without their bytes.
+struct Declaration {
+  MatrixLayout matrix;
+  std::vector<ResultField> results;
+};
+
 // Ok if it is a name, or a file that exists and whose header is sound.
 absl::Status CheckSource(const MatrixArgumentSource& source);
 
@@ -260,6 +266,8 @@ class Cluster {
   absl::StatusOr<JobResult> Run(absl::string_view operation,
                                 const Submission& submission) const;
   // What Run would do, without doing it; refuses what Run would refuse.
+  absl::StatusOr<Declaration> Declare(absl::string_view operation,
+                                      const Submission& submission) const;
   absl::StatusOr<Explanation> Explain(absl::string_view operation,
                                       const Submission& submission) const;
   absl::Status CancelJob(absl::string_view id) const;

@@ -97,8 +97,10 @@ std::string ReplayCommand(const RunOptions& options) {
 // The bar on a terminal, redrawn in place; nothing elsewhere.
 class ProgressBar {
  public:
-  explicit ProgressBar(std::string what)
-      : what_(std::move(what)), shown_(isatty(STDERR_FILENO) == 1) {}
+  ProgressBar(std::string what, std::int64_t matrix_bytes)
+      : what_(std::move(what)),
+        matrix_bytes_(matrix_bytes),
+        shown_(isatty(STDERR_FILENO) == 1) {}
   ~ProgressBar() {
     if (drawn_) std::fputs("\r\x1b[K", stderr);
   }
@@ -109,6 +111,7 @@ class ProgressBar {
                  ProgressLine({.what = what_,
                                .blocks_done = job.done,
                                .blocks_total = job.total,
+                               .matrix_bytes = matrix_bytes_,
                                .elapsed = absl::Now() - started_},
                               kTableWidth - 1)
                      .c_str());
@@ -117,6 +120,7 @@ class ProgressBar {
 
  private:
   const std::string what_;
+  const std::int64_t matrix_bytes_;
   const bool shown_;
   const absl::Time started_ = absl::Now();
   bool drawn_ = false;
@@ -238,6 +242,13 @@ absl::Status Run(const RunOptions& options, const Context& context) {
     return Replay(*operation, matrix, opened.arguments, leaves, context.json);
   }
   if (options.explain) return Explain(options, context, cluster, submission);
+  // What can't be written is refused before it is computed.
+  HEARTH_ASSIGN_OR_RETURN(const Declaration declared,
+                          cluster.Declare(options.operation, submission));
+  if (!options.file.empty()) {
+    HEARTH_RETURN_IF_ERROR(
+        CheckOutputPath(options.file, declared.results.size()));
+  }
   {
     HEARTH_ASSIGN_OR_RETURN(Job submitted,
                             cluster.Submit(options.operation, submission));
@@ -248,7 +259,8 @@ absl::Status Run(const RunOptions& options, const Context& context) {
   }
   absl::StatusOr<JobResult> result = absl::UnknownError("");
   {
-    ProgressBar bar(absl::StrCat(options.operation, " ", options.matrix));
+    ProgressBar bar(absl::StrCat(options.operation, " ", options.matrix),
+                    declared.matrix.bytes());
     result = job->Wait([&bar](const JobSummary& now) { bar.Show(now); });
   }
   if (!result.ok()) return result.status();

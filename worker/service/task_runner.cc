@@ -1,5 +1,6 @@
 #include "worker/service/task_runner.h"
 
+#include <algorithm>
 #include <new>
 #include <string>
 #include <utility>
@@ -190,6 +191,12 @@ absl::StatusOr<Report> TaskRunner::PlanJob(const Task& task) {
   ready.plan.leaf_count = job.context->leaf_count();
   ready.plan.concatenates = plan.concatenates();
   ready.plan.max_run_leaves = job.context->max_run_leaves();
+  if (ready.plan.max_run_leaves == 0) {
+    // A shard at most, so that progress shows however large the matrix is.
+    ready.plan.max_run_leaves = std::max<std::int64_t>(
+        1, job.context->source().partition().blocks_per_shard() >>
+               plan.leaf_blocks_log2());
+  }
   ready.plan.partial_bytes_max = plan.partial_bytes_max();
   ready.plan.description = DescribePlan(*job.context, results);
   for (const ResultArray& result : results) {

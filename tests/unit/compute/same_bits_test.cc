@@ -107,7 +107,7 @@ TEST_P(SameBits, HoweverTheLeavesAreShared) {
     const auto part = [&](std::int64_t leaf, int level) {
       Scratch scratch;
       return *testing::RunSubtree(**plan, partition, layout, values.data(), {},
-                                  leaf, level, scratch);
+                                  {}, leaf, level, scratch);
     };
     const Bytes last = part(8, 3);
     Bytes right = part(4, 1);
