@@ -24,7 +24,7 @@
 #include "hearth/base/pidfd.h"
 #include "hearth/shm/segment.h"
 #include "hearth/transport/handover/handover_client.h"
-#include "hearth/transport/handover/socket.h"
+#include "hearth/base/unix_socket.h"
 #include "hearth/transport/handover/ticket.h"
 #include "worker/keeper/keeper.h"
 

@@ -48,12 +48,10 @@ absl::StatusOr<MatrixInfo> FromMessage(const proto::MatrixInfo& message) {
 absl::StatusOr<SealedSegment> CopyToMemory(const MatrixFile& file) {
   const MemoryLimits limits;
   const std::int64_t bytes = file.layout.bytes();
-  HEARTH_ASSIGN_OR_RETURN(OpenSegment open,
-                          OpenSegment::Create(bytes, limits));
+  HEARTH_ASSIGN_OR_RETURN(OpenSegment open, OpenSegment::Create(bytes, limits));
   CrashPoint("client.create");
-  HEARTH_RETURN_IF_ERROR(CopyFileIntoSegment(open, 0, file.source,
-                                             file.payload_offset, bytes,
-                                             limits));
+  HEARTH_RETURN_IF_ERROR(CopyFileIntoSegment(
+      open, 0, file.source, file.payload_offset, bytes, limits));
   HEARTH_RETURN_IF_ERROR(file.source.Verify());
   CrashPoint("client.fill");
   auto sealed = open.Seal();
@@ -68,8 +66,8 @@ absl::StatusOr<Matrix> SegmentOf(const ResultField& field) {
   }
   HEARTH_ASSIGN_OR_RETURN(SealedSegment segment,
                           SealedSegment::CopyOf(field.bytes, MemoryLimits()));
-  return Matrix(std::make_shared<const MappedBytes>(field.layout,
-                                                    std::move(segment)));
+  return Matrix(
+      std::make_shared<const MappedBytes>(field.layout, std::move(segment)));
 }
 
 }  // namespace
@@ -106,8 +104,8 @@ absl::StatusOr<Cluster> Cluster::Connect(absl::string_view address,
       auto coordinator,
       CoordinatorClient::Connect(std::string(address), options.insecure));
   HEARTH_ASSIGN_OR_RETURN(auto info, coordinator->WaitReady(0, kReadyTime));
-  return Cluster(std::make_shared<ClusterState>(
-      nullptr, std::move(coordinator), std::move(info)));
+  return Cluster(std::make_shared<ClusterState>(nullptr, std::move(coordinator),
+                                                std::move(info)));
 }
 
 // ------------------------------------------------------------------- matrices
@@ -121,8 +119,8 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
   if (opened == nullptr) {
     return Error(Reason::kBadUsage,
                  absl::StrCat("put \"", name, "\": \"", file.text,
-                              "\" is a name, not a file; write ./",
-                              file.text, " for a file called so"));
+                              "\" is a name, not a file; write ./", file.text,
+                              " for a file called so"));
   }
   if (options.copy) {
     if (!options.replace) HEARTH_RETURN_IF_ERROR(CheckFree(name));
@@ -136,8 +134,7 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
   *request.mutable_record() = client::RecordOf(*opened);
   request.mutable_record()->set_name(std::string(name));
   request.set_replace(options.replace);
-  HEARTH_ASSIGN_OR_RETURN(const auto info,
-                          state_->coordinator().Put(request));
+  HEARTH_ASSIGN_OR_RETURN(const auto info, state_->coordinator().Put(request));
   return FromMessage(info);
 }
 
@@ -235,8 +232,7 @@ absl::StatusOr<Matrix> Cluster::Get(absl::string_view name) const {
   const proto::MatrixRecord& record = info.record();
   HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(record.layout()));
   if (record.has_segment()) {
-    HEARTH_ASSIGN_OR_RETURN(auto bytes,
-                            state_->Map(layout, record.segment()));
+    HEARTH_ASSIGN_OR_RETURN(auto bytes, state_->Map(layout, record.segment()));
     return Matrix(std::move(bytes));
   }
   const proto::FileSource& file = record.file();
@@ -265,8 +261,7 @@ absl::StatusOr<Job> Cluster::Submit(absl::string_view operation,
     if (parameter.type != "matrix" || given == text.end()) continue;
     HEARTH_ASSIGN_OR_RETURN(const auto matrix,
                             client::Resolve({.text = given->second}));
-    proto::MatrixRecord& record =
-        (*request.mutable_matrices())[parameter.name];
+    proto::MatrixRecord& record = (*request.mutable_matrices())[parameter.name];
     if (const auto* name = std::get_if<std::string>(&matrix)) {
       record.set_name(*name);
     } else {
@@ -278,9 +273,8 @@ absl::StatusOr<Job> Cluster::Submit(absl::string_view operation,
     (*request.mutable_arguments())[name] = value;
   }
   HEARTH_ASSIGN_OR_RETURN(
-      const auto matrix,
-      client::Resolve(submission.source.value_or(
-          MatrixArgumentSource{.text = submission.matrix})));
+      const auto matrix, client::Resolve(submission.source.value_or(
+                             MatrixArgumentSource{.text = submission.matrix})));
   if (const auto* name = std::get_if<std::string>(&matrix)) {
     request.set_name(*name);
   } else {

@@ -5,9 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/arguments.h"
 #include "client/cluster_state.h"
 #include "client/hearth.h"
-#include "client/arguments.h"
 #include "client/resolve.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/registry.h"
@@ -31,20 +31,42 @@ double ReadRate(std::span<const std::byte> bytes) {
   return static_cast<double>(probe.size()) / std::max(seconds, 1e-9);
 }
 
-
 }  // namespace
 
 absl::Status CheckSource(const MatrixArgumentSource& source) {
   return client::Resolve(source).status();
 }
 
-absl::StatusOr<Matrix> Cluster::Open(
-    const MatrixArgumentSource& source) const {
+absl::StatusOr<Matrix> Cluster::Open(const MatrixArgumentSource& source) const {
   HEARTH_ASSIGN_OR_RETURN(auto resolved, client::Resolve(source));
   if (const auto* name = std::get_if<std::string>(&resolved)) {
     return Get(*name);
   }
   return client::MapFile(std::get<client::MatrixFile>(std::move(resolved)));
+}
+
+absl::StatusOr<Declaration> Cluster::Declare(
+    absl::string_view operation, const Submission& submission) const {
+  HEARTH_ASSIGN_OR_RETURN(const Operation* found, FindOperation(operation));
+  HEARTH_ASSIGN_OR_RETURN(const Matrix matrix,
+                          Open(submission.source.value_or(
+                              MatrixArgumentSource{submission.matrix})));
+  HEARTH_ASSIGN_OR_RETURN(
+      const client::OpenedArguments opened,
+      client::OpenArguments(*this, *found, submission.arguments));
+  HEARTH_ASSIGN_OR_RETURN(const auto plan,
+                          found->Prepare(matrix.layout(), opened.arguments));
+  Declaration declaration{.matrix = matrix.layout(), .results = {}};
+  for (const ResultArray& result : plan->DeclareResults()) {
+    declaration.results.push_back({.name = result.name,
+                                   .layout = {.type = result.type,
+                                              .byte_order = ByteOrder::kNative,
+                                              .order = result.order,
+                                              .shape = result.shape},
+                                   .bytes_owner = nullptr,
+                                   .bytes = {}});
+  }
+  return declaration;
 }
 
 absl::StatusOr<Explanation> Cluster::Explain(

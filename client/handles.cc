@@ -40,16 +40,15 @@ absl::StatusOr<OpenedHandle> OpenHandle(absl::string_view handle) {
   }
   OpenedHandle opened{std::move(fetched.fd), fetched.card.kind, {}};
   HEARTH_ASSIGN_OR_RETURN(opened.layout, FromProto(message));
-  if (static_cast<std::uint64_t>(opened.layout.bytes()) !=
-      fetched.card.bytes) {
+  if (static_cast<std::uint64_t>(opened.layout.bytes()) != fetched.card.bytes) {
     return Error(Reason::kBadUsage,
                  "open a handle: its shape and its size disagree");
   }
   return opened;
 }
 
-absl::StatusOr<ByteRange> RowsOf(const MatrixLayout& layout,
-                                 std::int64_t begin, std::int64_t end) {
+absl::StatusOr<ByteRange> RowsOf(const MatrixLayout& layout, std::int64_t begin,
+                                 std::int64_t end) {
   const std::int64_t rows = layout.row_count();
   if (begin < 0 || begin > end || end > rows) {
     return Error(Reason::kBadParameter,

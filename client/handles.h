@@ -29,7 +29,7 @@ struct ByteRange {
   std::int64_t begin = 0;
   std::int64_t end = 0;
 };
-absl::StatusOr<ByteRange> RowsOf(const MatrixLayout& layout,
-                                 std::int64_t begin, std::int64_t end);
+absl::StatusOr<ByteRange> RowsOf(const MatrixLayout& layout, std::int64_t begin,
+                                 std::int64_t end);
 
 }  // namespace hearth::client

@@ -28,7 +28,7 @@
 namespace hearth {
 
 class ClusterState;  // a connection, and an embedded cluster where there is one
-class MappedBytes;   // bytes that this process can read, however it came by them
+class MappedBytes;  // bytes that this process can read, however it came by them
 
 // A sealed matrix, mapped read-only.
 //
@@ -159,7 +159,7 @@ struct MatrixArgumentSource {
 struct Submission {
   std::string matrix;
   std::map<std::string, std::string> arguments = {};
-  int workers_max = 0;  // 0: all
+  int workers_max = 0;                                        // 0: all
   std::optional<MatrixArgumentSource> source = std::nullopt;  // else `matrix`
   std::string replay_command = {};
 };
@@ -178,6 +178,12 @@ struct Explanation {
   };
   std::int64_t row_blocks = 0;
   std::vector<Host> hosts;
+};
+
+// What a computation will give: fields and layouts, without their bytes.
+struct Declaration {
+  MatrixLayout matrix;
+  std::vector<ResultField> results;
 };
 
 // Ok if it is a name, or a file that exists and whose header is sound.
@@ -212,8 +218,8 @@ struct WorkerInfo {
 };
 
 struct LocalOptions {
-  int workers = 0;  // 0: one a core
-  int threads = 0;  // of a worker; 0: cores / workers, at least 1
+  int workers = 0;     // 0: one a core
+  int threads = 0;     // of a worker; 0: cores / workers, at least 1
   std::string binary;  // of hearth; empty: HEARTH_BINARY, else found in PATH
 };
 
@@ -228,7 +234,8 @@ struct ConnectOptions {
 class Cluster {
  public:
   static absl::StatusOr<Cluster> Local(LocalOptions options = {});
-  // "unix-abstract:NAME", "unix:PATH" or "host:port", as a ready line printed it.
+  // "unix-abstract:NAME", "unix:PATH" or "host:port", as a ready line printed
+  // it.
   static absl::StatusOr<Cluster> Connect(absl::string_view address,
                                          ConnectOptions options = {});
 
@@ -259,6 +266,8 @@ class Cluster {
   absl::StatusOr<JobResult> Run(absl::string_view operation,
                                 const Submission& submission) const;
   // What Run would do, without doing it; refuses what Run would refuse.
+  absl::StatusOr<Declaration> Declare(absl::string_view operation,
+                                      const Submission& submission) const;
   absl::StatusOr<Explanation> Explain(absl::string_view operation,
                                       const Submission& submission) const;
   absl::Status CancelJob(absl::string_view id) const;

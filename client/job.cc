@@ -43,15 +43,14 @@ absl::StatusOr<JobResult> Job::Wait(
     field.name = array.name();
     HEARTH_ASSIGN_OR_RETURN(field.layout, FromProto(array.layout()));
     if (array.has_segment()) {
-      HEARTH_ASSIGN_OR_RETURN(
-          field.bytes_owner, cluster_->Map(field.layout, array.segment()));
+      HEARTH_ASSIGN_OR_RETURN(field.bytes_owner,
+                              cluster_->Map(field.layout, array.segment()));
     } else {
       field.bytes_owner = std::make_shared<const MappedBytes>(
           field.layout, array.inline_bytes());
     }
     field.bytes = field.bytes_owner->bytes();
-    if (static_cast<std::int64_t>(field.bytes.size()) !=
-        field.layout.bytes()) {
+    if (static_cast<std::int64_t>(field.bytes.size()) != field.layout.bytes()) {
       return Error(Reason::kInternal,
                    "read a result: its size is not what its shape says");
     }

@@ -28,8 +28,8 @@ absl::StatusOr<OpenMatrix> OpenMatrix::Create(ElementType type, Shape shape,
       MatrixLayout::Make(type, ByteOrder::kNative, order, std::move(shape)));
   HEARTH_ASSIGN_OR_RETURN(OpenSegment segment,
                           OpenSegment::Create(layout.bytes(), MemoryLimits()));
-  auto state = std::make_unique<State>(
-      State{std::move(layout), std::move(segment), {}});
+  auto state =
+      std::make_unique<State>(State{std::move(layout), std::move(segment), {}});
   HEARTH_ASSIGN_OR_RETURN(state->bytes, state->segment.Map());
   return OpenMatrix(std::move(state));
 }
@@ -69,8 +69,8 @@ absl::StatusOr<std::string> OpenMatrix::Handle() const {
 
 absl::StatusOr<Matrix> OpenMatrix::Seal() && {
   HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, state_->segment.Seal());
-  return Matrix(std::make_shared<const MappedBytes>(
-      std::move(state_->layout), std::move(sealed)));
+  return Matrix(std::make_shared<const MappedBytes>(std::move(state_->layout),
+                                                    std::move(sealed)));
 }
 
 }  // namespace hearth

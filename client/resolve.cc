@@ -75,20 +75,19 @@ absl::StatusOr<MatrixFile> OpenRaw(const RawFile& raw,
   HEARTH_ASSIGN_OR_RETURN(const NamedElementType type,
                           ParseElementType(argument.dtype));
   HEARTH_ASSIGN_OR_RETURN(FileSource source, FileSource::Open(raw.path));
-  HEARTH_ASSIGN_OR_RETURN(
-      MatrixLayout layout,
-      MatrixLayout::Make(type.type, type.byte_order, argument.order,
-                         *argument.shape));
+  HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout,
+                          MatrixLayout::Make(type.type, type.byte_order,
+                                             argument.order, *argument.shape));
   const auto end = CheckedAdd(argument.offset, layout.bytes());
   if (!end.has_value() || *end > source.identity().bytes) {
-    return Error(Reason::kBadFile,
-                 absl::StrCat("read ", raw.path, ": shape ",
-                              ToString(layout.shape), " of ",
-                              NameOf(layout.type), " from byte ",
-                              argument.offset, " needs ", layout.bytes(),
-                              " bytes, and the file has ",
-                              source.identity().bytes, " in all; check "
-                              "--shape, --dtype and --offset"));
+    return Error(
+        Reason::kBadFile,
+        absl::StrCat("read ", raw.path, ": shape ", ToString(layout.shape),
+                     " of ", NameOf(layout.type), " from byte ",
+                     argument.offset, " needs ", layout.bytes(),
+                     " bytes, and the file has ", source.identity().bytes,
+                     " in all; check "
+                     "--shape, --dtype and --offset"));
   }
   return MatrixFile{std::move(source), std::move(layout), argument.offset};
 }

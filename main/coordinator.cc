@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "hearth/base/status.h"
-#include "hearth/transport/handover/socket.h"
+#include "hearth/base/unix_socket.h"
 #include "main/mains.h"
 #include "server/service/coordinator_server.h"
 #include "worker/keeper/lifeline.h"

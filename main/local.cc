@@ -6,8 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
+#include "hearth/base/units.h"
 #include "hearth/base/unix_socket.h"
-#include "hearth/transport/handover/socket.h"
 #include "main/mains.h"
 #include "worker/keeper/keeper.h"
 
@@ -36,7 +36,8 @@ absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
   UniqueFd listener(options.listen_fd);
   if (address.local()) {
     if (!listener.valid()) {
-      HEARTH_ASSIGN_OR_RETURN(listener, ListenUnix(address));
+      HEARTH_ASSIGN_OR_RETURN(listener,
+                              ListenUnix(address, SocketType::kStream));
     }
     coordinator.argv.push_back(
         absl::StrCat("--listen-fd=", kListenerInCoordinator));
@@ -60,6 +61,11 @@ absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
   keeper.essentials = {std::move(coordinator)};
   const bool embedded = options.lifeline_fd >= 0;
   keeper.lifeline = UniqueFd(options.lifeline_fd);
+  if (!options.memory.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(const std::int64_t bytes,
+                            ParseSize(options.memory));
+    keeper.segment_bytes_max = static_cast<std::uint64_t>(bytes);
+  }
   keeper.verbose = context.verbose;
   keeper.on_ready = [&](const std::vector<worker::ReadyChild>& children) {
     listener.Reset();  // the coordinator has it now

@@ -9,8 +9,9 @@
 #include "hearth/base/error.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
+#include "hearth/base/units.h"
+#include "hearth/base/unix_socket.h"
 #include "hearth/compute/blas.h"
-#include "hearth/transport/handover/socket.h"
 #include "main/mains.h"
 #include "worker/keeper/keeper.h"
 #include "worker/keeper/lifeline.h"
@@ -22,8 +23,8 @@ namespace {
 std::string TextOf(const worker::WorkerStory& story) {
   std::string text = story.Sentence();
   if (!story.last_lines.empty()) {
-    absl::StrAppend(&text, "; its last words: ",
-                    absl::StrJoin(story.last_lines, " | "));
+    absl::StrAppend(
+        &text, "; its last words: ", absl::StrJoin(story.last_lines, " | "));
   }
   return text;
 }
@@ -50,6 +51,11 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
                absl::StrCat("--keeper=", handover.ToString()),
                absl::StrCat("--threads=", threads)}};
   if (context.insecure) keeper.worker.argv.push_back("--insecure");
+  if (!options.memory.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(const std::int64_t bytes,
+                            ParseSize(options.memory));
+    keeper.segment_bytes_max = static_cast<std::uint64_t>(bytes);
+  }
   keeper.verbose = context.verbose;
   keeper.on_ready = [&](const std::vector<worker::ReadyChild>& children) {
     std::vector<int> pids = {getpid()};
@@ -77,10 +83,10 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
   for (const worker::WorkerStory& story : lifeline->hello().predecessors) {
     server.ReportStory(story.pid, TextOf(story));
   }
-  lifeline->StartWatching({.on_story = [&server](
-                               const worker::WorkerStory& story) {
-    server.ReportStory(story.pid, TextOf(story));
-  }});
+  lifeline->StartWatching(
+      {.on_story = [&server](const worker::WorkerStory& story) {
+        server.ReportStory(story.pid, TextOf(story));
+      }});
   return server.Run();
 }
 

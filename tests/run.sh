@@ -68,7 +68,7 @@ skip() {
 build() { # build PRESET [TARGET...]
   local preset=$1
   shift
-  cmake --preset "$preset"
+  cmake --preset "$preset" || return # set -e is off within a part
   if (($# == 0)); then
     cmake --build --preset "$preset"
   else
@@ -79,7 +79,7 @@ build() { # build PRESET [TARGET...]
 # The unit test programs alone: what a sanitizer build is for.
 build_units() {
   local preset=$1 targets
-  cmake --preset "$preset"
+  cmake --preset "$preset" || return # set -e is off within a part
   targets=$(ninja -C "build/$preset" -t targets all |
     sed -n 's/^\(unit_[a-z0-9_]*\): phony.*/\1/p')
   [[ -n $targets ]] || {

@@ -118,7 +118,12 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
       line.context.cluster = from_environment;
     }
   }
-  const absl::Status status = line.chosen();
+  const absl::Status status =
+      line.context.tls_dir.empty()
+          ? line.chosen()
+          : Error(Reason::kNotYet,
+                  "use --tls-dir: this version has no credentials yet; leave "
+                  "it out, and use Unix sockets or --insecure");
   if (status.ok()) return line.exit_status;
   PrintError(status.message());
   return ExitStatusOf(status);

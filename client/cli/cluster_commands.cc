@@ -46,8 +46,8 @@ absl::Status RunWorkers(const Context& context) {
               .rows = {}};
   for (const WorkerInfo& info : infos) {
     table.rows.push_back({info.id, absl::StrCat(info.pid), info.state,
-                          absl::StrCat(info.thread_count),
-                          HumanBytes(info.own), HumanBytes(info.shared),
+                          absl::StrCat(info.thread_count), HumanBytes(info.own),
+                          HumanBytes(info.shared),
                           HumanBytes(info.proportional), info.ended});
   }
   std::fputs(FormatTable(table).c_str(), stdout);
@@ -110,8 +110,8 @@ void AddWorkers(CLI::App& app, CommandLine& line) {
 }
 
 void AddJobs(CLI::App& app, CommandLine& line) {
-  AddCommand(app, line, "jobs", "List running and recent jobs",
-             "  hearth jobs", [&line] { return RunJobs(line.context); });
+  AddCommand(app, line, "jobs", "List running and recent jobs", "  hearth jobs",
+             [&line] { return RunJobs(line.context); });
 }
 
 void AddCancel(CLI::App& app, CommandLine& line) {

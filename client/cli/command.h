@@ -9,7 +9,8 @@
 
 namespace hearth::client {
 
-// What the parser leaves behind: the command to run, and what all commands share.
+// What the parser leaves behind: the command to run, and what all commands
+// share.
 struct CommandLine {
   Context context;
   const ProcessMains* mains = nullptr;

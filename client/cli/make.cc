@@ -42,8 +42,8 @@ absl::Status MakeFile(const std::string& path, const MatrixLayout& layout,
   HEARTH_ASSIGN_OR_RETURN(const std::string header, FormatNpyHeader(layout));
   HEARTH_ASSIGN_OR_RETURN(
       OutputFile file,
-      OutputFile::Create(path, static_cast<std::int64_t>(header.size()) +
-                                   layout.bytes()));
+      OutputFile::Create(
+          path, static_cast<std::int64_t>(header.size()) + layout.bytes()));
   HEARTH_RETURN_IF_ERROR(file.Append(header));
   const std::int64_t element_bytes = BytesOf(layout.type);
   const std::int64_t step = limits::kMiB / element_bytes;
@@ -86,9 +86,8 @@ absl::Status RunMake(const MakeOptions& options, const Context& context) {
                               ": give a name, or a file that ends in .npy"));
   }
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
-  HEARTH_ASSIGN_OR_RETURN(
-      const MatrixInfo info,
-      cluster.Make(options.target, layout, options.seed));
+  HEARTH_ASSIGN_OR_RETURN(const MatrixInfo info,
+                          cluster.Make(options.target, layout, options.seed));
   if (context.json) {
     PrintJson(InfoJson(info));
   } else {

@@ -3,9 +3,9 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/numbers.h"
 #include "client/cli/command.h"
 #include "client/cli/matrix_options.h"
 #include "client/cli/output/npy_writer.h"
@@ -132,10 +132,10 @@ absl::Status RunGet(const GetOptions& options, const Context& context) {
                  .shape = matrix.layout().shape,
                  .order = matrix.layout().order,
                  .bytes = matrix.bytes()};
-  HEARTH_ASSIGN_OR_RETURN(const RowSlice slice,
-                          TakeRows(matrix, rows.has_value(),
-                                   rows.value_or(Rows()).begin,
-                                   rows.value_or(Rows()).end));
+  HEARTH_ASSIGN_OR_RETURN(
+      const RowSlice slice,
+      TakeRows(matrix, rows.has_value(), rows.value_or(Rows()).begin,
+               rows.value_or(Rows()).end));
   view.shape = slice.shape;
   view.order = slice.order;
   view.bytes = slice.bytes;
@@ -168,12 +168,12 @@ absl::Status RunRemove(const std::string& name, const Context& context) {
 
 void AddPut(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<PutOptions>();
-  CLI::App* command = AddCommand(
-      app, line, "put", "Publish a file as a matrix of the cluster",
-      "  hearth put m big.npy              # mapped where it lies\n"
-      "  hearth put m big.npy --copy       # its bytes in memory\n"
-      "  hearth put m x.raw --dtype f4 --shape 1000,64",
-      [options, &line] { return RunPut(*options, line.context); });
+  CLI::App* command =
+      AddCommand(app, line, "put", "Publish a file as a matrix of the cluster",
+                 "  hearth put m big.npy              # mapped where it lies\n"
+                 "  hearth put m big.npy --copy       # its bytes in memory\n"
+                 "  hearth put m x.raw --dtype f4 --shape 1000,64",
+                 [options, &line] { return RunPut(*options, line.context); });
   command->add_option("NAME", options->name, "What to call it")->required();
   command->add_option("FILE", options->file, ".npy, .npz:MEMBER or raw file")
       ->required();
@@ -202,11 +202,11 @@ void AddInfo(CLI::App& app, CommandLine& line) {
 
 void AddGet(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<GetOptions>();
-  CLI::App* command = AddCommand(
-      app, line, "get", "Write a matrix, or rows of it, to a file",
-      "  hearth get m -o m.npy\n"
-      "  hearth get m --rows 0:1000 -o head.npy",
-      [options, &line] { return RunGet(*options, line.context); });
+  CLI::App* command =
+      AddCommand(app, line, "get", "Write a matrix, or rows of it, to a file",
+                 "  hearth get m -o m.npy\n"
+                 "  hearth get m --rows 0:1000 -o head.npy",
+                 [options, &line] { return RunGet(*options, line.context); });
   command->add_option("NAME", options->name, "A matrix of the cluster")
       ->required();
   command->add_option("--rows", options->rows, "Rows a to b, b not included")

@@ -1,12 +1,31 @@
 // operations: what can be computed, each with its documentation.
 #include <cstdio>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "client/cli/command.h"
+#include "client/cli/output/table.h"
 #include "client/cli/print.h"
 #include "hearth/compute/registry.h"
 
 namespace hearth::client {
 namespace {
+
+// Lines of at most `width` columns, each begun with `indent`.
+std::string Wrapped(const std::string& text, const std::string& indent,
+                    int width) {
+  std::string lines;
+  std::string line;
+  for (const absl::string_view word : absl::StrSplit(text, ' ')) {
+    const std::size_t wanted = indent.size() + line.size() + 1 + word.size();
+    if (!line.empty() && wanted > static_cast<std::size_t>(width)) {
+      absl::StrAppend(&lines, indent, line, "\n");
+      line.clear();
+    }
+    absl::StrAppend(&line, line.empty() ? "" : " ", word);
+  }
+  return absl::StrCat(lines, indent, line, "\n");
+}
 
 absl::Status RunOperations(const Context& context) {
   if (context.json) {
@@ -14,11 +33,12 @@ absl::Status RunOperations(const Context& context) {
     for (const Operation* operation : AllOperations()) {
       Json parameters = Json::array();
       for (const ParameterSpec& parameter : operation->info().parameters) {
-        parameters.push_back({{"name", parameter.name},
-                              {"type", parameter.type},
-                              {"default", parameter.default_value.empty()
-                                              ? Json(nullptr)
-                                              : Json(parameter.default_value)}});
+        parameters.push_back(
+            {{"name", parameter.name},
+             {"type", parameter.type},
+             {"default", parameter.default_value.empty()
+                             ? Json(nullptr)
+                             : Json(parameter.default_value)}});
       }
       operations.push_back({{"name", operation->info().name},
                             {"parameters", parameters},
@@ -35,7 +55,8 @@ absl::Status RunOperations(const Context& context) {
                       ? parameter.type.c_str()
                       : parameter.default_value.c_str());
     }
-    std::printf("\n    %s\n", operation->info().doc.c_str());
+    std::printf("\n%s",
+                Wrapped(operation->info().doc, "    ", kTableWidth).c_str());
   }
   return absl::OkStatus();
 }

@@ -11,9 +11,9 @@ namespace hearth::client {
 
 void PrintJson(const Json& document) {
   // Names of files may hold any bytes; JSON holds Unicode.
-  std::printf("%s\n",
-              document.dump(-1, ' ', false, Json::error_handler_t::replace)
-                  .c_str());
+  std::printf(
+      "%s\n",
+      document.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
 Json InfoJson(const MatrixInfo& info) {

@@ -1,10 +1,38 @@
 // local, coordinator, worker: the processes that stay until they are stopped.
 #include <memory>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+#include "hearth/base/units.h"
 
 namespace hearth::client {
 namespace {
+
+// --memory, if given, must be a size.
+absl::Status CheckMemory(const std::string& memory) {
+  if (memory.empty()) return absl::OkStatus();
+  return ParseSize(memory).status();
+}
+
+// Options of the contract that nothing stands behind yet: refused by name, so
+// that nobody relies on what is not there.
+struct GivenOption {
+  absl::string_view name;
+  bool given;
+};
+absl::Status RefuseNotYet(absl::string_view command,
+                          std::initializer_list<GivenOption> options) {
+  for (const GivenOption& option : options) {
+    if (!option.given) continue;
+    return Error(
+        Reason::kNotYet,
+        absl::StrCat("start hearth ", command, ": this version does ",
+                     "not have ", option.name, " yet; start it without"));
+  }
+  return absl::OkStatus();
+}
 
 absl::Status End(CommandLine& line, const absl::StatusOr<int>& exit_status) {
   if (exit_status.ok()) line.exit_status = *exit_status;
@@ -23,18 +51,21 @@ void AddLocal(CLI::App& app, CommandLine& line) {
       "  hearth local --workers 5\n"
       "  hearth local --json &        # {\"address\", \"pid\", \"pids\"} once "
       "it is ready",
-      [options, &line] {
+      [options, &line]() -> absl::Status {
+        HEARTH_RETURN_IF_ERROR(CheckMemory(options->memory));
         return End(line, line.mains->local(*options, line.context));
       });
   command->add_option("--workers", options->workers, "Workers; default: cores")
       ->check(CLI::Range(1, 1024));
-  command->add_option("--threads", options->threads,
-                      "Threads of a worker; default: cores / workers")
+  command
+      ->add_option("--threads", options->threads,
+                   "Threads of a worker; default: cores / workers")
       ->check(CLI::Range(1, 1024));
   command->add_option("--memory", options->memory,
                       "Most memory that matrices may take, as 48GiB");
-  command->add_option("--listen", options->listen,
-                      "Address for clients; default: an abstract Unix socket")
+  command
+      ->add_option("--listen", options->listen,
+                   "Address for clients; default: an abstract Unix socket")
       ->type_name("ADDRESS");
   AddHidden(command, "--lifeline-fd", options->lifeline_fd);
   AddHidden(command, "--listen-fd", options->listen_fd);
@@ -47,11 +78,15 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
       app, line, "coordinator", "The process that workers and clients meet at",
       "  hearth coordinator\n"
       "  hearth coordinator --listen unix-abstract:lab",
-      [options, &line] {
+      [options, &line]() -> absl::Status {
+        HEARTH_RETURN_IF_ERROR(RefuseNotYet(
+            "coordinator", {{"--state-dir", !options->state_dir.empty()},
+                            {"--http", !options->http.empty()}}));
         return End(line, line.mains->coordinator(*options, line.context));
       });
-  command->add_option("--listen", options->listen,
-                      "Address; default: an abstract Unix socket")
+  command
+      ->add_option("--listen", options->listen,
+                   "Address; default: an abstract Unix socket")
       ->type_name("ADDRESS");
   command->add_option("--state-dir", options->state_dir,
                       "Folder of the journal (not built yet)");
@@ -67,7 +102,14 @@ void AddWorker(CLI::App& app, CommandLine& line) {
   CLI::App* command = AddCommand(
       app, line, "worker", "Workers of this host, and their keeper",
       "  hearth worker --coordinator unix-abstract:lab --workers 4",
-      [options, &line] {
+      [options, &line]() -> absl::Status {
+        HEARTH_RETURN_IF_ERROR(CheckMemory(options->memory));
+        HEARTH_RETURN_IF_ERROR(RefuseNotYet(
+            "worker", {{"--listen", !options->listen.empty()},
+                       {"--advertise", !options->advertise.empty()},
+                       {"--runtime-dir", !options->runtime_dir.empty()},
+                       {"--plugin", !options->plugins.empty()},
+                       {"--allow-python", options->allow_python}}));
         return End(line, options->child
                              ? line.mains->one_worker(*options, line.context)
                              : line.mains->worker(*options, line.context));
@@ -79,8 +121,9 @@ void AddWorker(CLI::App& app, CommandLine& line) {
       ->required();
   command->add_option("--workers", options->workers, "Worker processes")
       ->check(CLI::Range(1, 1024));
-  command->add_option("--threads", options->threads,
-                      "Threads of a worker; default: cores / workers")
+  command
+      ->add_option("--threads", options->threads,
+                   "Threads of a worker; default: cores / workers")
       ->check(CLI::Range(1, 1024));
   command->add_option("--memory", options->memory,
                       "Most memory that matrices may take, as 48GiB");
@@ -101,9 +144,8 @@ void AddWorker(CLI::App& app, CommandLine& line) {
 void AddKeeper(CLI::App& app, CommandLine& line) {
   auto starter = std::make_shared<int>(0);
   CLI::App* command = AddCommand(
-      app, line, "keeper", "Holds handed-out segments", "", [starter, &line] {
-        return End(line, line.mains->keeper(*starter));
-      });
+      app, line, "keeper", "Holds handed-out segments", "",
+      [starter, &line] { return End(line, line.mains->keeper(*starter)); });
   command->group("");  // exec'ed by the library, never typed
   AddHidden(command, "--starter", *starter);
 }

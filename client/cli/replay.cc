@@ -59,8 +59,7 @@ absl::StatusOr<ReplayRange> ParseLeaves(const std::string& text) {
 }
 
 absl::Status Replay(const Operation& operation, const Matrix& matrix,
-                    const Arguments& arguments, ReplayRange leaves,
-                    bool json) {
+                    const Arguments& arguments, ReplayRange leaves, bool json) {
   PrepareBlasEnvironment();
   HEARTH_ASSIGN_OR_RETURN(const auto plan,
                           operation.Prepare(matrix.layout(), arguments));

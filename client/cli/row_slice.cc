@@ -19,10 +19,10 @@ absl::StatusOr<RowSlice> TakeRows(const Matrix& matrix, bool some,
   if (some) {
     const std::int64_t rows = layout.row_count();
     if (layout.shape.empty() || end > rows) {
-      return Error(Reason::kBadParameter,
-                   absl::StrCat("take rows ", begin, ":", end,
-                                ": the matrix has shape ",
-                                ToString(layout.shape)));
+      return Error(
+          Reason::kBadParameter,
+          absl::StrCat("take rows ", begin, ":", end, ": the matrix has shape ",
+                       ToString(layout.shape)));
     }
     slice.shape[0] = end - begin;
     if (layout.order == Order::kC || layout.axis_count() == 1) {
@@ -35,10 +35,9 @@ absl::StatusOr<RowSlice> TakeRows(const Matrix& matrix, bool some,
       const auto run = static_cast<std::size_t>((end - begin) * element);
       slice.gathered.resize(run * static_cast<std::size_t>(columns));
       for (std::int64_t column = 0; column < columns; ++column) {
-        std::memcpy(slice.gathered.data() +
-                        run * static_cast<std::size_t>(column),
-                    matrix.bytes().data() + (column * rows + begin) * element,
-                    run);
+        std::memcpy(
+            slice.gathered.data() + run * static_cast<std::size_t>(column),
+            matrix.bytes().data() + (column * rows + begin) * element, run);
       }
       slice.bytes = slice.gathered;
     }

@@ -25,6 +25,7 @@
 #include "client/cli/print.h"
 #include "client/cli/replay.h"
 #include "hearth/base/error.h"
+#include "hearth/base/mutex.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/registry.h"
 
@@ -83,10 +84,10 @@ std::string ReplayCommand(const RunOptions& options) {
   words.insert(words.end(), options.parameters.begin(),
                options.parameters.end());
   if (!options.raw.dtype.empty()) {
-    words.insert(words.end(), {"--dtype", options.raw.dtype, "--shape",
-                               options.raw.shape, "--offset",
-                               absl::StrCat(options.raw.offset), "--order",
-                               options.raw.order});
+    words.insert(
+        words.end(),
+        {"--dtype", options.raw.dtype, "--shape", options.raw.shape, "--offset",
+         absl::StrCat(options.raw.offset), "--order", options.raw.order});
   }
   for (std::string& word : words) word = Quoted(word);
   return absl::StrCat(absl::StrJoin(words, " "),
@@ -96,8 +97,10 @@ std::string ReplayCommand(const RunOptions& options) {
 // The bar on a terminal, redrawn in place; nothing elsewhere.
 class ProgressBar {
  public:
-  explicit ProgressBar(std::string what)
-      : what_(std::move(what)), shown_(isatty(STDERR_FILENO) == 1) {}
+  ProgressBar(std::string what, std::int64_t matrix_bytes)
+      : what_(std::move(what)),
+        matrix_bytes_(matrix_bytes),
+        shown_(isatty(STDERR_FILENO) == 1) {}
   ~ProgressBar() {
     if (drawn_) std::fputs("\r\x1b[K", stderr);
   }
@@ -108,6 +111,7 @@ class ProgressBar {
                  ProgressLine({.what = what_,
                                .blocks_done = job.done,
                                .blocks_total = job.total,
+                               .matrix_bytes = matrix_bytes_,
                                .elapsed = absl::Now() - started_},
                               kTableWidth - 1)
                      .c_str());
@@ -116,6 +120,7 @@ class ProgressBar {
 
  private:
   const std::string what_;
+  const std::int64_t matrix_bytes_;
   const bool shown_;
   const absl::Time started_ = absl::Now();
   bool drawn_ = false;
@@ -141,13 +146,12 @@ absl::Status Print(const RunOptions& options, const Context& context,
     HEARTH_RETURN_IF_ERROR(WriteArrays(options.file, views));
   }
   if (context.json) {
-    std::string document =
-        absl::StrCat("{\"operation\": ", JsonString(options.operation),
-                     ", \"matrix\": ", JsonString(options.matrix),
-                     ", \"result\": ");
+    std::string document = absl::StrCat(
+        "{\"operation\": ", JsonString(options.operation),
+        ", \"matrix\": ", JsonString(options.matrix), ", \"result\": ");
     HEARTH_RETURN_IF_ERROR(AppendResultJson(views, options.file, document));
-    absl::StrAppend(&document, ", \"job\": ",
-                    JobJson(id, result.statistics).dump(), "}\n");
+    absl::StrAppend(
+        &document, ", \"job\": ", JobJson(id, result.statistics).dump(), "}\n");
     std::fwrite(document.data(), 1, document.size(), stdout);
     return absl::OkStatus();
   }
@@ -220,8 +224,10 @@ absl::Status Run(const RunOptions& options, const Context& context) {
   // The file's own faults, before anything is started for it.
   HEARTH_RETURN_IF_ERROR(CheckSource(source));
 
+  Mutex mutex;
   std::optional<Job> job;
-  InterruptGuard guard([&job] {
+  InterruptGuard guard([&] {
+    MutexLock lock(mutex);
     if (job.has_value()) job->Cancel().IgnoreError();
   });
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster,
@@ -236,10 +242,25 @@ absl::Status Run(const RunOptions& options, const Context& context) {
     return Replay(*operation, matrix, opened.arguments, leaves, context.json);
   }
   if (options.explain) return Explain(options, context, cluster, submission);
-  HEARTH_ASSIGN_OR_RETURN(job, cluster.Submit(options.operation, submission));
+  // What can't be written is refused before it is computed.
+  HEARTH_ASSIGN_OR_RETURN(const Declaration declared,
+                          cluster.Declare(options.operation, submission));
+  if (!options.file.empty()) {
+    HEARTH_RETURN_IF_ERROR(
+        CheckOutputPath(options.file, declared.results.size()));
+  }
+  {
+    HEARTH_ASSIGN_OR_RETURN(Job submitted,
+                            cluster.Submit(options.operation, submission));
+    MutexLock lock(mutex);
+    job = std::move(submitted);
+    // The signal may have come before there was a job to cancel.
+    if (InterruptGuard::interrupted()) job->Cancel().IgnoreError();
+  }
   absl::StatusOr<JobResult> result = absl::UnknownError("");
   {
-    ProgressBar bar(absl::StrCat(options.operation, " ", options.matrix));
+    ProgressBar bar(absl::StrCat(options.operation, " ", options.matrix),
+                    declared.matrix.bytes());
     result = job->Wait([&bar](const JobSummary& now) { bar.Show(now); });
   }
   if (!result.ok()) return result.status();
@@ -250,14 +271,14 @@ absl::Status Run(const RunOptions& options, const Context& context) {
 
 void AddRun(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<RunOptions>();
-  CLI::App* command = AddCommand(
-      app, line, "run", "Compute something of a matrix",
-      "  hearth run sum big.npy\n"
-      "  hearth run mean big.npy axis=0 --json\n"
-      "  hearth run matvec big.npy v=weights.npy -o out.npy\n"
-      "  hearth run sum x.raw --dtype f4 --shape 1000,64\n"
-      "  hearth operations            # what there is to compute",
-      [options, &line] { return Run(*options, line.context); });
+  CLI::App* command =
+      AddCommand(app, line, "run", "Compute something of a matrix",
+                 "  hearth run sum big.npy\n"
+                 "  hearth run mean big.npy axis=0 --json\n"
+                 "  hearth run matvec big.npy v=weights.npy -o out.npy\n"
+                 "  hearth run sum x.raw --dtype f4 --shape 1000,64\n"
+                 "  hearth operations            # what there is to compute",
+                 [options, &line] { return Run(*options, line.context); });
   command->add_option("OPERATION", options->operation, "See hearth operations")
       ->required();
   command
@@ -268,8 +289,9 @@ void AddRun(CLI::App& app, CommandLine& line) {
                       "key=value, as axis=0 keepdims=true");
   command->add_option("--workers", options->workers, "Workers to use at most")
       ->check(CLI::Range(1, 1024));
-  command->add_option("-o", options->file,
-                      "Write the result to this .npy (.npz for several)")
+  command
+      ->add_option("-o", options->file,
+                   "Write the result to this .npy (.npz for several)")
       ->type_name("FILE");
   command->add_flag("--explain", options->explain,
                     "Say what would be read from where; run nothing");

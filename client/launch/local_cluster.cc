@@ -19,7 +19,6 @@
 #include "absl/strings/str_split.h"
 #include "hearth/base/address.h"
 #include "hearth/base/error.h"
-#include "hearth/base/id.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
@@ -61,8 +60,8 @@ absl::Status Spawn(const std::vector<std::string>& arguments, int lifeline,
   posix_spawnattr_setpgroup(&attributes, 0);
   posix_spawnattr_setflags(&attributes,
                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-  const int error = posix_spawn(pid, argv[0], &actions, &attributes,
-                                argv.data(), environ);
+  const int error =
+      posix_spawn(pid, argv[0], &actions, &attributes, argv.data(), environ);
   if (error != 0) {
     return absl::ErrnoToStatus(error, absl::StrCat("start ", arguments[0]));
   }
@@ -86,9 +85,10 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
     HEARTH_ASSIGN_OR_RETURN(binary, FindHearthProgram());
   }
   std::unique_ptr<LocalCluster> cluster(new LocalCluster);
-  const Address address = Address::Abstract(absl::StrCat("hearth-", Id::Random().ToString()));
+  const Address address = RandomAbstractAddress();
   cluster->address_ = address.ToString();
-  HEARTH_ASSIGN_OR_RETURN(UniqueFd listener, ListenUnix(address));
+  HEARTH_ASSIGN_OR_RETURN(UniqueFd listener,
+                          ListenUnix(address, SocketType::kStream));
 
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) {
@@ -107,9 +107,7 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
                           Above(std::move(cluster->log_), kLowest));
 
   std::vector<std::string> arguments = {
-      binary,
-      "local",
-      absl::StrCat("--lifeline-fd=", kLifelineInChild),
+      binary, "local", absl::StrCat("--lifeline-fd=", kLifelineInChild),
       absl::StrCat("--listen-fd=", kListenerInChild),
       absl::StrCat("--address=", cluster->address_)};
   if (options.workers > 0) {

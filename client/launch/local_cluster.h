@@ -11,8 +11,8 @@
 namespace hearth::client {
 
 struct LaunchOptions {
-  int workers = 0;  // 0: one a core
-  int threads = 0;  // of a worker; 0: cores / workers, at least 1
+  int workers = 0;     // 0: one a core
+  int threads = 0;     // of a worker; 0: cores / workers, at least 1
   std::string binary;  // empty: FindHearthProgram()
 };
 

@@ -31,10 +31,11 @@ absl::Status StatusOf(const grpc::Status& status) {
 
 // One unary call: `method` is the stub's.
 template <class Stub, class Request, class Reply>
-absl::StatusOr<Reply> Call(
-    Stub& stub,
-    grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
-    const Request& request, absl::Duration deadline = kCallTime) {
+absl::StatusOr<Reply> Call(Stub& stub,
+                           grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                        const Request&, Reply*),
+                           const Request& request,
+                           absl::Duration deadline = kCallTime) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() +
                        absl::ToChronoMilliseconds(deadline));

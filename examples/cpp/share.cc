@@ -7,7 +7,8 @@
 namespace {
 
 absl::StatusOr<std::string> Make() {
-  auto open = hearth::OpenMatrix::Create(hearth::ElementType::kFloat64, {1000, 8});
+  auto open =
+      hearth::OpenMatrix::Create(hearth::ElementType::kFloat64, {1000, 8});
   if (!open.ok()) return open.status();
   auto rows = open->Rows(0, 1000);
   if (!rows.ok()) return rows.status();

@@ -42,7 +42,8 @@ std::uint16_t UnitHalf(std::uint64_t bits, int mantissa, int bias) {
   if (k == 0) return 0;
   const int top = 31 - __builtin_clz(k);
   const int exponent = top - significant + bias;
-  const std::uint32_t fraction = (k << (mantissa - top)) & ((1u << mantissa) - 1);
+  const std::uint32_t fraction =
+      (k << (mantissa - top)) & ((1u << mantissa) - 1);
   return static_cast<std::uint16_t>(
       static_cast<std::uint32_t>(exponent) << mantissa | fraction);
 }
@@ -118,13 +119,11 @@ void FillRandom(ElementType type, std::uint64_t seed,
     case ElementType::kUint64:
       return fill(std::uint64_t{}, [](std::uint64_t bits) { return bits; });
     case ElementType::kFloat16:
-      return fill(std::uint16_t{}, [](std::uint64_t bits) {
-        return UnitHalf(bits, 10, 15);
-      });
+      return fill(std::uint16_t{},
+                  [](std::uint64_t bits) { return UnitHalf(bits, 10, 15); });
     case ElementType::kBfloat16:
-      return fill(std::uint16_t{}, [](std::uint64_t bits) {
-        return UnitHalf(bits, 7, 127);
-      });
+      return fill(std::uint16_t{},
+                  [](std::uint64_t bits) { return UnitHalf(bits, 7, 127); });
     case ElementType::kFloat32:
       return fill(float{}, UnitFloat);
     case ElementType::kFloat64:

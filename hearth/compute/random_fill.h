@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-
 #include <memory>
 
 #include "hearth/compute/operation.h"

@@ -19,7 +19,9 @@ const Operation& AnyOperation();
 const Operation& ArgmaxOperation();
 const Operation& ArgminOperation();
 const Operation& CountNonzeroOperation();
+const Operation& DescribeOperation();
 const Operation& GramOperation();
+const Operation& HistogramOperation();
 const Operation& MatvecOperation();
 const Operation& MaxOperation();
 const Operation& MeanOperation();
@@ -49,7 +51,9 @@ const std::vector<const Operation*>& AllOperations() {
       &ArgmaxOperation(),
       &ArgminOperation(),
       &CountNonzeroOperation(),
+      &DescribeOperation(),
       &GramOperation(),
+      &HistogramOperation(),
       &MatvecOperation(),
       &MaxOperation(),
       &MeanOperation(),

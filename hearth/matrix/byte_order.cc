@@ -21,8 +21,8 @@ void SwapWords(const std::byte* from, std::byte* to, std::int64_t word_count) {
 
 }  // namespace
 
-void SwapBytes(const std::byte* from, std::byte* to,
-               std::int64_t element_count, ElementType type) {
+void SwapBytes(const std::byte* from, std::byte* to, std::int64_t element_count,
+               ElementType type) {
   const std::int64_t numbers = IsComplex(type) ? 2 : 1;
   const std::int64_t word_bytes = BytesOf(type) / numbers;
   const std::int64_t word_count = element_count * numbers;

@@ -65,7 +65,8 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
   server->address_ = options.address.ToString();
   if (options.address.local()) {
     if (!options.listener.valid()) {
-      HEARTH_ASSIGN_OR_RETURN(options.listener, ListenUnix(options.address));
+      HEARTH_ASSIGN_OR_RETURN(options.listener,
+                              ListenUnix(options.address, SocketType::kStream));
     }
     HEARTH_ASSIGN_OR_RETURN(
         parts.listener,

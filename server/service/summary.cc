@@ -29,9 +29,10 @@ void SetProgress(const JobRecord& record, std::int64_t row_blocks,
                  proto::JobSummary& summary) {
   summary.set_total(row_blocks);
   if (record.leaves_total == 0) return;
-  summary.set_done(static_cast<std::int64_t>(
-      static_cast<double>(row_blocks) * static_cast<double>(record.leaves_done) /
-      static_cast<double>(record.leaves_total)));
+  summary.set_done(
+      static_cast<std::int64_t>(static_cast<double>(row_blocks) *
+                                static_cast<double>(record.leaves_done) /
+                                static_cast<double>(record.leaves_total)));
 }
 
 }  // namespace

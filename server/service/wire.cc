@@ -35,12 +35,14 @@ Commit FromWire(const proto::Commit& commit) {
 }
 
 PlanReady FromWire(const proto::PlanReady& ready) {
-  PlanReady report{.task = TaskId{ready.task()}, .job = JobId{ready.job()}, .plan = {}};
+  PlanReady report{
+      .task = TaskId{ready.task()}, .job = JobId{ready.job()}, .plan = {}};
   report.plan.leaf_count = ready.leaf_count();
   report.plan.concatenates = ready.concatenates();
   report.plan.partial_bytes_max = ready.partial_bytes_max();
   report.plan.result_bytes = ready.result_bytes();
   report.plan.result = server::FromWire(ready.result());
+  report.plan.max_run_leaves = ready.max_run_leaves();
   report.plan.description = ready.description().SerializeAsString();
   return report;
 }
@@ -51,7 +53,8 @@ FinishDone FromWire(const proto::FinishDone& done) {
                     .round = done.round(),
                     .next_state = std::nullopt,
                     .results = {}};
-  if (done.has_next_state()) report.next_state = server::FromWire(done.next_state());
+  if (done.has_next_state())
+    report.next_state = server::FromWire(done.next_state());
   for (const auto& result : done.results()) {
     report.results.push_back(server::FromWire(result));
   }
@@ -82,14 +85,15 @@ absl::StatusOr<MatrixRecord> FromWire(const proto::MatrixRecord& message) {
     const proto::FileSource& file = message.file();
     if (file.path().empty() || file.path()[0] != '/' ||
         file.payload_offset() < 0 || file.size() < 0) {
-      return Error(Reason::kBadUsage,
-                   absl::StrCat("read a matrix record: its file \"",
-                                file.path(), "\" is not an absolute path with "
-                                "an offset and a size"));
+      return Error(
+          Reason::kBadUsage,
+          absl::StrCat("read a matrix record: its file \"", file.path(),
+                       "\" is not an absolute path with "
+                       "an offset and a size"));
     }
     record.source =
-        FileSource{file.path(),     file.device(), file.inode(), file.size(),
-                   file.mtime_ns(), file.payload_offset()};
+        FileSource{file.path(), file.device(),   file.inode(),
+                   file.size(), file.mtime_ns(), file.payload_offset()};
   } else if (message.has_unmade()) {
     record.source = Unmade();
   } else {

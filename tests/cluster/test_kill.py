@@ -49,23 +49,26 @@ class Round:
         np.save(self.file, np.random.default_rng(5).standard_normal((40_000, 64)))
         self.expected = np.load(self.file).sum(axis=1)
 
-    def work(self, local, until):
-        """The client's steps over and over; gives the results until `until`."""
-        results = []
-        while time.monotonic() < until:
-            for step in STEPS:
-                words = [str(self.file) if word == "FILE" else word for word in step]
-                if words[0] == "make":
-                    local.start("rm", "m").wait()
-                process = local.start(*words, env=environment(local.address,
-                                                              TMPDIR=self.temporary))
-                self.client = process.pid
-                results.append((words, process))
-                while process.poll() is None and time.monotonic() < until:
-                    time.sleep(0.002)
-                if time.monotonic() >= until:
-                    return results
-        return results
+    def work(self, local):
+        """The client's steps over and over until the moment of the kill, which
+        comes somewhere after the step that this round is about has begun."""
+        results, until = [], None
+        about = self.chance.randrange(len(STEPS))
+        after = self.chance.uniform(0, 0.7)
+        print(f"kills {self.victim} {after:.3f} s after {' '.join(STEPS[about])}")
+        for number in range(1000):
+            step = STEPS[number % len(STEPS)]
+            if number == about:
+                until = time.monotonic() + after
+            words = [str(self.file) if word == "FILE" else word for word in step]
+            process = local.start(*words, env=environment(local.address, TMPDIR=self.temporary))
+            self.client = process.pid
+            results.append((words, process))
+            while process.poll() is None and (until is None or time.monotonic() < until):
+                time.sleep(0.002)
+            if until is not None and time.monotonic() >= until:
+                return results
+        raise AssertionError("the kill never came")
 
     def victims(self, local, workers):
         below = children_of([local.process.pid])
@@ -82,9 +85,7 @@ class Round:
         local = Server("local", "--workers", "3", env=environment(TMPDIR=self.temporary))
         with local:
             workers = local.succeed("workers")["workers"]
-            after = self.chance.uniform(0, 1.5)
-            print(f"kills {self.victim} after {after:.3f} s")
-            results = self.work(local, time.monotonic() + after)
+            results = self.work(local)
             everything = children_of([local.process.pid]) | set(local.pids)
             coordinator_lives = self.victim in ("worker", "client")
             local.killed = not coordinator_lives

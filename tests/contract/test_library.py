@@ -44,5 +44,7 @@ def test_a_handle_outlives_the_process_that_gave_it(programs):
     handle = run(str(folder / "share"), env=environment).strip()
     assert len(handle) < 200
     assert run(str(folder / "share"), handle, env=environment).strip() == "7999"
-    # Opened once more from the same text: it holds for as long as an ancestor lives.
-    assert run(str(folder / "share"), handle, env=environment).strip() == "7999"
+    # It was fetched, and nobody holds it any more: one clear error.
+    again = subprocess.run([str(folder / "share"), handle], env=environment, text=True,
+                           capture_output=True, timeout=60, check=False)
+    assert again.returncode == 1 and "no process holds it any more" in again.stderr

@@ -118,7 +118,7 @@ GOOD = "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }"
     (header(GOOD.replace("<f8", "<M8[s]")) + bytes(16), "descr"),
     (header(GOOD.replace("'<f8'", "[('a', '<f8')]")) + bytes(16), "descr"),
     (header(GOOD.replace("False", "Maybe")) + bytes(16), "fortran_order"),
-    (header(GOOD.replace("'shape'", "'size'")) + bytes(16), "shape"),
+    (header(GOOD.replace("'shape'", "'size'")) + bytes(16), "size"),
     (header("(" * 10000) + bytes(16), ""),
 ], ids=range(16))
 def test_a_bad_header_is_one_error_line(cluster, tmp_path, content, names):

@@ -36,6 +36,14 @@ def test_the_ready_line_for_people():
     assert result.out == "" and result.status in (0, 130), result
 
 
+def test_memory_is_a_limit_for_matrices():
+    with Server("local", "--workers", "1", "--memory", "64MiB") as local:
+        local.succeed("make", "small", "--shape", "4000000")
+        line = local.fail("make", "large", "--shape", "40000000", status=1)
+        assert "64" in line, line
+        local.succeed("rm", "small")
+
+
 def test_sigterm_ends_a_local_cluster():
     with Server("local", "--workers", "2") as local:
         local.process.send_signal(signal.SIGTERM)
@@ -80,10 +88,10 @@ def test_ctrl_c_is_130_and_stops_the_job(cluster, tmp_path, embedded):
     path = tmp_path / "long.npy"
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(
-            file, {"descr": "<f8", "fortran_order": False, "shape": (10_000_000, 1000)})
-        file.truncate(file.tell() + 80 * 10**9)
+            file, {"descr": "<f8", "fortran_order": False, "shape": (250_000_000, 1000)})
+        file.truncate(file.tell() + 2 * 10**12)
     address = None if embedded else cluster.address
-    process = start("run", "describe", path, "--workers", "2", cluster=address)
+    process = start("run", "sum", path, "--workers", "2", cluster=address)
     if embedded:
         children = wait_until(lambda: descendants(process.pid), 10, "the cluster's processes")
     else:
@@ -104,8 +112,8 @@ def test_a_killed_embedded_client_takes_its_cluster_along(tmp_path):
     path = tmp_path / "long.npy"
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(
-            file, {"descr": "<f8", "fortran_order": False, "shape": (10_000_000, 1000)})
-        file.truncate(file.tell() + 80 * 10**9)
+            file, {"descr": "<f8", "fortran_order": False, "shape": (250_000_000, 1000)})
+        file.truncate(file.tell() + 2 * 10**12)
     process = start("run", "sum", path, "--workers", "2", env=environment(TMPDIR=tmp_path))
     children = wait_until(lambda: descendants(process.pid), 10)
     process.kill()

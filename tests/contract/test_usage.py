@@ -32,6 +32,24 @@ def test_what_is_not_built_yet_is_refused_by_name(command):
 
 
 @pytest.mark.parametrize("arguments", [
+    ["coordinator", "--state-dir", "journal"],
+    ["coordinator", "--http", "127.0.0.1:0"],
+    ["worker", "--coordinator", "unix-abstract:nobody", "--plugin", "x.so"],
+    ["worker", "--coordinator", "unix-abstract:nobody", "--allow-python"],
+    ["worker", "--coordinator", "unix-abstract:nobody", "--listen", "127.0.0.1:0"],
+    ["worker", "--coordinator", "unix-abstract:nobody", "--advertise", "127.0.0.1:9"],
+    ["worker", "--coordinator", "unix-abstract:nobody", "--runtime-dir", "run"],
+    ["put", "m", "FILE", "--replicas", "2"],
+    ["ls", "--tls-dir", "credentials"],
+], ids=" ".join)
+def test_an_option_that_is_not_built_yet_is_refused_by_name(arguments, square, tmp_path):
+    option = next(part for part in arguments if part.startswith("--") and part != "--coordinator")
+    named = [str(square) if part == "FILE" else part for part in arguments]
+    line = fail(*named, status=(1, 2), timeout=10, cwd=tmp_path)
+    assert option in line, line
+
+
+@pytest.mark.parametrize("arguments", [
     [],
     ["nonsense"],
     ["run"],
@@ -83,7 +101,7 @@ def test_wrong_usage_is_status_2(arguments, cluster, square):
     # A file that is there, so that the usage alone is wrong.
     named = [str(square) if part == "a.npy" and arguments[0] == "run" else part
              for part in arguments]
-    cluster.fail(*named, status=2)
+    cluster.fail(*named, status=2, timeout=20)
 
 
 @pytest.mark.parametrize("arguments", [

@@ -2,7 +2,7 @@
 
 from arrows import read_arrows, room_of
 
-LINES_MAX = 400
+LINES_MAX = 500
 README_LINES = range(5, 16)
 NAMELESS = {"common", "util", "utils", "misc", "helpers", "helper", "shared"}
 

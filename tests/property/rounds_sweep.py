@@ -175,9 +175,14 @@ def check_histogram(driver, rng):
                         edges = np.histogram_bin_edges(y.astype("f8"), bins, rang).astype(x.dtype)
                     else:
                         edges = np.histogram_bin_edges(y, bins, rang)
-                    counts = np.histogram(y, bins, rang)[0] if x.dtype == "f8" or \
-                        x.dtype.kind not in "f" else None
+                    try:
+                        counts = np.histogram(y, bins, rang)[0] if x.dtype == "f8" or \
+                            x.dtype.kind not in "f" else None
+                    except IndexError:  # NumPy 1.24 loses its way among large integers
+                        counts = np.histogram(y.astype("f8"), edges)[0]
                     want = edges, counts
+                    if not np.all(edges[:-1] < edges[1:]):
+                        want = "error"  # as NumPy 2: too many bins for the range
                 except ValueError as error:
                     want = "error"
                 got = driver().run("histogram", x, order, int(rng.integers(0, 2)) * 3, p)

@@ -85,6 +85,13 @@ def quantile(array, axis, keepdims, q):
     return np.quantile(wide(array), q, axis=axis, keepdims=keepdims)
 
 
+def sum_of(line):
+    """Integers as integers; floats rounded once."""
+    if line.dtype == object:
+        return sum(line.tolist())
+    return math.fsum(line) if np.isfinite(line).all() else np.sum(line)
+
+
 def exact_sum_or_mean(name, array, axis, keepdims):
     """Rounded once; as NumPy where an infinity leaves nothing to round."""
     if array.dtype.kind == "c":
@@ -93,18 +100,20 @@ def exact_sum_or_mean(name, array, axis, keepdims):
             kept = np.where(np.isnan(array), np.nan, array)
             parts = [exact_sum_or_mean(name, part, axis, keepdims) for part in (kept.real, kept.imag)]
         return parts[0] + 1j * parts[1]
-    values = array.astype(np.float64)
-    taken = ~np.isnan(values) if name.startswith("nan") else np.ones(array.shape, bool)
-    total = np.asarray(getattr(np, "nansum" if name.startswith("nan") else "sum")(
-        values, axis=axis, keepdims=True))
+    exact_type = array.dtype.kind == "f"
+    values = array.astype(np.float64) if exact_type else array.astype(object) + 0
+    taken = ~np.isnan(array) if name.startswith("nan") and exact_type else np.ones(array.shape, bool)
+    total = np.empty(array.shape).sum(axis=axis, keepdims=True)  # for its shape
     axes = range(array.ndim) if axis is None else [
         one % array.ndim for one in ([axis] if isinstance(axis, int) else axis)]
-    moved = np.moveaxis(np.where(taken, values, 0.0), list(axes), range(-len(axes), 0))
-    lines = moved.reshape((*moved.shape[:moved.ndim - len(axes)], -1))
-    exact = np.array([math.fsum(line) if np.isfinite(line).all() else np.sum(line)
-                      for line in lines.reshape(-1, lines.shape[-1])]).reshape(total.shape)
+    moved = np.moveaxis(np.where(taken, values, 0), list(axes), range(-len(axes), 0))
+    lines = moved.reshape(total.size, array.size // max(1, total.size))
+    sums = [sum_of(line) for line in lines]
     if name.endswith("mean"):
-        exact = exact / taken.sum(axis=axis, keepdims=True)
+        counts = taken.sum(axis=axis, keepdims=True).reshape(-1)
+        sums = [float(one) / count if exact_type or not count else one / int(count)
+                for one, count in zip(sums, counts)]
+    exact = np.array(sums, np.float64).reshape(total.shape)
     return exact if keepdims else np.squeeze(exact, axis=tuple(axes))
 
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <variant>
 
+#include "absl/cleanup/cleanup.h"
 #include "hearth/base/limits.h"
 #include "hearth/transport/handover/packet.h"
 #include "worker/keeper/held_probe.h"
@@ -40,10 +41,8 @@ bool Matches(int fd, SegmentKind kind) {
                  &about) == 0 &&
            S_ISREG(about.stx_mode);
   }
-  constexpr int kImmutable = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
-  const int seals = fcntl(fd, F_GET_SEALS);
-  if (kind == SegmentKind::kOpen) return seals >= 0;
-  return seals >= 0 && (seals & kImmutable) == kImmutable;
+  if (kind == SegmentKind::kOpen) return fcntl(fd, F_GET_SEALS) >= 0;
+  return SealedForEver(fd);
 }
 
 HeldMessage ToWire(const HeldSegment& held) {
@@ -179,8 +178,8 @@ bool HandoverServer::ServeOne(Connection& connection) {
     return false;
   }
   Request request{connection, *message, descriptors};
-  offered_.clear();
   reply_failed_ = false;
+  absl::Cleanup forget_offers = [this] { offered_.clear(); };
   const Translated translated = Translate(request);
   if (const auto* event = std::get_if<BookEvent>(&translated)) {
     Tell(*event, &request);
@@ -213,9 +212,17 @@ HandoverServer::Translated HandoverServer::Translate(Request& request) {
     case HandoverVerb::kReplace:
       if (request.descriptors.size() != 1) return Reason::kUnspecified;
       if (options_.tickets_only) return Reason::kNotAllowed;
-      return DepositAsked{token, request.descriptors.front().Release(),
-                          request.message.card(), process,
-                          verb == HandoverVerb::kReplace};
+      {
+        const int fd = request.descriptors.front().Release();
+        struct stat found {};
+        fstat(fd, &found);  // a segment was checked when it came
+        return DepositAsked{token,
+                            fd,
+                            request.message.card(),
+                            process,
+                            verb == HandoverVerb::kReplace,
+                            found.st_ino};
+      }
     case HandoverVerb::kDepositTicket:
       return TranslateTicket(request);
     case HandoverVerb::kFetch:
@@ -263,14 +270,13 @@ HandoverServer::Translated HandoverServer::TranslateTicket(Request& request) {
   }
   UniqueFd& given = request.descriptors.front();
   if (kernel_counts_ && asked.card.kind != SegmentKind::kFile) {
-    UniqueFd own = ReopenMemfd(given.get());
-    if (own.valid()) {
-      given = std::move(own);
+    UniqueFd kept = KeepUncounted(given.get());
+    if (kept.valid()) {
+      given = std::move(kept);
       asked.fetchers_countable = true;
       // The depositor waits for our answer with its own descriptor open: if the
       // kernel doesn't count it now, it never will.
-      asked.depositor_countable =
-          CountOtherHolders(given.get()) == Holders::kSome;
+      asked.depositor_countable = CountHolders(given.get()) == Holders::kSome;
     }
   }
   asked.fd = given.Release();
@@ -296,8 +302,10 @@ void HandoverServer::Tell(const BookEvent& event, const Request* request) {
   telling_ = false;
 }
 
-void HandoverServer::Answered(const Request& request, Reason reason) {
+void HandoverServer::Answered(const Request& request, Reason reason,
+                              std::uint64_t bytes_max) {
   SegmentMessage head;
+  head.bytes = bytes_max;
   head.reason = static_cast<std::uint16_t>(reason);
   Reply(request, head);
 }
@@ -305,14 +313,11 @@ void HandoverServer::Answered(const Request& request, Reason reason) {
 void HandoverServer::Do(const BookAction& action, const Request* request) {
   std::visit(
       Match{
-          [&](const Answer& answer) { Answered(*request, answer.reason); },
+          [&](const Answer& answer) {
+            Answered(*request, answer.reason, answer.bytes_max);
+          },
           [&](const AnswerWithDescriptor& answer) {
-            SegmentMessage head;
-            head.set_card(answer.card);
-            const UniqueFd fresh =
-                answer.countable ? ReopenMemfd(answer.fd) : UniqueFd();
-            Reply(*request, head, answer.card.note, {},
-                  fresh.valid() ? fresh.get() : answer.fd);
+            ReplyWithDescriptor(*request, answer);
           },
           [&](const AnswerWithList& answer) {
             SegmentMessage head;
@@ -336,12 +341,38 @@ void HandoverServer::Do(const BookAction& action, const Request* request) {
             watch_.Watch(watched.process, std::move(pidfd));
           },
           [&](UnwatchProcess watched) { watch_.Unwatch(watched.process); },
-          [&](const CountHolders& count) {
-            const bool held = CountOtherHolders(count.fd) == Holders::kSome;
-            Tell(HoldersCounted{count.token, held}, nullptr);
+          [&](const AskForHolders& asked) {
+            const bool held = CountHolders(asked.fd) == Holders::kSome;
+            Tell(HoldersCounted{asked.token, held}, nullptr);
           },
       },
       action);
+}
+
+void HandoverServer::ReplyWithDescriptor(const Request& request,
+                                         const AnswerWithDescriptor& answer) {
+  SegmentCard card = answer.card;
+  UniqueFd fresh;
+  int sent = answer.fd;
+  if (answer.countable) {
+    const bool open = card.kind == SegmentKind::kOpen;
+    fresh = OpenAgain(answer.fd, open ? O_RDWR : O_RDONLY);
+    sent = fresh.get();
+  }
+  if (card.kind == SegmentKind::kOpen && SealedForEver(sent)) {
+    // Deposited open, and sealed since by somebody who held it too. Kernels
+    // before 6.7 map it only through a descriptor that can't write.
+    card.kind = SegmentKind::kSealed;
+    fresh = OpenAgain(sent, O_RDONLY);
+    sent = fresh.get();
+  }
+  if (sent < 0) {
+    Answered(request, Reason::kTooLarge);
+    return;
+  }
+  SegmentMessage head;
+  head.set_card(card);
+  Reply(request, head, card.note, {}, sent);
 }
 
 void HandoverServer::Reply(const Request& request, SegmentMessage head,

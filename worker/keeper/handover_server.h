@@ -12,8 +12,8 @@
 #include "absl/time/time.h"
 #include "hearth/base/clock.h"
 #include "hearth/base/unique_fd.h"
+#include "hearth/base/unix_socket.h"
 #include "hearth/transport/handover/segment_message.h"
-#include "hearth/transport/handover/socket.h"
 #include "worker/keeper/event_loop.h"
 #include "worker/keeper/keeper_books.h"
 #include "worker/keeper/process_watch.h"
@@ -80,7 +80,10 @@ class HandoverServer {
 
   void Tell(const BookEvent& event, const Request* request);
   void Do(const BookAction& action, const Request* request);
-  void Answered(const Request& request, Reason reason);
+  void Answered(const Request& request, Reason reason,
+                std::uint64_t bytes_max = 0);
+  void ReplyWithDescriptor(const Request& request,
+                           const AnswerWithDescriptor& answer);
   void Reply(const Request& request, SegmentMessage head,
              absl::string_view note = {}, absl::string_view entries = {},
              int descriptor = -1);

@@ -10,31 +10,42 @@
 
 namespace hearth::worker {
 
-Holders CountOtherHolders(int fd) {
-  if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0) {
-    fcntl(fd, F_SETLEASE, F_UNLCK);
+Holders CountHolders(int kept) {
+  const UniqueFd asking = OpenAgain(kept, O_RDONLY);
+  if (!asking.valid()) return Holders::kCannotTell;
+  if (fcntl(asking.get(), F_SETLEASE, F_WRLCK) == 0) {
+    fcntl(asking.get(), F_SETLEASE, F_UNLCK);
     return Holders::kNone;
   }
   return errno == EAGAIN ? Holders::kSome : Holders::kCannotTell;
 }
 
-UniqueFd ReopenMemfd(int fd) {
+UniqueFd KeepUncounted(int fd) {
   if (fcntl(fd, F_GET_SEALS) < 0) return UniqueFd();
-  const int access = fcntl(fd, F_GETFL) & O_ACCMODE;
-  const std::string path = absl::StrCat("/proc/self/fd/", fd);
-  return UniqueFd(open(path.c_str(), access | O_CLOEXEC | O_NONBLOCK));
+  return OpenAgain(fd, O_PATH);
+}
+
+UniqueFd OpenAgain(int fd, int access) {
+  return UniqueFd(
+      open(absl::StrCat("/proc/self/fd/", fd).c_str(), access | O_CLOEXEC));
+}
+
+bool SealedForEver(int fd) {
+  constexpr int kImmutable = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+  const int seals = fcntl(fd, F_GET_SEALS);
+  return seals >= 0 && (seals & kImmutable) == kImmutable;
 }
 
 bool KernelCountsHolders() {
   const UniqueFd original(
       memfd_create("hearth-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!original.valid()) return false;
-  const UniqueFd own = ReopenMemfd(original.get());
-  UniqueFd other = ReopenMemfd(original.get());
-  if (!own.valid() || !other.valid()) return false;
-  if (CountOtherHolders(own.get()) != Holders::kSome) return false;
+  const UniqueFd kept = KeepUncounted(original.get());
+  UniqueFd other = OpenAgain(original.get(), O_RDONLY);
+  if (!kept.valid() || !other.valid()) return false;
+  if (CountHolders(kept.get()) != Holders::kSome) return false;
   other.Reset();
-  return CountOtherHolders(own.get()) == Holders::kNone;
+  return CountHolders(kept.get()) == Holders::kNone;
 }
 
 }  // namespace hearth::worker

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "hearth/base/clock.h"
 #include "hearth/base/id.h"
 #include "hearth/base/status.h"
@@ -91,6 +92,7 @@ class KeeperShell {
   std::vector<SupervisorEvent> events_;  // arose while actions were carried out
   bool telling_ = false;
   std::optional<int> exit_status_;
+  std::string last_end_;  // of a child, for when all ends with it
 };
 
 absl::Status KeeperShell::Open() {
@@ -120,6 +122,7 @@ absl::Status KeeperShell::Open() {
   handover.listener = std::move(options_.listener);
   handover.peers = options_.peers;
   handover = WithinOpenFilesLimit(std::move(handover));
+  handover.bounds.segment_bytes_max = options_.segment_bytes_max;
   if (!handover.listener.valid()) return absl::OkStatus();
   handover_ = std::make_unique<HandoverServer>(std::move(handover), loop_);
   return handover_->Start();
@@ -209,14 +212,25 @@ void KeeperShell::Do(const SupervisorAction& action) {
               return;
             }
             const bool essential = report.child < options_.essentials.size();
-            Say(report.story.Sentence(essential ? CommandOf(report.child).name
-                                                : ""));
-            if (options_.verbose) return;  // its lines were echoed
-            for (const std::string& line : report.story.last_lines) {
-              Say(absl::StrCat("  ", line));
+            last_end_ = report.story.Sentence(
+                essential ? CommandOf(report.child).name : "");
+            if (options_.verbose) {  // its lines were echoed
+              Say(last_end_);
+              last_end_.clear();
+            } else if (!report.story.last_lines.empty()) {
+              absl::StrAppend(&last_end_, "; its last words: ",
+                              absl::StripPrefix(report.story.last_lines.back(),
+                                                "hearth: "));
             }
           },
-          [&](const Finish& finish) { exit_status_ = finish.exit_status; },
+          [&](const Finish& finish) {
+            exit_status_ = finish.exit_status;
+            // One line, however many children went before.
+            if (exit_status_ != 0 && exit_status_ != 130 &&
+                !last_end_.empty()) {
+              Say(last_end_);
+            }
+          },
       },
       action);
 }

@@ -10,7 +10,7 @@
 #include "absl/time/time.h"
 #include "hearth/base/address.h"
 #include "hearth/base/unique_fd.h"
-#include "hearth/transport/handover/socket.h"
+#include "hearth/base/unix_socket.h"
 
 namespace hearth::worker {
 
@@ -58,6 +58,9 @@ struct KeeperOptions {
   // Called once, when every child has said Ready(): essentials first, in order,
   // then workers by slot. Runs on the keeper's only thread: be short.
   std::function<void(const std::vector<ReadyChild>&)> on_ready = {};
+
+  // What all segments that it holds may take together; 0: what the host has.
+  std::uint64_t segment_bytes_max = 0;
 
   // Children's standard error goes to ours too, not only into the ring.
   bool verbose = false;

@@ -43,8 +43,12 @@ void KeeperBooks::On(const DepositAsked& asked, Actions& actions) {
     refused = Reason::kSegmentGone;
   } else if (!held && entries_.size() >= bounds_.held_max) {
     refused = Reason::kTooLarge;
+  } else if (!held && PassesLimit(asked)) {
+    refused = Reason::kOutOfMemory;
   }
-  actions.push_back(Answer{refused});
+  actions.push_back(Answer{refused, refused == Reason::kOutOfMemory
+                                        ? bounds_.segment_bytes_max
+                                        : 0});
   // Held already: the same deposit once more, after a broken connection.
   if (held || refused != Reason::kUnspecified) {
     actions.push_back(CloseDescriptor{asked.fd});
@@ -54,7 +58,23 @@ void KeeperBooks::On(const DepositAsked& asked, Actions& actions) {
   entry.fd = asked.fd;
   entry.card = asked.card;
   entry.depositor = asked.depositor;
+  entry.inode = asked.inode;
   entries_.emplace(asked.token, std::move(entry));
+}
+
+bool KeeperBooks::PassesLimit(const DepositAsked& asked) const {
+  if (bounds_.segment_bytes_max == 0) return false;
+  std::map<std::uint64_t, std::uint64_t> bytes_by_inode;
+  for (const auto& [token, entry] : entries_) {
+    if (!entry.is_ticket) bytes_by_inode[entry.inode] = entry.card.bytes;
+  }
+  bytes_by_inode[asked.inode] = asked.card.bytes;
+  std::uint64_t left = bounds_.segment_bytes_max;
+  for (const auto& [inode, bytes] : bytes_by_inode) {
+    if (bytes > left) return true;
+    left -= bytes;
+  }
+  return false;
 }
 
 void KeeperBooks::On(const TicketAsked& asked, Actions& actions) {
@@ -171,7 +191,7 @@ void KeeperBooks::On(const TimePassed&, Actions& actions) {
   looked_ = now_;
   for (auto& [token, entry] : entries_) {
     if (entry.look_again) {
-      actions.push_back(CountHolders{token, entry.fd});
+      actions.push_back(AskForHolders{token, entry.fd});
     }
   }
 }
@@ -183,7 +203,7 @@ void KeeperBooks::Settle(const Id& token, Entry& entry, Actions& actions) {
       !entry.fetched && !entry.withdrawn && !entry.family.empty();
   if (awaited || !entry.holders.empty()) return;
   if (entry.fetchers_countable) {
-    actions.push_back(CountHolders{token, entry.fd});
+    actions.push_back(AskForHolders{token, entry.fd});
   } else {
     Let(token, actions);
   }

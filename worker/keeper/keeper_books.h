@@ -28,6 +28,7 @@ struct DepositAsked {
   SegmentCard card;
   pid_t depositor = 0;
   bool replace = false;
+  std::uint64_t inode = 0;  // the same segment may be held under two tokens
 };
 
 // Hold this for somebody who will come with the ticket.
@@ -37,7 +38,7 @@ struct TicketAsked {
   SegmentCard card;
   pid_t depositor = 0;
   std::vector<pid_t> ancestors;
-  // Whether CountHolders sees the depositor's own hold on the segment, and
+  // Whether AskForHolders sees the depositor's own hold on the segment, and
   // those of fetchers and their forked children.
   bool depositor_countable = false;
   bool fetchers_countable = false;
@@ -71,7 +72,7 @@ struct ProcessEnded {
   pid_t process = 0;
 };
 
-// The answer to CountHolders.
+// The answer to AskForHolders.
 struct HoldersCounted {
   Id token;
   bool held = false;
@@ -87,12 +88,13 @@ using BookEvent =
 
 struct Answer {
   Reason reason = Reason::kUnspecified;  // kUnspecified: done
+  std::uint64_t bytes_max = 0;           // of kOutOfMemory: what is allowed
   friend bool operator==(const Answer&, const Answer&) = default;
 };
 struct AnswerWithDescriptor {
   Descriptor fd = -1;
   SegmentCard card;
-  bool countable = false;  // send one that CountHolders will see
+  bool countable = false;  // send one that AskForHolders will see
   friend bool operator==(const AnswerWithDescriptor&,
                          const AnswerWithDescriptor&) = default;
 };
@@ -118,15 +120,15 @@ struct UnwatchProcess {
 };
 // Does any process, or any message under way, still have this segment open or
 // mapped, other than through `fd`?
-struct CountHolders {
+struct AskForHolders {
   Id token;
   Descriptor fd = -1;
-  friend bool operator==(const CountHolders&, const CountHolders&) = default;
+  friend bool operator==(const AskForHolders&, const AskForHolders&) = default;
 };
 
 using BookAction =
     std::variant<Answer, AnswerWithDescriptor, AnswerWithList, CloseDescriptor,
-                 WatchProcess, UnwatchProcess, CountHolders>;
+                 WatchProcess, UnwatchProcess, AskForHolders>;
 
 // Decides what a keeper holds, for whom, and until when.
 //
@@ -145,6 +147,8 @@ class KeeperBooks {
   struct Bounds {
     std::size_t held_max = 0;
     std::size_t watched_max = 0;
+    // Of all segments together, tickets apart; 0: what the host allows.
+    std::uint64_t segment_bytes_max = 0;
   };
   explicit KeeperBooks(Bounds bounds) : bounds_(bounds) {}
 
@@ -161,6 +165,7 @@ class KeeperBooks {
     Descriptor fd = -1;
     SegmentCard card;
     pid_t depositor = 0;
+    std::uint64_t inode = 0;
     bool is_ticket = false;
     bool fetched = false;
     bool withdrawn = false;
@@ -174,6 +179,7 @@ class KeeperBooks {
   using Actions = std::vector<BookAction>;
 
   void On(const DepositAsked& asked, Actions& actions);
+  bool PassesLimit(const DepositAsked& asked) const;
   void On(const TicketAsked& asked, Actions& actions);
   void On(const FetchAsked& asked, Actions& actions);
   void On(const ReleaseAsked& asked, Actions& actions);

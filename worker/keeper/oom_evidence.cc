@@ -42,12 +42,13 @@ bool OomEvidence::Grew() {
 std::string OomEvidence::OwnEventsPath() {
   for (absl::string_view line :
        absl::StrSplit(Contents("/proc/self/cgroup"), '\n')) {
-    // cgroup v2's line; under v1 there is no such evidence to read.
+    // cgroup v2's line. Its root has no such file, and neither has v1.
     if (absl::ConsumePrefix(&line, "0::")) {
-      return absl::StrCat("/sys/fs/cgroup", line, "/memory.events");
+      std::string path = absl::StrCat("/sys/fs/cgroup", line, "/memory.events");
+      if (std::ifstream(path).good()) return path;
     }
   }
-  return "";
+  return "/proc/vmstat";
 }
 
 }  // namespace hearth::worker

@@ -7,12 +7,13 @@
 
 namespace hearth::worker {
 
-// How often the kernel has killed something in a cgroup for want of memory.
+// How often the kernel has killed something for want of memory: in our cgroup
+// where it counts that, else on this machine.
 //
 // Kind:    value. Reads files: for the shell.
 class OomEvidence {
  public:
-  // `events_path`: a cgroup's memory.events.
+  // `events_path`: a cgroup's memory.events, or /proc/vmstat.
   explicit OomEvidence(std::string events_path = OwnEventsPath());
 
   // Whether the count has grown since the last call (or construction).

@@ -59,7 +59,8 @@ std::string WorkerStory::Sentence(absl::string_view subject) const {
   absl::StrAppend(&text, " after ",
                   absl::FormatDuration(absl::Milliseconds(lived_ms)));
   if (out_of_memory) {
-    absl::StrAppend(&text, "; its cgroup counted an out-of-memory kill");
+    absl::StrAppend(&text,
+                    "; the kernel counted an out-of-memory kill just then");
   }
   if (given_up) {
     absl::StrAppend(&text, "; it crashed ", limits::kCrashesPerMinuteMax,

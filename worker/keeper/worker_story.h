@@ -26,13 +26,13 @@ struct WorkerStory {
   End end = End::kExited;
   std::int32_t code = 0;       // exit status, or signal number
   std::int64_t lived_ms = 0;   // from exec to end
-  bool out_of_memory = false;  // its cgroup counted an OOM kill just then
+  bool out_of_memory = false;  // the kernel counted an OOM kill just then
   bool given_up = false;       // crashed too often: no successor is started
   std::vector<std::string> last_lines;  // of its standard error, oldest first
 
-  // "worker 2 (pid 123) was killed by signal 9 (SIGKILL) after 1.5s; its cgroup
-  // counted an out-of-memory kill". Without the lines. `subject`: of a child
-  // that is no worker.
+  // "worker 2 (pid 123) was killed by signal 9 (SIGKILL) after 1.5s; the kernel
+  // counted an out-of-memory kill just then". Without the lines. `subject`: of
+  // a child that is no worker.
   std::string Sentence(absl::string_view subject = "") const;
 
   std::string Encode() const;

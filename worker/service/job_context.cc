@@ -7,12 +7,15 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
+#include "hearth/compute/empty_tasks.h"
 #include "hearth/compute/random_fill.h"
 #include "hearth/compute/registry.h"
 #include "worker/service/wire.h"
 
 namespace hearth::worker {
 namespace {
+
+constexpr absl::string_view kEmptyTasks = "empty-tasks";
 
 absl::StatusOr<std::uint64_t> SeedOf(const proto::Brief& brief) {
   const auto text = brief.arguments().text().find("seed");
@@ -31,7 +34,10 @@ absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
   auto context = std::make_shared<JobContext>();
   HEARTH_ASSIGN_OR_RETURN(context->source_,
                           MatrixSource::Open(brief.matrix(), keeper));
-  if (brief.matrix().has_unmade()) {
+  if (brief.matrix().has_unmade() && brief.operation() == kEmptyTasks) {
+    context->plan_ = PlanEmptyTasks(context->source_->layout());
+    context->max_run_leaves_ = 1;
+  } else if (brief.matrix().has_unmade()) {
     HEARTH_ASSIGN_OR_RETURN(const std::uint64_t seed, SeedOf(brief));
     context->plan_ = PlanRandomFill(context->source_->layout(), seed);
   } else {

@@ -34,6 +34,8 @@ class JobContext {
 
   // The whole matrix, for a plan that needs it; else empty.
   std::span<const std::byte> whole() const { return whole_; }
+  // Of one task; 0: no limit.
+  std::int64_t max_run_leaves() const { return max_run_leaves_; }
   const Id& result_token() const { return result_token_; }
 
   std::int64_t leaf_count() const;
@@ -53,6 +55,7 @@ class JobContext {
   std::span<const std::byte> whole_;
   std::optional<OpenSegment> result_;
   Id result_token_;
+  std::int64_t max_run_leaves_ = 0;
 };
 
 // The jobs that this worker was briefed on, opened when first needed.

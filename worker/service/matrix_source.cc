@@ -28,11 +28,10 @@ absl::StatusOr<std::shared_ptr<const MatrixSource>> MatrixSource::Open(
   std::shared_ptr<MatrixSource> source(new MatrixSource(std::move(layout)));
 
   if (record.has_segment()) {
-    HEARTH_ASSIGN_OR_RETURN(
-        FetchedSegment fetched,
-        keeper.Fetch(FromProto(record.segment().token())));
-    HEARTH_ASSIGN_OR_RETURN(
-        source->segment_, SealedSegment::Adopt(std::move(fetched.fd), bytes));
+    HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched,
+                            keeper.Fetch(FromProto(record.segment().token())));
+    HEARTH_ASSIGN_OR_RETURN(source->segment_,
+                            SealedSegment::Adopt(std::move(fetched.fd), bytes));
     return source;
   }
   if (record.has_unmade()) {
@@ -77,8 +76,7 @@ BlockReader::BlockReader(const MatrixSource& source, std::int64_t begin,
   const std::int64_t element_bytes = BytesOf(source.layout_.type);
   const std::int64_t from = source.partition_.Block(begin).element_begin;
   const std::int64_t to = source.partition_.Block(end - 1).element_end();
-  windows_.emplace(*source.file_,
-                   source.payload_offset_ + from * element_bytes,
+  windows_.emplace(*source.file_, source.payload_offset_ + from * element_bytes,
                    (to - from) * element_bytes);
 }
 

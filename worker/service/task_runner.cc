@@ -1,5 +1,6 @@
 #include "worker/service/task_runner.h"
 
+#include <algorithm>
 #include <new>
 #include <string>
 #include <utility>
@@ -100,8 +101,7 @@ absl::Status TaskRunner::AccumulateLeaf(const ComputeLeaf& step,
     if (interrupted_) return Interrupted();
     CrashPoint("worker.compute");
     HEARTH_RETURN_IF_ERROR(reader_->Visit(
-        job.context->source().partition().Block(i),
-        [&](BlockView view) {
+        job.context->source().partition().Block(i), [&](BlockView view) {
           view.matrix = job.context->whole();
           return plan.Accumulate(view, *job.state, scratch_, partial);
         }));
@@ -120,11 +120,10 @@ absl::Status TaskRunner::WriteSlices(const JobCache::Opened& job,
     const RowBlock block = job.context->source().partition().Block(i);
     const Plan::ResultSlice slice = plan.SliceOf(block);
     std::byte* out = slice_.Get(slice.bytes);
-    HEARTH_RETURN_IF_ERROR(
-        reader_->Visit(block, [&](BlockView view) {
-          view.matrix = job.context->whole();
-          return plan.MapBlock(view, scratch_, out);
-        }));
+    HEARTH_RETURN_IF_ERROR(reader_->Visit(block, [&](BlockView view) {
+      view.matrix = job.context->whole();
+      return plan.MapBlock(view, scratch_, out);
+    }));
     // Written, not mapped: a late writer can't stand in the way of the seal.
     HEARTH_RETURN_IF_ERROR(result->WriteAt(
         slice.offset, {out, static_cast<std::size_t>(slice.bytes)}));
@@ -191,13 +190,19 @@ absl::StatusOr<Report> TaskRunner::PlanJob(const Task& task) {
   PlanReady ready;
   ready.plan.leaf_count = job.context->leaf_count();
   ready.plan.concatenates = plan.concatenates();
+  ready.plan.max_run_leaves = job.context->max_run_leaves();
+  if (ready.plan.max_run_leaves == 0) {
+    // A shard at most, so that progress shows however large the matrix is.
+    ready.plan.max_run_leaves = std::max<std::int64_t>(
+        1, job.context->source().partition().blocks_per_shard() >>
+               plan.leaf_blocks_log2());
+  }
   ready.plan.partial_bytes_max = plan.partial_bytes_max();
   ready.plan.description = DescribePlan(*job.context, results);
   for (const ResultArray& result : results) {
-    HEARTH_ASSIGN_OR_RETURN(
-        const MatrixLayout layout,
-        MatrixLayout::Make(result.type, ByteOrder::kNative, result.order,
-                           result.shape));
+    HEARTH_ASSIGN_OR_RETURN(const MatrixLayout layout,
+                            MatrixLayout::Make(result.type, ByteOrder::kNative,
+                                               result.order, result.shape));
     ready.plan.result_bytes += layout.bytes();
   }
   if (plan.concatenates()) {
@@ -255,8 +260,8 @@ absl::StatusOr<Report> TaskRunner::FinishJob(const Task& task,
   FinishDone done;
   CrashPoint("worker.result");
   if (job.context->plan().concatenates()) {
-    HEARTH_ASSIGN_OR_RETURN(
-        BytesRef result, store_.SealResult(job.context->result_token()));
+    HEARTH_ASSIGN_OR_RETURN(BytesRef result,
+                            store_.SealResult(job.context->result_token()));
     done.results.push_back(std::move(result));
     return Report(std::move(done));
   }

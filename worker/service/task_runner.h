@@ -20,7 +20,8 @@ namespace hearth::worker {
 // Kind:    resource. Threads: one; `interrupted` is set by others.
 class TaskRunner {
  public:
-  TaskRunner(JobCache& jobs, SegmentStore& store) : jobs_(jobs), store_(store) {}
+  TaskRunner(JobCache& jobs, SegmentStore& store)
+      : jobs_(jobs), store_(store) {}
 
   // Requires a step that is not Idle.
   Outcome Run(const Step& step);

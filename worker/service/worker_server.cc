@@ -164,9 +164,8 @@ class WorkerServer::Impl {
       std::scoped_lock lock(mutex_);
       const absl::Time now = clock_.Now();
       if (message.has_welcome()) {
-        heartbeat_ = absl::Milliseconds(
-            std::clamp<std::int64_t>(message.welcome().heartbeat_ms(), 10,
-                                     60'000));
+        heartbeat_ = absl::Milliseconds(std::clamp<std::int64_t>(
+            message.welcome().heartbeat_ms(), 10, 60'000));
         welcome_ = true;
         first_welcome = !std::exchange(ever_welcome_, true);
         if (link_ != nullptr) Apply(queue_.Handle(Joined{}, now));
@@ -183,12 +182,11 @@ class WorkerServer::Impl {
   static std::optional<QueueEvent> EventOf(const proto::ToWorker& message) {
     switch (message.message_case()) {
       case proto::ToWorker::kBrief:
-        return Briefed{
-            .job = message.brief().job(),
-            .round = message.brief().round(),
-            .leaf_count =
-                std::max<std::int64_t>(1, message.brief().leaf_count()),
-            .concatenates = message.brief().concatenates()};
+        return Briefed{.job = message.brief().job(),
+                       .round = message.brief().round(),
+                       .leaf_count = std::max<std::int64_t>(
+                           1, message.brief().leaf_count()),
+                       .concatenates = message.brief().concatenates()};
       case proto::ToWorker::kAssign: {
         Assigned assigned;
         for (const auto& task : message.assign().tasks()) {
@@ -197,8 +195,8 @@ class WorkerServer::Impl {
         return assigned;
       }
       case proto::ToWorker::kRevoke:
-        return Revoked{{message.revoke().tasks().begin(),
-                        message.revoke().tasks().end()}};
+        return Revoked{
+            {message.revoke().tasks().begin(), message.revoke().tasks().end()}};
       case proto::ToWorker::kShrink:
         return Shrunk{message.shrink().task(), message.shrink().new_end()};
       case proto::ToWorker::kReleaseJob:
@@ -245,8 +243,7 @@ class WorkerServer::Impl {
       } else if (const auto* send = std::get_if<Send>(&action)) {
         if (link_ == nullptr) continue;
         proto::FromWorker message;
-        *message.mutable_reports() =
-            ToWire(*send, options_.keeper.ToString());
+        *message.mutable_reports() = ToWire(*send, options_.keeper.ToString());
         link_->Send(std::move(message));
       } else if (const auto* forget = std::get_if<Forget>(&action)) {
         jobs_.Forget(forget->job);

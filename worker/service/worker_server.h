@@ -14,8 +14,8 @@ namespace hearth::worker {
 struct WorkerServerOptions {
   std::string coordinator;  // its address
   bool insecure = false;
-  Address keeper;           // where segments are deposited and fetched
-  std::string slot;         // this seat's name at its keeper
+  Address keeper;    // where segments are deposited and fetched
+  std::string slot;  // this seat's name at its keeper
   int threads = 1;
   // The coordinator has welcomed this worker, for the first time.
   std::function<void()> on_ready = [] {};

@@ -40,6 +40,40 @@ std::uint64_t Width(std::int64_t lo, std::int64_t hi) {
   return static_cast<std::uint64_t>(hi) - static_cast<std::uint64_t>(lo);
 }
 
+struct KeyRange {
+  std::int64_t lo;
+  std::int64_t hi;
+};
+
+// The keys of bin `bin` of an interval. Requires that it has one.
+KeyRange BinRange(std::int64_t lo, std::uint64_t width, std::uint8_t shift,
+                  std::int32_t bins_log2, std::int64_t bin) {
+  const auto key = [lo](std::uint64_t offset) {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(lo) + offset);
+  };
+  if (shift != SelectionState::kLinear) {
+    const std::uint64_t from = static_cast<std::uint64_t>(bin) << shift;
+    return {key(from),
+            key(std::min(from + ((std::uint64_t{1} << shift) - 1), width))};
+  }
+  // Bins ascend with keys: the first key beyond those of lesser bins.
+  const LinearBins bins(lo, width, bins_log2);
+  const auto first_of = [&](std::int64_t wanted) {
+    std::uint64_t from = 0;
+    std::uint64_t to = width + 1;
+    while (from < to) {
+      const std::uint64_t middle = from + (to - from) / 2;
+      if (bins.BinOf(key(middle)) < wanted) {
+        from = middle + 1;
+      } else {
+        to = middle;
+      }
+    }
+    return from;
+  };
+  return {key(first_of(bin)), key(first_of(bin + 1) - 1)};
+}
+
 }  // namespace
 
 LaneSelection::LaneSelection(const MatrixLayout& layout,
@@ -263,7 +297,11 @@ LaneSelection::Outcome LaneSelection::NextPass(
       state.width[at] = own[s].width;
       state.base[at] = own[s].base;
       state.inside[at] = own[s].inside;
-      state.shift[at] = ShiftFor(own[s].width, state.bins_log2);
+      // Only once: halving values converges slowly where they are spread wide.
+      state.shift[at] = state.first && IsFloat(type_.type) &&
+                                LinearBins::CanDivide(own[s].lo, own[s].width)
+                            ? SelectionState::kLinear
+                            : ShiftFor(own[s].width, state.bins_log2);
     }
   }
   outcome.next_state = state.Serialize();
@@ -343,12 +381,10 @@ absl::StatusOr<LaneSelection::Outcome> LaneSelection::FinishHistogram(
               bins_at +
               (lane * state.slots + static_cast<std::int64_t>(s)) * bins + b);
           if (rank < place.base + place.inside) {
-            const std::uint64_t from = static_cast<std::uint64_t>(b) << shift;
-            const std::uint64_t to = std::min(
-                from + ((std::uint64_t{1} << shift) - 1), known[s].width);
-            place.lo = static_cast<std::int64_t>(
-                static_cast<std::uint64_t>(known[s].lo) + from);
-            place.width = to - from;
+            const KeyRange range = BinRange(known[s].lo, known[s].width, shift,
+                                            state.bins_log2, b);
+            place.lo = range.lo;
+            place.width = Width(range.lo, range.hi);
             break;
           }
           place.base += place.inside;

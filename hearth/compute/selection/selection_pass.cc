@@ -105,7 +105,13 @@ class LaneSelection::Pass {
           }
         });
     if (!state_.first) return;
-    for (std::int64_t i = 0; i < lanes_ * slots_; ++i) Count(i, below_[i]);
+    for (std::int64_t i = 0; i < lanes_ * slots_; ++i) {
+      if (selection_.wide()) {
+        reinterpret_cast<std::uint64_t*>(counters_)[i] += below_[i];
+      } else {
+        reinterpret_cast<std::uint32_t*>(counters_)[i] += below_[i];
+      }
+    }
   }
 
  private:
@@ -121,38 +127,60 @@ class LaneSelection::Pass {
     }
   }
 
-  void Count(std::int64_t counter, std::uint64_t more) {
-    if (selection_.wide()) {
-      reinterpret_cast<std::uint64_t*>(counters_)[counter] += more;
-    } else {
-      reinterpret_cast<std::uint32_t*>(counters_)[counter] +=
-          static_cast<std::uint32_t>(more);
-    }
-  }
-
   // What the intervals of slot `slot` have of the keys: `lane_of` says whose
   // each is; all are `lane`'s if it is null.
   void TakeHits(std::int32_t slot, std::int64_t found,
                 const std::uint32_t* lane_of, std::int64_t lane) {
-    const std::int64_t bins = std::int64_t{1} << state_.bins_log2;
-    const std::int64_t base = state_.first ? lanes_ * slots_ : 0;
+    if (entries_ != nullptr) {
+      Collect(slot, found, lane_of, lane);
+    } else if (selection_.wide()) {
+      CountHits<std::uint64_t>(slot, found, lane_of, lane);
+    } else {
+      CountHits<std::uint32_t>(slot, found, lane_of, lane);
+    }
+  }
+
+  void Collect(std::int32_t slot, std::int64_t found,
+               const std::uint32_t* lane_of, std::int64_t lane) {
+    for (std::int64_t h = 0; h < found; ++h) {
+      if (lane_of != nullptr) lane = lane_of[hits_[h]];
+      // An unused interval has the greatest key there is, which exists.
+      if (state_.shift[state_.SlotIndex(slot, lane)] ==
+          SelectionState::kUnused) {
+        continue;
+      }
+      entries_->push_back({keys_[hits_[h]], static_cast<std::uint32_t>(lane),
+                           static_cast<std::uint32_t>(slot)});
+    }
+  }
+
+  template <class Counter>
+  void CountHits(std::int32_t slot, std::int64_t found,
+                 const std::uint32_t* lane_of, std::int64_t lane) {
+    auto* counters = reinterpret_cast<Counter*>(counters_) +
+                     (state_.first ? lanes_ * slots_ : 0) +
+                     (std::int64_t{slot} << state_.bins_log2);
+    const std::int64_t* lo = state_.lo.data() + slot * lanes_;
+    const std::uint8_t* shifts = state_.shift.data() + slot * lanes_;
+    const std::int64_t step = std::int64_t{slots_} << state_.bins_log2;
     for (std::int64_t h = 0; h < found; ++h) {
       const std::int64_t key = keys_[hits_[h]];
       if (lane_of != nullptr) lane = lane_of[hits_[h]];
-      const std::size_t at = state_.SlotIndex(slot, lane);
-      const std::uint8_t shift = state_.shift[at];
-      // An unused interval has the greatest key there is, which exists.
-      if (shift == SelectionState::kUnused) continue;
-      if (entries_ != nullptr) {
-        entries_->push_back({key, static_cast<std::uint32_t>(lane),
-                             static_cast<std::uint32_t>(slot)});
-        continue;
+      const std::uint8_t shift = shifts[lane];
+      std::int64_t bin = 0;
+      if (shift < SelectionState::kLinear) {
+        bin =
+            static_cast<std::int64_t>((static_cast<std::uint64_t>(key) -
+                                       static_cast<std::uint64_t>(lo[lane])) >>
+                                      shift);
+      } else if (shift == SelectionState::kLinear) {
+        bin = LinearBins(lo[lane], state_.width[state_.SlotIndex(slot, lane)],
+                         state_.bins_log2)
+                  .BinOf(key);
+      } else {
+        continue;  // unused; see Collect
       }
-      const auto bin = static_cast<std::int64_t>(
-          (static_cast<std::uint64_t>(key) -
-           static_cast<std::uint64_t>(state_.lo[at])) >>
-          shift);
-      Count(base + (lane * slots_ + slot) * bins + bin, 1);
+      ++counters[lane * step + bin];
     }
   }
 

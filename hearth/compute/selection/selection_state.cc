@@ -117,6 +117,10 @@ absl::StatusOr<SelectionState> SelectionState::Parse(
   for (std::size_t i = 0; i < state.shift.size(); ++i) {
     const std::uint8_t shift = state.shift[i];
     if (shift == kUnused) continue;
+    if (shift == kLinear && state.first && !state.collect &&
+        LinearBins::CanDivide(state.lo[i], state.width[i])) {
+      continue;
+    }
     if (shift > 63 ||
         (!state.collect && state.width[i] >> shift >> state.bins_log2 != 0)) {
       return Bad("an interval has more than its bins");

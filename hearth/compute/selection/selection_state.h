@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -10,6 +11,44 @@
 
 namespace hearth {
 
+// The bins of an interval of float keys on both sides of zero: of the same
+// width in values, not in keys. (Most keys there belong to values so near to
+// zero that hardly an element has one.)
+class LinearBins {
+ public:
+  // Requires that CanDivide().
+  LinearBins(std::int64_t lo, std::uint64_t width, std::int32_t bins_log2)
+      : lo_(ValueOf(lo)),
+        last_((std::int64_t{1} << bins_log2) - 1),
+        per_unit_(static_cast<double>(last_ + 1) /
+                  (ValueOf(HighOf(lo, width)) - lo_)) {}
+
+  static bool CanDivide(std::int64_t lo, std::uint64_t width) {
+    const std::int64_t hi = HighOf(lo, width);
+    const double difference = ValueOf(hi) - ValueOf(lo);
+    return lo < 0 && hi > 0 && difference > 0 && difference <= 1e300;
+  }
+
+  // Ascending with the key. Requires a key of the interval.
+  std::int64_t BinOf(std::int64_t key) const {
+    const auto bin =
+        static_cast<std::int64_t>((ValueOf(key) - lo_) * per_unit_);
+    return bin < last_ ? bin : last_;
+  }
+
+ private:
+  static std::int64_t HighOf(std::int64_t lo, std::uint64_t width) {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(lo) + width);
+  }
+  static double ValueOf(std::int64_t key) {
+    return std::bit_cast<double>(key ^ ((key >> 63) & INT64_MAX));
+  }
+
+  double lo_;
+  std::int64_t last_;
+  double per_unit_;
+};
+
 // What a selection's next pass looks for, in every lane: elements in up to
 // `slots` disjoint intervals of keys, [lo, lo + width].
 //
@@ -18,7 +57,9 @@ namespace hearth {
 //
 // Kind: value. Broadcast to other processes: Parse() believes nothing.
 struct SelectionState {
-  static constexpr std::uint8_t kUnused = 255;  // as a shift: no interval
+  // As shifts: no interval; bins that are LinearBins.
+  static constexpr std::uint8_t kUnused = 255;
+  static constexpr std::uint8_t kLinear = 64;
 
   std::int64_t lanes = 0;
   std::int32_t slots = 0;

@@ -1,6 +1,5 @@
 #include "hearth/transport/control/channel.h"
 
-#include <fcntl.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/create_channel_posix.h>
 
@@ -19,10 +18,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(
     absl::string_view address, const ChannelOptions& options) {
   HEARTH_ASSIGN_OR_RETURN(const Address parsed, Address::Parse(address));
   if (parsed.local()) {
-    HEARTH_ASSIGN_OR_RETURN(UniqueFd fd, ConnectUnix(parsed));
-    if (fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) {
-      return ErrnoStatus("make a socket non-blocking");
-    }
+    HEARTH_ASSIGN_OR_RETURN(
+        UniqueFd fd,
+        ConnectUnix(parsed, SocketType::kStream, options.deadline));
     return grpc::CreateInsecureChannelFromFd("hearth", fd.Release());
   }
   if (!options.insecure) {
@@ -31,8 +29,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(
                               " over TCP: this end has no credentials; say "
                               "--insecure at both ends to go without"));
   }
-  auto channel =
-      grpc::CreateChannel(std::string(address), grpc::InsecureChannelCredentials());
+  auto channel = grpc::CreateChannel(std::string(address),
+                                     grpc::InsecureChannelCredentials());
   const auto deadline = std::chrono::system_clock::now() +
                         absl::ToChronoMilliseconds(options.deadline);
   if (!channel->WaitForConnected(deadline)) {

@@ -16,6 +16,11 @@
 #include "hearth/base/unix_socket.h"
 
 namespace hearth {
+namespace {
+
+constexpr int kPauseMs = 10;
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(
     UniqueFd socket, grpc::Service& service) {
@@ -63,8 +68,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::StartTcp(
 Listener::~Listener() {
   if (thread_.joinable()) {
     const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written =
-        write(wake_.get(), &one, sizeof(one));
+    [[maybe_unused]] const auto written = write(wake_.get(), &one, sizeof(one));
     thread_.join();
   }
   if (server_ != nullptr) {
@@ -74,17 +78,20 @@ Listener::~Listener() {
 
 void Listener::Accept() {
   while (true) {
-    std::array<pollfd, 2> waits = {{{socket_.get(), POLLIN, 0},
-                                    {wake_.get(), POLLIN, 0}}};
+    std::array<pollfd, 2> waits = {
+        {{socket_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
     if (poll(waits.data(), waits.size(), -1) < 0) continue;
     if (waits[1].revents != 0) return;
-    UniqueFd connection(
-        accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!connection.valid()) continue;
-    if (!CheckPeer(connection.get()).ok()) continue;  // closed, unanswered
+    auto connection = AcceptUnix(socket_.get());
+    if (!connection.ok()) {
+      // Another user's, unanswered; or out of descriptors: not again at once.
+      poll(&waits[1], 1, kPauseMs);
+      continue;
+    }
+    if (!connection->valid()) continue;
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
         parameters;
-    parameters.fd = connection.Release();
+    parameters.fd = connection->Release();
     acceptor_->HandleNewConnection(&parameters);
   }
 }

@@ -22,8 +22,8 @@ namespace hearth {
 class Listener {
  public:
   // `socket` listens already. `service` outlives this.
-  static absl::StatusOr<std::unique_ptr<Listener>> Start(UniqueFd socket,
-                                                         grpc::Service& service);
+  static absl::StatusOr<std::unique_ptr<Listener>> Start(
+      UniqueFd socket, grpc::Service& service);
   // host:port, without credentials; port 0 takes a free one, see address().
   static absl::StatusOr<std::unique_ptr<Listener>> StartTcp(
       const std::string& address, grpc::Service& service);

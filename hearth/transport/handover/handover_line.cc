@@ -10,8 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
+#include "hearth/base/units.h"
+#include "hearth/base/unix_socket.h"
 #include "hearth/transport/handover/packet.h"
-#include "hearth/transport/handover/socket.h"
 
 namespace hearth {
 namespace {
@@ -27,8 +28,9 @@ absl::Status Broken(absl::string_view attempt) {
                absl::StrCat(attempt, ": the keeper closed the connection"));
 }
 
-absl::Status KeepersOwn(absl::string_view attempt, std::uint16_t number) {
-  const Reason reason = ReasonFromNumber(number).value_or(Reason::kUnspecified);
+absl::Status KeepersOwn(absl::string_view attempt, const SegmentMessage& head) {
+  const Reason reason =
+      ReasonFromNumber(head.reason).value_or(Reason::kUnspecified);
   switch (reason) {
     case Reason::kSegmentGone:
       return Error(reason, absl::StrCat(attempt,
@@ -40,6 +42,13 @@ absl::Status KeepersOwn(absl::string_view attempt, std::uint16_t number) {
                                 ": the keeper holds as many descriptors as it "
                                 "may; drop some, or raise the hard limit of "
                                 "open files (ulimit -Hn)"));
+    case Reason::kOutOfMemory:
+      return Error(
+          reason,
+          absl::StrCat(attempt, ": all segments together would pass ",
+                       FormatBytes(static_cast<std::int64_t>(head.bytes)),
+                       ", which --memory allows here; remove a "
+                       "matrix, or allow more"));
     case Reason::kBadUsage:
       return Error(reason,
                    absl::StrCat(attempt,
@@ -76,7 +85,7 @@ absl::StatusOr<HandoverAnswer> HandoverLine::Ask(
     return answer;
   }
   if (answer->head.reason != 0) {
-    return KeepersOwn(question.Attempt(), answer->head.reason);
+    return KeepersOwn(question.Attempt(), answer->head);
   }
   return answer;
 }

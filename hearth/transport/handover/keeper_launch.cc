@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
-#include "hearth/transport/handover/socket.h"
+#include "hearth/base/unix_socket.h"
 
 namespace hearth {
 

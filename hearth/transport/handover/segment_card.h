@@ -11,7 +11,8 @@ namespace hearth {
 // What a descriptor gives access to. The numbers travel on the wire.
 enum class SegmentKind : std::uint16_t {
   kSealed = 1,  // a sealed memfd, opened read-only: immutable for ever
-  kOpen = 2,    // a memfd, opened read-write: still being filled
+  kOpen = 2,    // a memfd, opened read-write: still being filled. Whoever
+                // fetches it after somebody sealed it gets a kSealed
   kFile = 3,    // a file mapped in place, opened read-only
 };
 

@@ -17,6 +17,9 @@ constexpr ProcessorFeatures kAvx2{.avx2 = true, .fma = true};
 constexpr ProcessorFeatures kAvx512{
     .avx2 = true, .fma = true, .avx512_fdq_bwvlcd = true};
 
+// Before any test of this program loads it.
+const bool kPrepared = (PrepareBlasEnvironment(), true);
+
 TEST(ChooseCoreType, TellsTheBestKernelsThatTheProcessorCanRun) {
   EXPECT_EQ(ChooseCoreType(kAvx512, std::nullopt), "SkylakeX");
   EXPECT_EQ(ChooseCoreType(kAvx2, std::nullopt), "Haswell");
@@ -30,7 +33,7 @@ TEST(ChooseCoreType, LeavesTheChoiceToTheUserWhoMadeOneAndToOldProcessors) {
 }
 
 TEST(LoadBlas, HasTheCoreTypeThatItWasToldAndKeepsIt) {
-  PrepareBlasEnvironment();
+  ASSERT_TRUE(kPrepared);
   const auto blas = LoadBlas();
   ASSERT_THAT(blas, IsOk());
   const char* told = std::getenv("OPENBLAS_CORETYPE");

@@ -30,7 +30,8 @@ MadeArray Uniform(ElementType type, Order order, Shape shape,
         const double re = uniform(random), im = uniform(random);
         const std::complex<double> value(scale * re, scale * im);
         return scale == 1 ? value
-                          : std::complex<double>(std::fabs(std::floor(value.real())), 0);
+                          : std::complex<double>(
+                                std::fabs(std::floor(value.real())), 0);
       },
       misaligned);
 }

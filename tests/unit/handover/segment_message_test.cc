@@ -44,7 +44,8 @@ TEST(SegmentMessage, HasTheBytesThatFormatsSays) {
 }
 
 TEST(SegmentMessage, ComesBackAsItWasSent) {
-  const auto parsed = ParseMessage(BytesOf(Deposit()) + "f8");
+  const std::string packet = BytesOf(Deposit()) + "f8";
+  const auto parsed = ParseMessage(packet);
   ASSERT_TRUE(parsed.has_value());
   EXPECT_EQ(parsed->head.token(), Deposit().token());
   EXPECT_EQ(parsed->card(),

@@ -1,4 +1,4 @@
-#include "hearth/transport/handover/socket.h"
+#include "hearth/base/unix_socket.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -1,5 +1,6 @@
 // Deposits and fetches through a real keeper process.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -17,7 +18,7 @@
 #include "hearth/transport/handover/handover_client.h"
 #include "hearth/transport/handover/packet.h"
 #include "hearth/transport/handover/segment_message.h"
-#include "hearth/transport/handover/socket.h"
+#include "hearth/base/unix_socket.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/worker_keeper/test_processes.h"
 
@@ -77,6 +78,22 @@ TEST_F(Handover, ReplacesAnOpenSegmentByASealedOne) {
   ASSERT_THAT(fetched, IsOk());
   EXPECT_EQ(fetched->card.kind, SegmentKind::kSealed);
   EXPECT_EQ(BytesBehind(fetched->fd.get()), "full");
+}
+
+TEST_F(Handover, KnowsWhenAnOpenSegmentWasSealed) {
+  const UniqueFd memory = OpenMemory("rows");
+  const Id token = Id::Random();
+  ASSERT_THAT(
+      client_.Deposit(token, memory.get(), CardOf("rows", SegmentKind::kOpen)),
+      IsOk());
+  EXPECT_EQ(client_.Fetch(token)->card.kind, SegmentKind::kOpen);
+  ASSERT_EQ(fcntl(memory.get(), F_ADD_SEALS,
+                  F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW),
+            0);
+  const auto fetched = client_.Fetch(token);
+  ASSERT_THAT(fetched, IsOk());
+  EXPECT_EQ(fetched->card.kind, SegmentKind::kSealed);
+  EXPECT_EQ(fcntl(fetched->fd.get(), F_GETFL) & O_ACCMODE, O_RDONLY);
 }
 
 TEST_F(Handover, RefusesASealedSegmentThatIsNot) {

@@ -24,7 +24,9 @@ constexpr pid_t kMaster = 90;
 constexpr pid_t kReader = 200;
 
 auto Done() { return VariantWith<Answer>(Answer{}); }
-auto Refused(Reason reason) { return VariantWith<Answer>(Answer{reason}); }
+auto Refused(Reason reason) {
+  return VariantWith<Answer>(::testing::Field(&Answer::reason, reason));
+}
 auto Closes(Descriptor fd) {
   return VariantWith<CloseDescriptor>(CloseDescriptor{fd});
 }
@@ -35,7 +37,7 @@ auto Unwatches(pid_t process) {
   return VariantWith<UnwatchProcess>(UnwatchProcess{process});
 }
 auto Counts(Descriptor fd) {
-  return VariantWith<CountHolders>(CountHolders{kToken, fd});
+  return VariantWith<AskForHolders>(AskForHolders{kToken, fd});
 }
 
 SegmentCard Card(std::uint64_t bytes = 8) {
@@ -62,6 +64,22 @@ class KeeperBooksTest : public ::testing::Test {
 };
 
 using Segments = KeeperBooksTest;
+
+TEST(SegmentLimit, CountsASegmentOnceHoweverManyTokensItHas) {
+  KeeperBooks books(
+      {.held_max = 9, .watched_max = 9, .segment_bytes_max = 100});
+  const auto deposit = [&](std::uint64_t number, std::uint64_t bytes,
+                           std::uint64_t inode) {
+    return books.Handle(DepositAsked{Id{number, 0}, kFd, Card(bytes), kCreator,
+                                     false, inode},
+                        absl::UnixEpoch());
+  };
+  EXPECT_THAT(deposit(1, 60, 7), ElementsAre(Done()));
+  EXPECT_THAT(deposit(2, 60, 7), ElementsAre(Done()));
+  EXPECT_THAT(deposit(3, 41, 8),
+              ElementsAre(Refused(Reason::kOutOfMemory), Closes(kFd)));
+  EXPECT_THAT(deposit(4, 40, 8), ElementsAre(Done()));
+}
 
 TEST_F(Segments, AreHeldUntilTheyAreDropped) {
   EXPECT_THAT(Handle(DepositAsked{kToken, kFd, Card(), kCreator}),

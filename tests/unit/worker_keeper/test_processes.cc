@@ -21,7 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "hearth/base/pidfd.h"
-#include "hearth/transport/handover/socket.h"
+#include "hearth/base/unix_socket.h"
 
 namespace hearth::worker::testing {
 namespace {

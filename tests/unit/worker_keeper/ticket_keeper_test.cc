@@ -14,7 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/transport/handover/handover_client.h"
-#include "hearth/transport/handover/socket.h"
+#include "hearth/base/unix_socket.h"
 #include "hearth/transport/handover/ticket.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/worker_keeper/test_processes.h"
@@ -184,6 +184,39 @@ TEST(SharedTickets, StartOneKeeperForMany) {
   ASSERT_THAT(second, IsOk());
   EXPECT_EQ(TicketText::Parse(*first)->keeper,
             TicketText::Parse(*second)->keeper);
+}
+
+// Two tickets for one segment once held each other: each keeper's own
+// descriptor looked like a process that still had it.
+TEST(SharedTickets, DoNotHoldOneAnother) {
+  TicketOffice here(Office());
+  TicketOffice there(Office());  // another keeper
+  UniqueFd memory = SealedMemory("rows");
+  const auto first = here.HandOut(memory.get(), CardOf("rows"));
+  const auto second = here.HandOut(memory.get(), CardOf("rows"));
+  const auto third = there.HandOut(memory.get(), CardOf("rows"));
+  ASSERT_THAT(first, IsOk());
+  ASSERT_THAT(second, IsOk());
+  ASSERT_THAT(third, IsOk());
+  ASSERT_NE(TicketText::Parse(*first)->keeper,
+            TicketText::Parse(*third)->keeper);
+  for (const auto& text : {*first, *second, *third}) {
+    EXPECT_THAT(here.Open(text), IsOk());
+  }
+  memory.Reset();
+  EXPECT_TRUE(KeeperEnds(*first));
+  EXPECT_TRUE(KeeperEnds(*third));
+}
+
+TEST(SharedTickets, LeaveNoKeeperWhenTheirProcessEnds) {
+  const std::string text = InChild([] {
+    setsid();
+    TicketOffice office(Office());
+    const UniqueFd memory = SealedMemory("rows");
+    office.HandOut(memory.get(), CardOf("rows")).status().IgnoreError();
+    return *office.HandOut(memory.get(), CardOf("rows"));
+  });
+  EXPECT_TRUE(KeeperEnds(text));
 }
 
 TEST(SharedTickets, AreNoPlaceForSegmentsWithoutAnEnd) {

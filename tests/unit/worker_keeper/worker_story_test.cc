@@ -35,7 +35,7 @@ WorkerStory Killed() {
 TEST(WorkerStory, ReadsAsASentence) {
   EXPECT_EQ(Killed().Sentence(),
             "worker 2 (pid 123) was killed by signal 9 (SIGKILL) after 1.5s; "
-            "its cgroup counted an out-of-memory kill");
+            "the kernel counted an out-of-memory kill just then");
   WorkerStory exited;
   exited.code = 7;
   exited.given_up = true;
