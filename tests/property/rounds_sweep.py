@@ -212,7 +212,11 @@ def check_describe(driver, rng):
             if x.ndim > 2:
                 yield isinstance(got, str), ("describe", dtype, shape), got, "error"
                 continue
-            columns = x.reshape(x.shape[0], -1) if x.ndim == 2 else x.reshape(-1, 1)
+            if x.ndim == 2 and x.shape[1] > 100 and not isinstance(got, str):
+                some = np.sort(rng.choice(x.shape[1], 100, replace=False))
+                got = {name: field[some] for name, field in got.items()}
+                x = x[:, some]
+            columns = x if x.ndim == 2 else x.reshape(-1, 1)
             v = columns.astype("f8")
             nan = np.isnan(v)
             count = (~nan).sum(0)
