@@ -155,7 +155,7 @@ TEST(All, OfNothingIsTrue) {
 }
 
 TEST(Prod, NeitherOverflowsNorUnderflowsOnTheWay) {
-  EXPECT_EQ(OfDoubles("prod", {1e300, 1e300, 1e-300, 1e-300}), 1);
+  EXPECT_EQ(OfDoubles("prod", {0x1p1000, 0x1p1000, 0x1p-1000, 0x1p-1000}), 1);
   EXPECT_EQ(OfDoubles("prod", {0x1p-1060, 0x1p1000, 0x1p60}), 1);
   EXPECT_EQ(OfDoubles("prod", {1e300, -1e300}), -HUGE_VAL);
   EXPECT_TRUE(std::isnan(OfDoubles("prod", {0, HUGE_VAL})));
