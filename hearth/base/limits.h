@@ -43,7 +43,51 @@ inline constexpr int kMessageBytesMax = 4 * static_cast<int>(kMiB);
 // under 2 KiB.
 inline constexpr std::int64_t kNpyHeaderBytesMax = 64 * kKiB;
 
+// Kept back of each memory limit: the page tables of a segment are 0.2 % of it
+// in each process that maps it, and others run there too.
+inline constexpr std::int64_t kMemoryHeadroomDivisor = 64;
+inline constexpr std::int64_t kMemoryHeadroomBytesMin = 8 * kMiB;
+inline constexpr std::int64_t kMemoryHeadroomBytesMax = 512 * kMiB;
+
+// Filling a segment looks at the memory limits again each time it has touched
+// this much: 30 ms of work for each look of 0.1 ms.
+inline constexpr std::int64_t kFillCheckBytes = 64 * kMiB;
+
+// The directory of a .npz is read whole: 200,000 arrays of middling names.
+inline constexpr std::int64_t kNpzDirectoryBytesMax = 16 * kMiB;
+// Mapped at once of a file that is read by windows, in each thread: eight
+// threads stay below 200 MiB.
+inline constexpr std::int64_t kWindowBytes = 16 * kMiB;
+
 // More values than this as JSON are refused without -o FILE.
 inline constexpr std::int64_t kJsonValuesMax = 1'000'000;
+
+// What travels beside a segment's descriptor: an element type and the shape of
+// any matrix that people make, up to some thirty axes.
+inline constexpr int kSegmentNoteBytesMax = 256;
+
+// Segments and tickets that one keeper holds; each is a descriptor, so the
+// hard RLIMIT_NOFILE may lower it.
+inline constexpr int kSegmentsHeldMax = 1 << 18;
+
+// Connections that one keeper serves at once: a few for each of a host's
+// processes. More wait in the listener's queue.
+inline constexpr int kKeeperConnectionsMax = 4096;
+
+// Tokens in one batch, lines in one page of a list: 64 KiB at most, well under
+// what a Unix socket takes as one packet.
+inline constexpr int kHandoverBatchMax = 1024;
+
+// Ancestors that a ticket's life may hang on: deeper trees of processes than
+// this are not met.
+inline constexpr int kTicketAncestorsMax = 30;
+
+// A worker that crashed this often within a minute is not started again: its
+// next start would end the same way.
+inline constexpr int kCrashesPerMinuteMax = 3;
+
+// A worker's last words that its story keeps.
+inline constexpr int kStoryLinesMax = 20;
+inline constexpr int kStoryLineBytesMax = 1024;
 
 }  // namespace hearth::limits

@@ -36,9 +36,10 @@ std::uint16_t Float16FromDouble(double value) {
   const int last_place = (exponent - 11 < -24) ? -24 : exponent - 11;
   const double rounder = std::ldexp(1.5, last_place + 52);
   const double rounded = (magnitude + rounder) - rounder;
-  // 64 bits: 256 is 2^32 of these units already.
-  const auto units = static_cast<std::uint64_t>(std::ldexp(rounded, 24));
-  if (units < 0x400) return static_cast<std::uint16_t>(sign | units);
+  if (rounded < 0x1p-14) {  // a subnormal, or zero
+    return static_cast<std::uint16_t>(
+        sign | static_cast<unsigned>(std::ldexp(rounded, 24)));
+  }
   std::frexp(rounded, &exponent);
   const auto fraction =
       static_cast<unsigned>(std::ldexp(rounded, 11 - exponent));

@@ -24,7 +24,7 @@ struct MatrixLayout {
   ElementType type = ElementType::kFloat64;
   ByteOrder byte_order = ByteOrder::kNative;
   Order order = Order::kC;
-  Shape shape;
+  Shape shape = {};
 
   // BAD_FILE naming the axis when a length is negative, the product or its
   // bytes overflow 63 bits, or there are more than limits::kAxisCountMax axes.

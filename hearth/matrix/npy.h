@@ -23,17 +23,19 @@ struct NpyHeader {
 // How many leading bytes ParseNpyHeader may need; shorter files are read whole.
 inline constexpr std::int64_t kNpyHeaderReadBytes = 64 * 1024 + 12;
 
-// Reads a header from the first bytes of a file of `file_bytes` bytes. `file`
-// is for the message only. BAD_FILE naming the field: magic, version, header
-// length, descr, fortran_order, shape, or the size when the payload is missing
-// bytes (trailing ones are accepted).
+// Reads a header from the first bytes of a file of `file_bytes` bytes (the
+// first kNpyHeaderReadBytes, or all). Any byte may be hostile: nothing is
+// allocated beyond a few copies of the header. `file` is for messages only.
+// BAD_FILE names the field: magic, version, header length, descr,
+// fortran_order, shape, or the size when the payload lacks bytes (trailing
+// ones are accepted); TOO_LARGE a header past limits::kNpyHeaderBytesMax.
 absl::StatusOr<NpyHeader> ParseNpyHeader(std::span<const std::byte> head,
                                          std::int64_t file_bytes,
                                          absl::string_view file);
 
-// A version 1.0 header, (2.0 where 64 KiB do not hold it), padded so that the
-// payload begins at a multiple of 64 bytes. Foreign byte order is written as
-// such. bfloat16 is refused (BAD_USAGE).
+// A version 1.0 header, byte for byte NumPy's own, padded so that the payload
+// begins at a multiple of 64 bytes. Foreign byte order is written as such.
+// BAD_USAGE for bfloat16, which NumPy does not have.
 absl::StatusOr<std::string> FormatNpyHeader(const MatrixLayout& layout);
 
 }  // namespace hearth

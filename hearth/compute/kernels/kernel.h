@@ -48,7 +48,8 @@ enum class Family : std::uint8_t {
   // i64 exponent.
   kProduct,
   kProductOfNumbers,  // floats only
-  // f64 count, mean high and low, sum of squared deviations from the mean.
+  // f64 count, mean high and low, sum of squared deviations from the mean high
+  // and low.
   kMoments,
   kMomentsOfNumbers,
   // Sum of squares; floats only. As kSum has it; the exponent may be -1200, 0

@@ -73,10 +73,26 @@ class FloatMean final : public KernelReducer {
                               : ComponentAt<double>(input.from[0], i) / count;
       StoreReal(stored, mean, out + i * BytesOf(stored));
     }
+    if (IsComplex(result_)) SpreadNonfinite(input.count, out);
     return absl::OkStatus();
   }
 
  private:
+  // NumPy divides by a complex count: of an infinite or NaN part, times the
+  // count's imaginary 0, the other part becomes NaN.
+  void SpreadNonfinite(std::int64_t count, std::byte* out) const {
+    const ElementType part = RealTypeOf(result_);
+    const std::int64_t bytes = BytesOf(part);
+    for (std::int64_t i = 0; i + 1 < count; i += 2) {
+      std::byte* real = out + i * bytes;
+      std::byte* imaginary = real + bytes;
+      const double r = LoadNumber<double>(part, real);
+      const double j = LoadNumber<double>(part, imaginary);
+      StoreReal(part, r + j * 0, real);
+      StoreReal(part, j - r * 0, imaginary);
+    }
+  }
+
   ElementType number_;
   ElementType result_;
   Nans nans_;

@@ -45,7 +45,11 @@ class RealProduct final : public KernelReducer {
       } else {
         StoreWrapped(stored, ComponentAt<std::uint64_t>(input.from[0], i), to);
       }
-      if (IsComplex(result_)) StoreReal(stored, 0.0, to + BytesOf(stored));
+      if (IsComplex(result_)) {
+        const bool is_nan =
+            is_float_ && std::isnan(ComponentAt<double>(input.from[0], i));
+        StoreReal(stored, is_nan ? NAN : 0.0, to + BytesOf(stored));
+      }
     }
     return absl::OkStatus();
   }

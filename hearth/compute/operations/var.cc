@@ -41,8 +41,10 @@ class Variance final : public KernelReducer {
     for (std::int64_t i = 0; i < input.count; i += parts_) {
       const auto count = ComponentAt<double>(input.from[0], i);
       double squares = 0;
-      for (int part = 0; part < parts_; ++part)
-        squares += ComponentAt<double>(input.from[3], i + part);
+      for (int part = 0; part < parts_; ++part) {
+        squares += ComponentAt<double>(input.from[3], i + part) +
+                   ComponentAt<double>(input.from[4], i + part);
+      }
       // As NumPy: with no degree of freedom left, 0 / 0 or x / 0; where NaN was
       // left out, NaN.
       const double freedom = std::max(count - ddof_, 0.0);

@@ -70,11 +70,12 @@ struct Spread {
   }
 };
 
-// What is kept: count, mean as high + low, sum of squared deviations.
+// What is kept: count, mean as high + low, sum of squared deviations as high +
+// low.
 struct Moments {
   using Lane = double;
-  static constexpr int kParts = 4;
-  static constexpr Lane kNothing[kParts] = {0, 0, 0, 0};
+  static constexpr int kParts = 5;
+  static constexpr Lane kNothing[kParts] = {0, 0, 0, 0, 0};
 
   template <int N>
   [[gnu::always_inline]] static void Merge(Lanes<Moments, N>& left,
@@ -91,13 +92,16 @@ struct Moments {
     V high = left.part[1];
     V low = left.part[2];
     TwoSum<V>(high, low, delta * share);
-    const V squares =
-        left.part[3] + right.part[3] + delta * delta * (left.part[0] * share);
+    V squares = left.part[3];
+    V squares_low = left.part[4] + right.part[4];
+    TwoSum<V>(squares, squares_low, right.part[3]);
+    TwoSum<V>(squares, squares_low, delta * delta * (left.part[0] * share));
     const auto fresh = left.part[0] == none;
     const auto idle = right.part[0] == none;
     left.part[1] = fresh ? right.part[1] : (idle ? left.part[1] : high);
     left.part[2] = fresh ? right.part[2] : (idle ? left.part[2] : low);
     left.part[3] = fresh ? right.part[3] : (idle ? left.part[3] : squares);
+    left.part[4] = fresh ? right.part[4] : (idle ? left.part[4] : squares_low);
     left.part[0] = count;
   }
 };
@@ -108,14 +112,34 @@ struct MomentsOf {
   using Second = Spread<Element, kSkipsNan>;
   static constexpr int kBytes = kElementBytes<First>;
 
-  // About what stays in the nearest caches between the two looks.
-  static constexpr std::int64_t kPieceBytes = 32 * 1024;
+  // What stays in the nearest caches between the two looks.
+  static constexpr std::int64_t kPieceElements = 4096;
 
   struct Tiles {
     Tile<First> first;
     Tile<Second> second;
+    Tile<Second> total;
     Tile<Moments> moments;
   };
+
+  // Long chains of additions drift: a few rows at a time are added up, then
+  // their sums.
+  static constexpr std::int64_t kChainRows = 16;
+  static void AddSpread(Tiles& tiles, const std::byte* data, std::int64_t rows,
+                        std::int64_t lanes, std::int64_t stride) {
+    if (rows <= kChainRows)
+      return AddRows<Second>(data, rows, lanes, stride, tiles.total.parts,
+                             data);
+    for (std::int64_t i = 0; i < rows; i += kChainRows) {
+      for (int c = 0; c < 2; ++c)
+        __builtin_memset(tiles.second.values[c], 0,
+                         static_cast<std::size_t>(lanes) * 8);
+      AddRows<Second>(data + i * stride,
+                      i + kChainRows < rows ? kChainRows : rows - i, lanes,
+                      stride, tiles.second.parts, data);
+      MergeLanes<Second>(tiles.total.parts, 0, tiles.second.parts, 0, lanes);
+    }
+  }
 
   // The first look's sums, in tiles.first, become centres and counts: those of
   // `rows` elements each, where NaN is not skipped.
@@ -129,20 +153,22 @@ struct MomentsOf {
     }
   }
 
-  // The second look's sums about those centres become moments, and join.
-  static void Join(Tiles& tiles, std::int64_t width,
+  // The second look's sums about those centres, in `sums`, become moments, and
+  // join.
+  static void Join(Tiles& tiles, const Tile<Second>& sums, std::int64_t width,
                    std::byte* const* accumulators, std::int64_t index) {
     for (std::int64_t k = 0; k < width; ++k) {
       const double count = tiles.moments.values[0][k];
-      const double sum = tiles.second.values[0][k];
+      const double sum = sums.values[0][k];
       const double share = count == 0 ? 0 : sum / count;
       double high = tiles.moments.values[1][k];
       double low = 0;
       TwoSum(high, low, share);
-      const double squares = tiles.second.values[1][k] - sum * share;
+      const double squares = sums.values[1][k] - sum * share;
       tiles.moments.values[1][k] = high;
       tiles.moments.values[2][k] = low;
       tiles.moments.values[3][k] = squares < 0 ? 0 : squares;
+      tiles.moments.values[4][k] = 0;
     }
     MergeLanes<Moments>(accumulators, index, tiles.moments.parts, 0, width);
   }
@@ -158,21 +184,27 @@ struct MomentsOf {
     const std::int64_t rest = rows % groups * width;
     const std::int64_t step = groups * stride;
     ClearLanes<First>(tiles.first.parts, lanes);
-    AddRows<First>(data, whole, lanes, step, tiles.first.parts);
+    AddRows<First>(data, whole, lanes, step, tiles.first.parts, data);
     if (rest > 0)
-      AddRows<First>(data + whole * step, 1, rest, step, tiles.first.parts);
+      AddRows<First>(data + whole * step, 1, rest, step, tiles.first.parts,
+                     data);
     FoldLanes<First>(tiles.first.parts, groups, width);
     SetCentres(tiles, width, rows);
 
-    ClearLanes<Second>(tiles.second.parts, lanes);
-    for (std::int64_t g = 0; g < groups; ++g)
-      for (std::int64_t k = 0; k < width; ++k)
-        tiles.second.values[2][g * width + k] = tiles.moments.values[1][k];
-    AddRows<Second>(data, whole, lanes, step, tiles.second.parts);
+    ClearLanes<Second>(tiles.total.parts, lanes);
+    for (std::int64_t g = 0; g < groups; ++g) {
+      for (std::int64_t k = 0; k < width; ++k) {
+        const double centre = tiles.moments.values[1][k];
+        tiles.second.values[2][g * width + k] = centre;
+        tiles.total.values[2][g * width + k] = centre;
+      }
+    }
+    AddSpread(tiles, data, whole, lanes, step);
     if (rest > 0)
-      AddRows<Second>(data + whole * step, 1, rest, step, tiles.second.parts);
-    FoldLanes<Second>(tiles.second.parts, groups, width);
-    Join(tiles, width, accumulators, index);
+      AddRows<Second>(data + whole * step, 1, rest, step, tiles.total.parts,
+                      data);
+    FoldLanes<Second>(tiles.total.parts, groups, width);
+    Join(tiles, tiles.total, width, accumulators, index);
   }
 
   static void Panel(Tiles& tiles, const std::byte* data, std::int64_t rows,
@@ -184,8 +216,8 @@ struct MomentsOf {
     if (rows < 4 * groups) groups = 1;
     for (std::int64_t k = 0; k < width; k += kTileLanes) {
       const std::int64_t now = k + kTileLanes < width ? kTileLanes : width - k;
-      std::int64_t piece = kPieceBytes / (now * kBytes * groups);
-      if (piece < 16) piece = 16;
+      std::int64_t piece = kPieceElements / (now * groups);
+      if (piece < kChainRows) piece = kChainRows;
       piece *= groups;
       for (std::int64_t i = 0; i < rows; i += piece) {
         Piece(tiles, data + i * stride + k * kBytes,
@@ -199,7 +231,7 @@ struct MomentsOf {
                         std::int64_t length, std::byte* const* accumulators) {
     constexpr int kLanes = kRowLanes<First>;
     const std::int64_t row_bytes = length * kBytes;
-    std::int64_t batch = 2 * kPieceBytes / row_bytes;
+    std::int64_t batch = 2 * kPieceElements / length;
     batch = batch < 8 ? 8 : batch > kRowBatch<First> ? kRowBatch<First> : batch;
     Tile<First> turned_first;
     Tile<Second> turned_second;
@@ -221,18 +253,18 @@ struct MomentsOf {
               tiles.moments.values[1][row];
       AddShortRowsOf<Second>(from, now, length, tiles.second.parts);
       TurnAndFold<Second>(tiles.second, now, turned_second);
-      for (int c = 0; c < 2; ++c)
-        for (std::int64_t k = 0; k < now; ++k)
-          tiles.second.values[c][k] = turned_second.values[c][k];
-      Join(tiles, now, accumulators, p);
+      Join(tiles, turned_second, now, accumulators, p);
     }
   }
+
+  // Longer rows would make long chains of their few lanes.
+  static constexpr std::int64_t kShortMomentRowMax = 512;
 
   static void Reduce(const Panels& panels, std::byte* const* accumulators) {
     const auto [data, count, rows, width] = panels;
     if (rows == 0 || width == 0) return;
     Tiles tiles;
-    if (width == 1 && rows <= kShortRowMax && count > 1) {
+    if (width == 1 && rows <= kShortMomentRowMax && count > 1) {
       ShortRows(tiles, data, count, rows, accumulators);
       return;
     }

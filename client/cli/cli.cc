@@ -1,0 +1,132 @@
+#include "client/cli/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "client/cli/command.h"
+#include "client/cli/interrupt.h"
+#include "hearth/base/error.h"
+#include "hearth/base/version.h"
+
+namespace hearth::client {
+namespace {
+
+// One line, whatever a library put into its message.
+void PrintError(absl::string_view message) {
+  const std::string line =
+      absl::StrReplaceAll(message, {{"\r", " "}, {"\n", " "}});
+  std::fprintf(stderr, "hearth: %s\n", line.c_str());
+}
+
+void AddSharedOptions(CLI::App& app, Context& context) {
+  app.add_flag("--json", context.json, "Print one JSON document");
+  app.add_option("--cluster", context.cluster,
+                 "Address of a coordinator (or HEARTH_CLUSTER)")
+      ->type_name("ADDRESS");
+  app.add_option("--tls-dir", context.tls_dir, "Folder with credentials")
+      ->type_name("DIR");
+  app.add_flag("--insecure", context.insecure,
+               "Allow TCP without credentials; both ends must say it");
+  app.add_flag("-v,--verbose", context.verbose, "Log to standard error");
+}
+
+// The first word that should have been a command, if it is none.
+std::string UnknownCommand(const CLI::App& app, int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--cluster" || word == "--tls-dir") {
+      ++i;  // its value
+    } else if (!word.empty() && word[0] != '-') {
+      for (const CLI::App* command :
+           app.get_subcommands([](const CLI::App*) { return true; })) {
+        if (command->get_name() == word) return "";
+      }
+      return word;
+    }
+  }
+  return "";
+}
+
+int ExitStatusOf(const absl::Status& status) {
+  if (InterruptGuard::interrupted()) return kExitInterrupted;
+  return ReasonOf(status) == Reason::kBadUsage ? kExitUsage : kExitFailed;
+}
+
+}  // namespace
+
+CLI::App* AddCommand(CLI::App& app, CommandLine& line, const std::string& name,
+                     const std::string& summary, const std::string& examples,
+                     std::function<absl::Status()> run) {
+  CLI::App* command = app.add_subcommand(name, summary);
+  command->footer("Examples:\n" + examples);
+  AddSharedOptions(*command, line.context);
+  command->callback([&line, run = std::move(run)] { line.chosen = run; });
+  return command;
+}
+
+int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
+  CommandLine line;
+  line.mains = &mains;
+
+  CLI::App app("One read-only matrix, every process around it.", "hearth");
+  app.set_version_flag("--version", std::string("hearth ") + kVersion);
+  app.set_help_flag("-h,--help", "Print this and exit");
+  app.require_subcommand(1);
+  app.footer(
+      "Examples:\n"
+      "  hearth run mean big.npy axis=0        # no server needed\n"
+      "  hearth local --workers 5              # a cluster on this machine\n"
+      "  hearth --cluster ADDRESS put m big.npy\n"
+      "  hearth COMMAND --help");
+  AddSharedOptions(app, line.context);
+  AddRun(app, line);
+  AddPut(app, line);
+  AddMake(app, line);
+  AddList(app, line);
+  AddInfo(app, line);
+  AddGet(app, line);
+  AddRemove(app, line);
+  AddProcesses(app, line);
+  AddWorkers(app, line);
+  AddJobs(app, line);
+  AddCancel(app, line);
+  AddOperations(app, line);
+  AddNotYet(app, line);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked_for_text) {
+    return app.exit(asked_for_text);
+  } catch (const CLI::ParseError& error) {
+    const std::string unknown = UnknownCommand(app, argc, argv);
+    if (!unknown.empty()) {
+      PrintError(absl::StrCat("run \"hearth ", unknown,
+                              "\": there is no such command; see hearth "
+                              "--help for those there are"));
+      return kExitUsage;
+    }
+    PrintError(absl::StrCat("read the command line: ", error.what(),
+                            "; see hearth --help"));
+    return kExitUsage;
+  }
+  if (line.context.cluster.empty()) {
+    if (const char* from_environment = std::getenv("HEARTH_CLUSTER")) {
+      line.context.cluster = from_environment;
+    }
+  }
+  const absl::Status status =
+      line.context.tls_dir.empty()
+          ? line.chosen()
+          : Error(Reason::kNotYet,
+                  "use --tls-dir: this version has no credentials yet; leave "
+                  "it out, and use Unix sockets or --insecure");
+  if (status.ok()) return line.exit_status;
+  PrintError(status.message());
+  return ExitStatusOf(status);
+}
+
+}  // namespace hearth::client

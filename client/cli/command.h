@@ -1,0 +1,42 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "client/cli/context.h"
+
+namespace hearth::client {
+
+// What the parser leaves behind: the command to run, and what all commands
+// share.
+struct CommandLine {
+  Context context;
+  const ProcessMains* mains = nullptr;
+  std::function<absl::Status()> chosen;
+  int exit_status = 0;  // of a chosen one that ended well
+};
+
+// Adds a subcommand whose callback makes `run` the chosen one. `examples` are
+// printed at the end of its --help.
+CLI::App* AddCommand(CLI::App& app, CommandLine& line, const std::string& name,
+                     const std::string& summary, const std::string& examples,
+                     std::function<absl::Status()> run);
+
+// One function a command, one file each.
+void AddRun(CLI::App& app, CommandLine& line);
+void AddPut(CLI::App& app, CommandLine& line);
+void AddMake(CLI::App& app, CommandLine& line);
+void AddList(CLI::App& app, CommandLine& line);
+void AddInfo(CLI::App& app, CommandLine& line);
+void AddGet(CLI::App& app, CommandLine& line);
+void AddRemove(CLI::App& app, CommandLine& line);
+void AddWorkers(CLI::App& app, CommandLine& line);
+void AddJobs(CLI::App& app, CommandLine& line);
+void AddCancel(CLI::App& app, CommandLine& line);
+void AddOperations(CLI::App& app, CommandLine& line);
+void AddProcesses(CLI::App& app, CommandLine& line);  // local, coordinator, ...
+void AddNotYet(CLI::App& app, CommandLine& line);     // refused by name
+
+}  // namespace hearth::client

@@ -1,0 +1,12 @@
+#include "client/cli/context.h"
+
+namespace hearth::client {
+
+absl::StatusOr<Cluster> Context::OpenCluster(int workers) const {
+  if (!cluster.empty()) {
+    return Cluster::Connect(cluster, {.insecure = insecure});
+  }
+  return Cluster::Local({.workers = workers});
+}
+
+}  // namespace hearth::client

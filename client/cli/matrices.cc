@@ -1,0 +1,228 @@
+// put, ls, info, get, rm.
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "client/cli/command.h"
+#include "client/cli/matrix_options.h"
+#include "client/cli/output/npy_writer.h"
+#include "client/cli/output/table.h"
+#include "client/cli/output/units.h"
+#include "client/cli/print.h"
+#include "client/cli/row_slice.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+
+namespace hearth::client {
+namespace {
+
+struct PutOptions {
+  std::string name;
+  std::string file;
+  RawOptions raw;
+  bool copy = false;
+  bool replace = false;
+  int replicas = 1;
+};
+
+absl::Status RunPut(const PutOptions& options, const Context& context) {
+  if (options.replicas != 1) {
+    return Error(Reason::kNotYet,
+                 absl::StrCat("put \"", options.name, "\": --replicas ",
+                              options.replicas,
+                              " needs several hosts, which this version does "
+                              "not have yet"));
+  }
+  HEARTH_ASSIGN_OR_RETURN(const MatrixArgumentSource source,
+                          SourceOf(options.file, options.raw));
+  HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
+  HEARTH_ASSIGN_OR_RETURN(
+      const MatrixInfo info,
+      cluster.Put(options.name, source,
+                  {.copy = options.copy, .replace = options.replace}));
+  if (context.cluster.empty()) {
+    std::fprintf(stderr,
+                 "note: no cluster was named, so the matrix ends with this "
+                 "command; see hearth local\n");
+  }
+  if (context.json) {
+    PrintJson(InfoJson(info));
+  } else {
+    PrintInfo(info);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunList(const Context& context) {
+  HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
+  HEARTH_ASSIGN_OR_RETURN(const auto infos, cluster.List());
+  if (context.json) {
+    Json matrices = Json::array();
+    for (const MatrixInfo& info : infos) matrices.push_back(InfoJson(info));
+    PrintJson({{"matrices", matrices}});
+    return absl::OkStatus();
+  }
+  using Align = Table::Align;
+  Table table{.columns = {{"NAME"},
+                          {"DTYPE"},
+                          {"SHAPE"},
+                          {"SIZE", Align::kRight, true},
+                          {"SOURCE"}},
+              .rows = {}};
+  for (const MatrixInfo& info : infos) {
+    table.rows.push_back({info.name, std::string(NameOf(info.layout.type)),
+                          ToString(info.layout.shape),
+                          HumanBytes(info.layout.bytes()),
+                          info.file.empty() ? "memory" : info.file});
+  }
+  std::fputs(FormatTable(table).c_str(), stdout);
+  return absl::OkStatus();
+}
+
+absl::Status RunInfo(const std::string& name, const Context& context) {
+  HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
+  HEARTH_ASSIGN_OR_RETURN(const MatrixInfo info, cluster.Info(name));
+  if (context.json) {
+    PrintJson(InfoJson(info));
+  } else {
+    PrintInfo(info);
+  }
+  return absl::OkStatus();
+}
+
+struct GetOptions {
+  std::string name;
+  std::string rows;
+  std::string file;
+};
+
+struct Rows {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
+absl::StatusOr<Rows> ParseRows(const std::string& text) {
+  const std::pair<std::string, std::string> halves =
+      absl::StrSplit(text, absl::MaxSplits(':', 1));
+  Rows rows;
+  if (text.find(':') == std::string::npos ||
+      !absl::SimpleAtoi(halves.first, &rows.begin) ||
+      !absl::SimpleAtoi(halves.second, &rows.end) || rows.begin < 0 ||
+      rows.end < rows.begin) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("read --rows ", text,
+                              ": give the first row and the one after the "
+                              "last, as 10:20"));
+  }
+  return rows;
+}
+
+absl::Status RunGet(const GetOptions& options, const Context& context) {
+  HEARTH_RETURN_IF_ERROR(CheckOutputPath(options.file, 1));
+  std::optional<Rows> rows;
+  if (!options.rows.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(rows, ParseRows(options.rows));
+  }
+  HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
+  HEARTH_ASSIGN_OR_RETURN(const Matrix matrix, cluster.Get(options.name));
+  ArrayView view{.type = matrix.layout().type,
+                 .shape = matrix.layout().shape,
+                 .order = matrix.layout().order,
+                 .bytes = matrix.bytes()};
+  HEARTH_ASSIGN_OR_RETURN(
+      const RowSlice slice,
+      TakeRows(matrix, rows.has_value(), rows.value_or(Rows()).begin,
+               rows.value_or(Rows()).end));
+  view.shape = slice.shape;
+  view.order = slice.order;
+  view.bytes = slice.bytes;
+  HEARTH_RETURN_IF_ERROR(
+      WriteArrays(options.file, std::span<const ArrayView>(&view, 1)));
+  if (context.json) {
+    PrintJson({{"file", options.file},
+               {"dtype", std::string(NameOf(view.type))},
+               {"shape", view.shape}});
+  } else {
+    std::printf("%s: %s of %s\n", options.file.c_str(),
+                ToString(view.shape).c_str(),
+                std::string(NameOf(view.type)).c_str());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunRemove(const std::string& name, const Context& context) {
+  HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
+  HEARTH_RETURN_IF_ERROR(cluster.Remove(name));
+  if (context.json) {
+    PrintJson({{"removed", name}});
+  } else {
+    std::printf("removed %s\n", name.c_str());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddPut(CLI::App& app, CommandLine& line) {
+  auto options = std::make_shared<PutOptions>();
+  CLI::App* command =
+      AddCommand(app, line, "put", "Publish a file as a matrix of the cluster",
+                 "  hearth put m big.npy              # mapped where it lies\n"
+                 "  hearth put m big.npy --copy       # its bytes in memory\n"
+                 "  hearth put m x.raw --dtype f4 --shape 1000,64",
+                 [options, &line] { return RunPut(*options, line.context); });
+  command->add_option("NAME", options->name, "What to call it")->required();
+  command->add_option("FILE", options->file, ".npy, .npz:MEMBER or raw file")
+      ->required();
+  AddRawOptions(*command, options->raw);
+  command->add_flag("--copy", options->copy, "Put its bytes into memory");
+  command->add_flag("--replace", options->replace,
+                    "Take the place of a matrix of this name");
+  command->add_option("--replicas", options->replicas, "Copies, on other hosts")
+      ->check(CLI::Range(1, 1024));
+}
+
+void AddList(CLI::App& app, CommandLine& line) {
+  AddCommand(app, line, "ls", "List the cluster's matrices",
+             "  hearth ls\n  hearth ls --json",
+             [&line] { return RunList(line.context); });
+}
+
+void AddInfo(CLI::App& app, CommandLine& line) {
+  auto name = std::make_shared<std::string>();
+  AddCommand(app, line, "info", "What is known of a matrix",
+             "  hearth info m --json",
+             [name, &line] { return RunInfo(*name, line.context); })
+      ->add_option("NAME", *name, "A matrix of the cluster")
+      ->required();
+}
+
+void AddGet(CLI::App& app, CommandLine& line) {
+  auto options = std::make_shared<GetOptions>();
+  CLI::App* command =
+      AddCommand(app, line, "get", "Write a matrix, or rows of it, to a file",
+                 "  hearth get m -o m.npy\n"
+                 "  hearth get m --rows 0:1000 -o head.npy",
+                 [options, &line] { return RunGet(*options, line.context); });
+  command->add_option("NAME", options->name, "A matrix of the cluster")
+      ->required();
+  command->add_option("--rows", options->rows, "Rows a to b, b not included")
+      ->type_name("a:b");
+  command->add_option("-o", options->file, "The .npy file to write")
+      ->type_name("FILE")
+      ->required();
+}
+
+void AddRemove(CLI::App& app, CommandLine& line) {
+  auto name = std::make_shared<std::string>();
+  AddCommand(app, line, "rm", "Let go of a matrix",
+             "  hearth rm m          # readers keep their view of it",
+             [name, &line] { return RunRemove(*name, line.context); })
+      ->add_option("NAME", *name, "A matrix of the cluster")
+      ->required();
+}
+
+}  // namespace hearth::client

@@ -1,0 +1,101 @@
+#include "client/cli/output/table.h"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace hearth::client {
+namespace {
+
+constexpr int kGap = 2;        // spaces between columns
+constexpr int kNarrowest = 4;  // what a shortened column keeps
+
+bool ContinuesCodePoint(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
+}
+
+std::string Printable(absl::string_view text) {
+  std::string printable(text);
+  for (char& byte : printable) {
+    if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7F) byte = '?';
+  }
+  return printable;
+}
+
+int Sum(const std::vector<int>& widths) {
+  int sum = 0;
+  for (const int width : widths) sum += width + kGap;
+  return sum - kGap;
+}
+
+// Takes from the widest column that may be shortened, until all of them fit.
+void Fit(const Table& table, int width, std::vector<int>& widths) {
+  while (Sum(widths) > width) {
+    int* widest = nullptr;
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      if (table.columns[i].whole || widths[i] <= kNarrowest) continue;
+      if (widest == nullptr || widths[i] > *widest) widest = &widths[i];
+    }
+    if (widest == nullptr) return;
+    --*widest;
+  }
+}
+
+void AppendCell(absl::string_view text, int width, Table::Align align,
+                bool last, std::string& line) {
+  const std::string shown = Shortened(text, width);
+  const auto padding =
+      static_cast<std::size_t>(std::max(0, width - DisplayWidth(shown)));
+  if (align == Table::Align::kRight) line.append(padding, ' ');
+  line += shown;
+  if (last) return;
+  if (align == Table::Align::kLeft) line.append(padding, ' ');
+  line.append(kGap, ' ');
+}
+
+}  // namespace
+
+int DisplayWidth(absl::string_view text) {
+  return static_cast<int>(
+      std::count_if(text.begin(), text.end(),
+                    [](char byte) { return !ContinuesCodePoint(byte); }));
+}
+
+std::string Shortened(absl::string_view text, int width) {
+  if (DisplayWidth(text) <= width) return std::string(text);
+  std::size_t end = 0;
+  for (int kept = 0; end < text.size(); ++end) {
+    if (ContinuesCodePoint(text[end])) continue;
+    if (++kept >= width) break;
+  }
+  return std::string(text.substr(0, end)) + "…";
+}
+
+std::string FormatTable(const Table& table, int width) {
+  std::vector<int> widths;
+  for (const Table::Column& column : table.columns) {
+    widths.push_back(DisplayWidth(column.heading));
+  }
+  for (const auto& row : table.rows) {
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      widths[i] = std::max(widths[i], DisplayWidth(row[i]));
+    }
+  }
+  Fit(table, width, widths);
+
+  std::string text;
+  const auto append_line = [&](auto&& cell_of) {
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      AppendCell(cell_of(i), widths[i], table.columns[i].align,
+                 i + 1 == widths.size(), text);
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    text += '\n';
+  };
+  append_line([&](std::size_t i) { return table.columns[i].heading; });
+  for (const auto& row : table.rows) {
+    append_line([&](std::size_t i) { return Printable(row[i]); });
+  }
+  return text;
+}
+
+}  // namespace hearth::client

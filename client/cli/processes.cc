@@ -1,0 +1,162 @@
+// local, coordinator, worker: the processes that stay until they are stopped.
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/command.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+#include "hearth/base/units.h"
+
+namespace hearth::client {
+namespace {
+
+// --memory, if given, must be a size.
+absl::Status CheckMemory(const std::string& memory) {
+  if (memory.empty()) return absl::OkStatus();
+  return ParseSize(memory).status();
+}
+
+// Options of the contract that nothing stands behind yet: refused by name, so
+// that nobody relies on what is not there.
+struct GivenOption {
+  absl::string_view name;
+  bool given;
+};
+absl::Status RefuseNotYet(absl::string_view command,
+                          std::initializer_list<GivenOption> options) {
+  for (const GivenOption& option : options) {
+    if (!option.given) continue;
+    return Error(
+        Reason::kNotYet,
+        absl::StrCat("start hearth ", command, ": this version does ",
+                     "not have ", option.name, " yet; start it without"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status End(CommandLine& line, const absl::StatusOr<int>& exit_status) {
+  if (exit_status.ok()) line.exit_status = *exit_status;
+  return exit_status.status();
+}
+
+// For processes that start this one, not for people.
+void AddHidden(CLI::App* command, const std::string& name, int& value) {
+  command->add_option(name, value)->group("");
+}
+
+void AddLocal(CLI::App& app, CommandLine& line) {
+  auto options = std::make_shared<LocalProcess>();
+  CLI::App* command = AddCommand(
+      app, line, "local", "A cluster on this machine, until Ctrl-C",
+      "  hearth local --workers 5\n"
+      "  hearth local --json &        # {\"address\", \"pid\", \"pids\"} once "
+      "it is ready",
+      [options, &line]() -> absl::Status {
+        HEARTH_RETURN_IF_ERROR(CheckMemory(options->memory));
+        return End(line, line.mains->local(*options, line.context));
+      });
+  command->add_option("--workers", options->workers, "Workers; default: cores")
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--threads", options->threads,
+                   "Threads of a worker; default: cores / workers")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--memory", options->memory,
+                      "Most memory that matrices may take, as 48GiB");
+  command
+      ->add_option("--listen", options->listen,
+                   "Address for clients; default: an abstract Unix socket")
+      ->type_name("ADDRESS");
+  AddHidden(command, "--lifeline-fd", options->lifeline_fd);
+  AddHidden(command, "--listen-fd", options->listen_fd);
+  command->add_option("--address", options->address)->group("");
+}
+
+void AddCoordinator(CLI::App& app, CommandLine& line) {
+  auto options = std::make_shared<CoordinatorProcess>();
+  CLI::App* command = AddCommand(
+      app, line, "coordinator", "The process that workers and clients meet at",
+      "  hearth coordinator\n"
+      "  hearth coordinator --listen unix-abstract:lab",
+      [options, &line]() -> absl::Status {
+        HEARTH_RETURN_IF_ERROR(RefuseNotYet(
+            "coordinator", {{"--state-dir", !options->state_dir.empty()},
+                            {"--http", !options->http.empty()}}));
+        return End(line, line.mains->coordinator(*options, line.context));
+      });
+  command
+      ->add_option("--listen", options->listen,
+                   "Address; default: an abstract Unix socket")
+      ->type_name("ADDRESS");
+  command->add_option("--state-dir", options->state_dir,
+                      "Folder of the journal (not built yet)");
+  command->add_option("--http", options->http,
+                      "Address of the gateway (not built yet)");
+  AddHidden(command, "--listen-fd", options->listen_fd);
+  command->add_flag("--child", options->child)->group("");
+  command->add_option("--address", options->address)->group("");
+}
+
+void AddWorker(CLI::App& app, CommandLine& line) {
+  auto options = std::make_shared<WorkerProcess>();
+  CLI::App* command = AddCommand(
+      app, line, "worker", "Workers of this host, and their keeper",
+      "  hearth worker --coordinator unix-abstract:lab --workers 4",
+      [options, &line]() -> absl::Status {
+        HEARTH_RETURN_IF_ERROR(CheckMemory(options->memory));
+        HEARTH_RETURN_IF_ERROR(RefuseNotYet(
+            "worker", {{"--listen", !options->listen.empty()},
+                       {"--advertise", !options->advertise.empty()},
+                       {"--runtime-dir", !options->runtime_dir.empty()},
+                       {"--plugin", !options->plugins.empty()},
+                       {"--allow-python", options->allow_python}}));
+        return End(line, options->child
+                             ? line.mains->one_worker(*options, line.context)
+                             : line.mains->worker(*options, line.context));
+      });
+  command
+      ->add_option("--coordinator", options->coordinator,
+                   "Address that the coordinator's ready line printed")
+      ->type_name("ADDRESS")
+      ->required();
+  command->add_option("--workers", options->workers, "Worker processes")
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--threads", options->threads,
+                   "Threads of a worker; default: cores / workers")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--memory", options->memory,
+                      "Most memory that matrices may take, as 48GiB");
+  command->add_option("--listen", options->listen,
+                      "Address for other hosts (not built yet)");
+  command->add_option("--advertise", options->advertise,
+                      "Address that other hosts see (not built yet)");
+  command->add_option("--runtime-dir", options->runtime_dir,
+                      "Folder shared by containers of a host (not built yet)");
+  command->add_option("--plugin", options->plugins,
+                      "Library with operations (not built yet)");
+  command->add_flag("--allow-python", options->allow_python,
+                    "Run Python functions that clients send (not built yet)");
+  command->add_flag("--child", options->child)->group("");
+  command->add_option("--keeper", options->keeper)->group("");
+}
+
+void AddKeeper(CLI::App& app, CommandLine& line) {
+  auto starter = std::make_shared<int>(0);
+  CLI::App* command = AddCommand(
+      app, line, "keeper", "Holds handed-out segments", "",
+      [starter, &line] { return End(line, line.mains->keeper(*starter)); });
+  command->group("");  // exec'ed by the library, never typed
+  AddHidden(command, "--starter", *starter);
+}
+
+}  // namespace
+
+void AddProcesses(CLI::App& app, CommandLine& line) {
+  AddLocal(app, line);
+  AddCoordinator(app, line);
+  AddWorker(app, line);
+  AddKeeper(app, line);
+}
+
+}  // namespace hearth::client

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/hearth.h"
+
+namespace hearth::client {
+
+// Rows of a matrix as one contiguous array: a view where they lie together,
+// gathered where they don't (rows of a column-major matrix).
+struct RowSlice {
+  Shape shape;
+  Order order = Order::kC;
+  std::span<const std::byte> bytes;
+  std::vector<std::byte> gathered;  // what `bytes` views, if it had to be made
+};
+
+// All of it unless `some`. Native byte order always. BAD_PARAMETER when there
+// are no such rows.
+absl::StatusOr<RowSlice> TakeRows(const Matrix& matrix, bool some,
+                                  std::int64_t begin, std::int64_t end);
+
+}  // namespace hearth::client

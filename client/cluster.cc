@@ -1,0 +1,329 @@
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cluster_state.h"
+#include "client/hearth.h"
+#include "client/mapped_bytes.h"
+#include "client/resolve.h"
+#include "hearth/base/crash_point.h"
+#include "hearth/base/error.h"
+#include "hearth/base/id.h"
+#include "hearth/base/status.h"
+#include "hearth/compute/registry.h"
+#include "hearth/matrix/partition.h"
+#include "hearth/matrix/reference.h"
+#include "hearth/shm/fill.h"
+#include "hearth/shm/page_size.h"
+#include "hearth/transport/control/codec.h"
+
+namespace hearth {
+namespace {
+
+using client::CoordinatorClient;
+using client::LocalCluster;
+using client::MatrixFile;
+
+constexpr absl::Duration kReadyTime = absl::Seconds(30);
+
+absl::StatusOr<MatrixInfo> FromMessage(const proto::MatrixInfo& message) {
+  const proto::MatrixRecord& record = message.record();
+  MatrixInfo info;
+  info.name = record.name();
+  HEARTH_ASSIGN_OR_RETURN(info.layout, FromProto(record.layout()));
+  info.sealed = record.sealed();
+  if (record.has_file()) info.file = record.file().path();
+  info.page_bytes = record.page_bytes();
+  info.row_blocks = Partition(info.layout).block_count();
+  for (const proto::Shard& shard : message.shards()) {
+    info.shards.push_back({shard.row_begin(),
+                           shard.row_end(),
+                           {shard.workers().begin(), shard.workers().end()}});
+  }
+  return info;
+}
+
+// A fresh sealed segment with the file's payload.
+absl::StatusOr<SealedSegment> CopyToMemory(const MatrixFile& file) {
+  const MemoryLimits limits;
+  const std::int64_t bytes = file.layout.bytes();
+  HEARTH_ASSIGN_OR_RETURN(OpenSegment open, OpenSegment::Create(bytes, limits));
+  CrashPoint("client.create");
+  HEARTH_RETURN_IF_ERROR(CopyFileIntoSegment(
+      open, 0, file.source, file.payload_offset, bytes, limits));
+  HEARTH_RETURN_IF_ERROR(file.source.Verify());
+  CrashPoint("client.fill");
+  auto sealed = open.Seal();
+  CrashPoint("client.seal");
+  return sealed;
+}
+
+// A result as a matrix; a small one came in a message.
+absl::StatusOr<Matrix> SegmentOf(const ResultField& field) {
+  if (field.bytes_owner->segment() != nullptr) {
+    return Matrix(field.bytes_owner);
+  }
+  HEARTH_ASSIGN_OR_RETURN(SealedSegment segment,
+                          SealedSegment::CopyOf(field.bytes, MemoryLimits()));
+  return Matrix(
+      std::make_shared<const MappedBytes>(field.layout, std::move(segment)));
+}
+
+}  // namespace
+
+absl::StatusOr<Cluster> Cluster::Local(LocalOptions options) {
+  const int workers =
+      options.workers > 0
+          ? options.workers
+          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  HEARTH_ASSIGN_OR_RETURN(auto local,
+                          LocalCluster::Start({.workers = workers,
+                                               .threads = options.threads,
+                                               .binary = options.binary}));
+  auto started = [&]() -> absl::StatusOr<std::shared_ptr<ClusterState>> {
+    HEARTH_ASSIGN_OR_RETURN(
+        auto coordinator,
+        CoordinatorClient::Connect(local->address(), /*insecure=*/false));
+    HEARTH_ASSIGN_OR_RETURN(auto info,
+                            coordinator->WaitReady(workers, kReadyTime));
+    return std::make_shared<ClusterState>(
+        std::move(local), std::move(coordinator), std::move(info));
+  }();
+  if (started.ok()) return Cluster(*std::move(started));
+  const std::string last_words = local == nullptr ? "" : local->LastWords();
+  if (last_words.empty()) return started.status();
+  return Error(ReasonOf(started.status()),
+               absl::StrCat("start a cluster of ", workers,
+                            " workers: it ended with \"", last_words, "\""));
+}
+
+absl::StatusOr<Cluster> Cluster::Connect(absl::string_view address,
+                                         ConnectOptions options) {
+  HEARTH_ASSIGN_OR_RETURN(
+      auto coordinator,
+      CoordinatorClient::Connect(std::string(address), options.insecure));
+  HEARTH_ASSIGN_OR_RETURN(auto info, coordinator->WaitReady(0, kReadyTime));
+  return Cluster(std::make_shared<ClusterState>(nullptr, std::move(coordinator),
+                                                std::move(info)));
+}
+
+// ------------------------------------------------------------------- matrices
+
+absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
+                                        const MatrixArgumentSource& file,
+                                        PutOptions options) const {
+  HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
+  HEARTH_ASSIGN_OR_RETURN(auto resolved, client::Resolve(file));
+  const auto* opened = std::get_if<MatrixFile>(&resolved);
+  if (opened == nullptr) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("put \"", name, "\": \"", file.text,
+                              "\" is a name, not a file; write ./", file.text,
+                              " for a file called so"));
+  }
+  if (options.copy) {
+    if (!options.replace) HEARTH_RETURN_IF_ERROR(CheckFree(name));
+    HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, CopyToMemory(*opened));
+    return Put(name,
+               Matrix(std::make_shared<const MappedBytes>(opened->layout,
+                                                          std::move(sealed))),
+               options);
+  }
+  proto::PutMatrixRequest request;
+  *request.mutable_record() = client::RecordOf(*opened);
+  request.mutable_record()->set_name(std::string(name));
+  request.set_replace(options.replace);
+  HEARTH_ASSIGN_OR_RETURN(const auto info, state_->coordinator().Put(request));
+  return FromMessage(info);
+}
+
+absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
+                                        const Matrix& matrix,
+                                        PutOptions options) const {
+  HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
+  const MappedBytes& bytes = *matrix.bytes_;
+  const SealedSegment* segment = bytes.segment();
+  if (segment == nullptr) {
+    const MappedBytes::File* file = bytes.file();
+    if (file == nullptr) {
+      return Error(Reason::kInternal, "put a matrix without a source");
+    }
+    return Put(name, MatrixArgumentSource{.text = file->source.path()},
+               options);
+  }
+  HEARTH_ASSIGN_OR_RETURN(const std::string host, state_->LocalHost());
+  const Id token = Id::Random();
+  HandoverClient& keeper = state_->KeeperOf(host);
+  HEARTH_RETURN_IF_ERROR(keeper.Deposit(
+      token, segment->fd(),
+      {.kind = SegmentKind::kSealed,
+       .bytes = static_cast<std::uint64_t>(bytes.layout().bytes())}));
+  CrashPoint("client.handover");
+  proto::PutMatrixRequest request;
+  proto::MatrixRecord& record = *request.mutable_record();
+  record.set_name(std::string(name));
+  *record.mutable_layout() = ToProto(bytes.layout());
+  *record.mutable_segment()->mutable_token() = ToProto(token);
+  record.mutable_segment()->set_host(host);
+  record.set_page_bytes(PageBytesOf(segment->bytes()));
+  record.set_sealed(true);
+  request.set_replace(options.replace);
+  const auto info = state_->coordinator().Put(request);
+  CrashPoint("client.register");
+  if (!info.ok()) {
+    keeper.Drop(token).IgnoreError();
+    return info.status();
+  }
+  return FromMessage(*info);
+}
+
+absl::StatusOr<MatrixInfo> Cluster::Make(absl::string_view name,
+                                         const MatrixLayout& layout,
+                                         std::uint64_t seed) const {
+  HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
+  HEARTH_RETURN_IF_ERROR(CheckFree(name));
+  proto::SubmitRequest request;
+  request.set_client_key(Id::Random().ToString());
+  request.set_operation("make");
+  (*request.mutable_arguments())["seed"] = absl::StrCat(seed);
+  *request.mutable_record()->mutable_layout() = ToProto(layout);
+  request.mutable_record()->mutable_unmade();
+  HEARTH_ASSIGN_OR_RETURN(std::string id,
+                          state_->coordinator().Submit(request));
+  const Job job(state_, std::move(id));
+  HEARTH_ASSIGN_OR_RETURN(const JobResult made, job.Wait());
+  HEARTH_ASSIGN_OR_RETURN(Matrix matrix, SegmentOf(made.fields.front()));
+  // Named before the job lets go of it, so that somebody holds it throughout.
+  auto info = Put(name, matrix, PutOptions());
+  HEARTH_RETURN_IF_ERROR(state_->coordinator().Forget(job.id()));
+  return info;
+}
+
+// Before the work, not after it.
+absl::Status Cluster::CheckFree(absl::string_view name) const {
+  if (!Info(name).ok()) return absl::OkStatus();
+  return Error(Reason::kNameTaken,
+               absl::StrCat("put \"", name,
+                            "\": a matrix of that name exists; choose another "
+                            "name, or say --replace"));
+}
+
+absl::StatusOr<std::vector<MatrixInfo>> Cluster::List() const {
+  HEARTH_ASSIGN_OR_RETURN(const auto list, state_->coordinator().List());
+  std::vector<MatrixInfo> infos;
+  for (const proto::MatrixInfo& message : list.matrices()) {
+    HEARTH_ASSIGN_OR_RETURN(infos.emplace_back(), FromMessage(message));
+  }
+  return infos;
+}
+
+absl::StatusOr<MatrixInfo> Cluster::Info(absl::string_view name) const {
+  HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
+  HEARTH_ASSIGN_OR_RETURN(const auto info,
+                          state_->coordinator().Get(std::string(name)));
+  return FromMessage(info);
+}
+
+absl::StatusOr<Matrix> Cluster::Get(absl::string_view name) const {
+  HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
+  HEARTH_ASSIGN_OR_RETURN(const auto info,
+                          state_->coordinator().Get(std::string(name)));
+  const proto::MatrixRecord& record = info.record();
+  HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(record.layout()));
+  if (record.has_segment()) {
+    HEARTH_ASSIGN_OR_RETURN(auto bytes, state_->Map(layout, record.segment()));
+    return Matrix(std::move(bytes));
+  }
+  const proto::FileSource& file = record.file();
+  HEARTH_ASSIGN_OR_RETURN(FileSource source, FileSource::Open(file.path()));
+  HEARTH_RETURN_IF_ERROR(source.Verify(
+      {file.device(), file.inode(), file.size(), file.mtime_ns()}));
+  return client::MapFile({std::move(source), layout, file.payload_offset()});
+}
+
+absl::Status Cluster::Remove(absl::string_view name) const {
+  HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
+  return state_->coordinator().Remove(std::string(name));
+}
+
+// ----------------------------------------------------------------------- jobs
+
+absl::StatusOr<Job> Cluster::Submit(absl::string_view operation,
+                                    const Submission& submission) const {
+  HEARTH_ASSIGN_OR_RETURN(const Operation* found, FindOperation(operation));
+  proto::SubmitRequest request;
+  request.set_client_key(Id::Random().ToString());
+  request.set_operation(std::string(operation));
+  std::map<std::string, std::string> text = submission.arguments;
+  for (const ParameterSpec& parameter : found->info().parameters) {
+    const auto given = text.find(parameter.name);
+    if (parameter.type != "matrix" || given == text.end()) continue;
+    HEARTH_ASSIGN_OR_RETURN(const auto matrix,
+                            client::Resolve({.text = given->second}));
+    proto::MatrixRecord& record = (*request.mutable_matrices())[parameter.name];
+    if (const auto* name = std::get_if<std::string>(&matrix)) {
+      record.set_name(*name);
+    } else {
+      record = client::RecordOf(std::get<MatrixFile>(matrix));
+    }
+    text.erase(given);
+  }
+  for (const auto& [name, value] : text) {
+    (*request.mutable_arguments())[name] = value;
+  }
+  HEARTH_ASSIGN_OR_RETURN(
+      const auto matrix, client::Resolve(submission.source.value_or(
+                             MatrixArgumentSource{.text = submission.matrix})));
+  if (const auto* name = std::get_if<std::string>(&matrix)) {
+    request.set_name(*name);
+  } else {
+    *request.mutable_record() = client::RecordOf(std::get<MatrixFile>(matrix));
+  }
+  request.set_workers_max(submission.workers_max);
+  request.set_replay_command(submission.replay_command);
+  HEARTH_ASSIGN_OR_RETURN(std::string id,
+                          state_->coordinator().Submit(request));
+  return Job(state_, std::move(id));
+}
+
+absl::StatusOr<JobResult> Cluster::Run(absl::string_view operation,
+                                       const Submission& submission) const {
+  HEARTH_ASSIGN_OR_RETURN(const Job job, Submit(operation, submission));
+  return job.Wait();
+}
+
+absl::Status Cluster::CancelJob(absl::string_view id) const {
+  return state_->coordinator().Cancel(std::string(id));
+}
+
+absl::StatusOr<std::vector<JobSummary>> Cluster::Jobs() const {
+  HEARTH_ASSIGN_OR_RETURN(const auto list, state_->coordinator().Jobs());
+  std::vector<JobSummary> jobs;
+  for (const proto::JobSummary& job : list.jobs()) {
+    jobs.push_back({job.id(), job.operation(), job.matrix(), job.state(),
+                    job.done(), job.total()});
+  }
+  return jobs;
+}
+
+absl::StatusOr<std::vector<WorkerInfo>> Cluster::Workers() const {
+  HEARTH_ASSIGN_OR_RETURN(const auto list,
+                          state_->coordinator().Workers(/*memory=*/true));
+  std::vector<WorkerInfo> workers;
+  for (const proto::WorkerSummary& worker : list.workers()) {
+    workers.push_back({.id = worker.id(),
+                       .host = worker.host(),
+                       .pid = worker.pid(),
+                       .address = worker.address(),
+                       .state = worker.state(),
+                       .own = worker.memory().own(),
+                       .shared = worker.memory().shared(),
+                       .proportional = worker.memory().proportional(),
+                       .ended = worker.ended(),
+                       .thread_count = worker.thread_count()});
+  }
+  return workers;
+}
+
+}  // namespace hearth

@@ -1,0 +1,69 @@
+#include "client/handles.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/error.h"
+#include "hearth/base/program.h"
+#include "hearth/base/status.h"
+#include "hearth/transport/control/codec.h"
+#include "hearth/transport/handover/ticket.h"
+
+namespace hearth::client {
+namespace {
+
+// One a process: handles outlive every object of ours.
+TicketOffice& Office() {
+  static TicketOffice* const office = new TicketOffice(
+      {.program = FindHearthProgram().value_or(std::string())});
+  return *office;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> HandOut(int fd, SegmentKind kind,
+                                    const MatrixLayout& layout) {
+  return Office().HandOut(
+      fd,
+      {.kind = kind,
+       .bytes = static_cast<std::uint64_t>(layout.bytes()),
+       .note = ToProto(layout).SerializeAsString()},
+      absl::StrCat(NameOf(layout.type), ToString(layout.shape)));
+}
+
+absl::StatusOr<OpenedHandle> OpenHandle(absl::string_view handle) {
+  HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched, Office().Open(handle));
+  proto::Layout message;
+  if (!message.ParseFromString(fetched.card.note)) {
+    return Error(Reason::kBadUsage,
+                 "open a handle: it stands for something that is no matrix");
+  }
+  OpenedHandle opened{std::move(fetched.fd), fetched.card.kind, {}};
+  HEARTH_ASSIGN_OR_RETURN(opened.layout, FromProto(message));
+  if (static_cast<std::uint64_t>(opened.layout.bytes()) != fetched.card.bytes) {
+    return Error(Reason::kBadUsage,
+                 "open a handle: its shape and its size disagree");
+  }
+  return opened;
+}
+
+absl::StatusOr<ByteRange> RowsOf(const MatrixLayout& layout, std::int64_t begin,
+                                 std::int64_t end) {
+  const std::int64_t rows = layout.row_count();
+  if (begin < 0 || begin > end || end > rows) {
+    return Error(Reason::kBadParameter,
+                 absl::StrCat("take rows [", begin, ", ", end,
+                              "): the matrix has rows [0, ", rows, ")"));
+  }
+  const bool whole = begin == 0 && end == rows;
+  if (layout.order == Order::kFortran && layout.axis_count() > 1 && !whole) {
+    return Error(Reason::kBadParameter,
+                 absl::StrCat("take rows [", begin, ", ", end,
+                              ") in one piece: the matrix is in Fortran "
+                              "order; take all its bytes"));
+  }
+  const std::int64_t row_bytes = rows == 0 ? 0 : layout.bytes() / rows;
+  return ByteRange{begin * row_bytes, end * row_bytes};
+}
+
+}  // namespace hearth::client

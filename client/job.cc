@@ -1,0 +1,64 @@
+#include <utility>
+
+#include "client/cluster_state.h"
+#include "client/hearth.h"
+#include "client/mapped_bytes.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+#include "hearth/transport/control/codec.h"
+
+namespace hearth {
+namespace {
+
+JobSummary SummaryOf(const proto::JobSummary& job) {
+  return {job.id(),    job.operation(), job.matrix(),
+          job.state(), job.done(),      job.total()};
+}
+
+JobStatistics StatisticsOf(const proto::JobStatistics& from) {
+  return {.seconds = from.seconds(),
+          .workers = from.workers(),
+          .row_blocks = from.row_blocks(),
+          .bytes_mapped = from.bytes_mapped(),
+          .bytes_streamed = from.bytes_streamed(),
+          .bytes_copied = from.bytes_copied(),
+          .bytes_converted = from.bytes_converted(),
+          .retries = from.retries()};
+}
+
+}  // namespace
+
+absl::StatusOr<JobResult> Job::Wait(
+    const std::function<void(const JobSummary&)>& progress) const {
+  HEARTH_ASSIGN_OR_RETURN(
+      const proto::JobUpdate last,
+      cluster_->coordinator().Watch(id_, [&](const proto::JobUpdate& update) {
+        if (progress != nullptr) progress(SummaryOf(update.summary()));
+      }));
+  HEARTH_RETURN_IF_ERROR(FromProto(last.failure()));
+  JobResult result;
+  result.statistics = StatisticsOf(last.statistics());
+  for (const proto::ResultArray& array : last.results()) {
+    ResultField field;
+    field.name = array.name();
+    HEARTH_ASSIGN_OR_RETURN(field.layout, FromProto(array.layout()));
+    if (array.has_segment()) {
+      HEARTH_ASSIGN_OR_RETURN(field.bytes_owner,
+                              cluster_->Map(field.layout, array.segment()));
+    } else {
+      field.bytes_owner = std::make_shared<const MappedBytes>(
+          field.layout, array.inline_bytes());
+    }
+    field.bytes = field.bytes_owner->bytes();
+    if (static_cast<std::int64_t>(field.bytes.size()) != field.layout.bytes()) {
+      return Error(Reason::kInternal,
+                   "read a result: its size is not what its shape says");
+    }
+    result.fields.push_back(std::move(field));
+  }
+  return result;
+}
+
+absl::Status Job::Cancel() const { return cluster_->coordinator().Cancel(id_); }
+
+}  // namespace hearth

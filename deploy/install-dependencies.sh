@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Sets a fresh Debian 12 or Ubuntu 24.04 machine up to build, run and test Hearth.
+#
+# Installs the packages below that are missing, and makes the project's own
+# Python environment in .venv. Run it as often as you like: where nothing is
+# missing it changes nothing and takes a second.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+packages=(
+  cmake ninja-build g++ ccache pkg-config lld
+  libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
+  libabsl-dev libgtest-dev libgmock-dev libbenchmark-dev
+  libopenblas-pthread-dev libcli11-dev libspdlog-dev nlohmann-json3-dev zlib1g-dev
+  clang-format python3 python3-venv python3-numpy
+)
+
+say() { printf 'install-dependencies: %s\n' "$*"; }
+fail() {
+  say "$*" >&2
+  exit 1
+}
+
+usage() {
+  cat <<'USAGE'
+usage: deploy/install-dependencies.sh [--no-python]
+
+Installs what Hearth needs to be built, run and tested on Debian 12 or Ubuntu
+24.04, and a Python environment in .venv. Asks sudo where it is not run as root.
+USAGE
+}
+
+installed() {
+  [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
+install_packages() {
+  local missing=() package
+  for package in "${packages[@]}"; do
+    installed "$package" || missing+=("$package")
+  done
+  if ((${#missing[@]} == 0)); then
+    say "all ${#packages[@]} packages are installed"
+    return
+  fi
+
+  command -v apt-get >/dev/null ||
+    fail "this machine has no apt-get; install by its own means: ${missing[*]}"
+  local as_root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null ||
+      fail "not root and no sudo; as root, run: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "installing ${#missing[@]} packages: ${missing[*]}"
+  "${as_root[@]}" apt-get update -q
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+# The interpreter is named: a pyenv in the PATH may stand before the system's.
+python_interpreter() {
+  if [[ -x /usr/bin/python3 ]]; then
+    echo /usr/bin/python3
+  else
+    command -v python3 || fail "no python3 was found"
+  fi
+}
+
+install_python_environment() {
+  local venv=$root/.venv requirements=$root/deploy/requirements.txt
+  local stamp=$venv/requirements.sha256 wanted
+  wanted=$(sha256sum <"$requirements")
+  if [[ -f $stamp && $(<"$stamp") == "$wanted" ]] &&
+    "$venv/bin/python" -c '' 2>/dev/null; then
+    say ".venv is current"
+    return
+  fi
+
+  if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    say "making .venv with $(python_interpreter)"
+    rm -rf "$venv"
+    "$(python_interpreter)" -m venv "$venv"
+  fi
+  say "installing deploy/requirements.txt into .venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --requirement "$requirements"
+  printf '%s\n' "$wanted" >"$stamp"
+}
+
+python=true
+for argument in "$@"; do
+  case $argument in
+    --no-python) python=false ;;
+    -h | --help) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+  esac
+done
+
+if [[ -r /etc/os-release ]]; then
+  # shellcheck disable=SC1091  # the system's own file
+  system=$(. /etc/os-release && echo "${ID:-}-${VERSION_ID:-}")
+  case $system in
+    debian-12 | ubuntu-24.04) ;;
+    *) say "note: $system is untried; Debian 12 and Ubuntu 24.04 are what Hearth is built on" ;;
+  esac
+fi
+install_packages
+if $python; then install_python_environment; fi

@@ -1,0 +1,199 @@
+#include "hearth/shm/segment.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+#include "hearth/shm/descriptor.h"
+#include "hearth/shm/mapper_search.h"
+#include "hearth/shm/page_size.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+namespace hearth {
+namespace {
+
+// F_SEAL_SEAL too: nobody may add seals later, so all holders see the same set.
+constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+// One call writes at most this (Linux: 2 GiB less a page); smaller pieces also
+// keep a signal waiting for less time.
+constexpr std::size_t kWriteBytesMax = std::size_t{64} << 20;
+
+absl::StatusOr<UniqueFd> NewMemfd(const std::string& label) {
+  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  UniqueFd fd(memfd_create(label.c_str(), kFlags | MFD_NOEXEC_SEAL));
+  // Kernels before 6.3 don't know that flag.
+  if (!fd.valid() && errno == EINVAL) {
+    fd.Reset(memfd_create(label.c_str(), kFlags));
+  }
+  if (!fd.valid()) return ErrnoStatus("create a segment: memfd_create");
+  return fd;
+}
+
+absl::Status Busy(const struct stat& found, std::int64_t bytes) {
+  const std::string thing =
+      absl::StrCat("seal a segment of ", bytes, " bytes: ");
+  const std::vector<pid_t> writers = WritersOf(found.st_dev, found.st_ino);
+  if (writers.empty()) {
+    return Error(Reason::kSegmentBusy,
+                 absl::StrCat(thing,
+                              "a process that we may not look at maps it "
+                              "writable, or a device still writes to it; end "
+                              "that and seal again"));
+  }
+  std::vector<std::string> names;
+  for (const pid_t pid : writers) {
+    names.push_back(pid == getpid() ? absl::StrCat(pid, " (this process)")
+                                    : absl::StrCat(pid));
+  }
+  return Error(
+      Reason::kSegmentBusy,
+      absl::StrCat(thing, "still mapped writable by process ",
+                   absl::StrJoin(names, ", "),
+                   "; let those unmap it or end (a forked child inherits "
+                   "every mapping), and seal again"));
+}
+
+}  // namespace
+
+absl::StatusOr<OpenSegment> OpenSegment::Create(std::int64_t bytes,
+                                                const MemoryLimits& limits,
+                                                const SegmentOptions& options) {
+  const std::string attempt = absl::StrCat("create a segment of ", bytes);
+  if (bytes < 0) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat(attempt, " bytes: a size is never negative"));
+  }
+  HEARTH_RETURN_IF_ERROR(limits.Reserve(bytes, "create a segment"));
+  HEARTH_ASSIGN_OR_RETURN(UniqueFd fd, NewMemfd(options.label));
+  if (ftruncate(fd.get(), bytes) != 0) {
+    return ErrnoStatus(absl::StrCat(attempt, " bytes"));
+  }
+  return OpenSegment(std::move(fd), bytes, options.huge_pages);
+}
+
+absl::StatusOr<OpenSegment> OpenSegment::Adopt(UniqueFd fd,
+                                               std::int64_t bytes) {
+  const auto refused = [](absl::string_view finding) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("adopt an open segment: ", finding,
+                              "; send the descriptor of an open one"));
+  };
+  const int seals = fcntl(fd.get(), F_GET_SEALS);
+  if (seals < 0) {
+    return refused(absl::StrCat("descriptor ", fd.get(), " is no memfd"));
+  }
+  if ((seals & (F_SEAL_SEAL | F_SEAL_WRITE)) != 0) {
+    return refused("it is sealed already, or can't be sealed");
+  }
+  struct stat found {};
+  if (fstat(fd.get(), &found) != 0) return ErrnoStatus("fstat of a segment");
+  if (found.st_size != bytes) {
+    return refused(absl::StrCat("it has ", found.st_size, " bytes where ",
+                                bytes, " were announced"));
+  }
+  const int flags = fcntl(fd.get(), F_GETFL);
+  if (flags < 0 || (flags & O_ACCMODE) != O_RDWR) {
+    return refused("it is not open for reading and writing");
+  }
+  return OpenSegment(std::move(fd), bytes, /*huge_pages=*/true);
+}
+
+absl::StatusOr<std::span<std::byte>> OpenSegment::Map() {
+  if (view_.bytes().empty()) {
+    HEARTH_ASSIGN_OR_RETURN(view_, MapRange(0, bytes_));
+  }
+  return view_.writable_bytes();
+}
+
+absl::StatusOr<Mapping> OpenSegment::MapRange(std::int64_t offset,
+                                              std::int64_t bytes) const {
+  if (offset < 0 || bytes < 0 || offset > bytes_ - bytes) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("map [", offset, ", +", bytes,
+                              ") of a segment: it has ", bytes_, " bytes"));
+  }
+  HEARTH_ASSIGN_OR_RETURN(Mapping mapping,
+                          Mapping::Of(fd_.get(), offset, bytes,
+                                      MapAccess::kReadWrite, "a segment"));
+  if (huge_pages_) AdviseHugePages(mapping.pages());
+  return mapping;
+}
+
+absl::Status OpenSegment::WriteAt(std::int64_t offset,
+                                  std::span<const std::byte> from) const {
+  const std::string attempt =
+      absl::StrCat("write ", from.size(), " bytes at ", offset,
+                   " of a segment of ", bytes_, " bytes");
+  if (offset < 0 || static_cast<std::int64_t>(from.size()) > bytes_ ||
+      offset > bytes_ - static_cast<std::int64_t>(from.size())) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat(attempt, ": they don't lie within it"));
+  }
+  while (!from.empty()) {
+    const std::size_t piece = std::min(from.size(), kWriteBytesMax);
+    const ssize_t written = pwrite(fd_.get(), from.data(), piece, offset);
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EPERM) {
+        return Error(Reason::kNotAllowed,
+                     absl::StrCat(attempt, ": it is sealed; create a new one"));
+      }
+      if (errno == ENOMEM || errno == ENOSPC) {
+        return Error(Reason::kOutOfMemory,
+                     absl::StrCat(attempt, ": the kernel has no page left"));
+      }
+      return ErrnoStatus(attempt);
+    }
+    from = from.subspan(static_cast<std::size_t>(written));
+    offset += written;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SealedSegment> OpenSegment::Seal() {
+  struct stat found {};
+  if (fstat(fd_.get(), &found) != 0) return ErrnoStatus("fstat of a segment");
+  if (found.st_size != bytes_) {
+    return Error(
+        Reason::kBadUsage,
+        absl::StrCat("seal a segment of ", bytes_, " bytes: it has ",
+                     found.st_size, " now; another holder resized it"));
+  }
+  HEARTH_ASSIGN_OR_RETURN(UniqueFd read_only, ReopenReadOnly(fd_.get()));
+  // The kernel refuses a write seal while anybody could write through a
+  // mapping; so ours goes first, and comes back should the seal be refused.
+  HEARTH_RETURN_IF_ERROR(
+      view_.RemapInPlace(read_only.get(), MapAccess::kRead, "a segment"));
+  if (fcntl(fd_.get(), F_ADD_SEALS, kSeals) != 0) {
+    // Look for the others before our own view comes back.
+    const absl::Status refused =
+        errno == EBUSY ? Busy(found, bytes_) : ErrnoStatus("seal a segment");
+    HEARTH_RETURN_IF_ERROR(
+        view_.RemapInPlace(fd_.get(), MapAccess::kReadWrite, "a segment"));
+    return refused;
+  }
+  fd_.Reset();
+  Mapping view = std::move(view_);
+  HEARTH_ASSIGN_OR_RETURN(
+      SealedDescriptor descriptor,
+      SealedDescriptor::Adopt(std::move(read_only), std::exchange(bytes_, 0)));
+  if (view.bytes().empty()) return SealedSegment::Map(std::move(descriptor));
+  return SealedSegment(std::move(descriptor), std::move(view));
+}
+
+}  // namespace hearth

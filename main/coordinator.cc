@@ -1,0 +1,58 @@
+// `hearth coordinator`.
+#include <signal.h>
+#include <unistd.h>
+
+#include "hearth/base/status.h"
+#include "hearth/base/unix_socket.h"
+#include "main/mains.h"
+#include "server/service/coordinator_server.h"
+#include "worker/keeper/lifeline.h"
+
+namespace hearth {
+namespace {
+
+constexpr int kExitInterrupted = 130;
+
+// Blocks SIGINT and SIGTERM for every thread to come.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+}  // namespace
+
+absl::StatusOr<int> RunCoordinator(const client::CoordinatorProcess& options,
+                                   const client::Context& context) {
+  const sigset_t stop_signals = BlockStopSignals();
+  Address address = RandomAbstractAddress();
+  const std::string asked =
+      options.address.empty() ? options.listen : options.address;
+  if (!asked.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(address, Address::Parse(asked));
+  }
+  std::unique_ptr<worker::WorkerLifeline> lifeline;
+  if (options.child) {
+    HEARTH_ASSIGN_OR_RETURN(
+        lifeline, worker::WorkerLifeline::Take(UniqueFd(worker::kLifelineFd)));
+  }
+  HEARTH_ASSIGN_OR_RETURN(
+      const auto server,
+      server::CoordinatorServer::Start({.address = address,
+                                        .listener = UniqueFd(options.listen_fd),
+                                        .insecure = context.insecure}));
+  if (lifeline != nullptr) {
+    lifeline->StartWatching({});
+    HEARTH_RETURN_IF_ERROR(lifeline->Ready(server->address()));
+  } else {
+    PrintReady(server->address(), {getpid()}, context.json);
+  }
+  int signal = 0;
+  sigwait(&stop_signals, &signal);
+  return signal == SIGINT ? kExitInterrupted : 0;
+}
+
+}  // namespace hearth

@@ -1,0 +1,82 @@
+// `hearth local`: the keeper of this host, with a coordinator and workers.
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/program.h"
+#include "hearth/base/status.h"
+#include "hearth/base/units.h"
+#include "hearth/base/unix_socket.h"
+#include "main/mains.h"
+#include "worker/keeper/keeper.h"
+
+namespace hearth {
+namespace {
+
+constexpr int kListenerInCoordinator = 4;
+
+}  // namespace
+
+absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
+                             const client::Context& context) {
+  HEARTH_ASSIGN_OR_RETURN(const std::string program, FindHearthProgram());
+  Address address = RandomAbstractAddress();
+  const std::string asked =
+      options.address.empty() ? options.listen : options.address;
+  if (!asked.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(address, Address::Parse(asked));
+  }
+  worker::KeeperOptions keeper;
+  worker::ChildCommand coordinator = {
+      .name = "coordinator",
+      .argv = {program, "coordinator", "--child",
+               absl::StrCat("--address=", address.ToString())}};
+  // Listens before anybody is started, so that all can connect at once.
+  UniqueFd listener(options.listen_fd);
+  if (address.local()) {
+    if (!listener.valid()) {
+      HEARTH_ASSIGN_OR_RETURN(listener,
+                              ListenUnix(address, SocketType::kStream));
+    }
+    coordinator.argv.push_back(
+        absl::StrCat("--listen-fd=", kListenerInCoordinator));
+    coordinator.descriptors = {{listener.get(), kListenerInCoordinator}};
+  }
+  if (context.insecure) coordinator.argv.push_back("--insecure");
+
+  const Address handover = RandomAbstractAddress();
+  HEARTH_ASSIGN_OR_RETURN(keeper.listener,
+                          ListenUnix(handover, SocketType::kPacket));
+  const int workers = options.workers > 0 ? options.workers : CoreCount();
+  const int threads = options.threads > 0 ? options.threads
+                                          : std::max(1, CoreCount() / workers);
+  keeper.worker_count = workers;
+  keeper.worker = {.name = "worker",
+                   .argv = {program, "worker", "--child",
+                            absl::StrCat("--coordinator=", address.ToString()),
+                            absl::StrCat("--keeper=", handover.ToString()),
+                            absl::StrCat("--threads=", threads)}};
+  if (context.insecure) keeper.worker.argv.push_back("--insecure");
+  keeper.essentials = {std::move(coordinator)};
+  const bool embedded = options.lifeline_fd >= 0;
+  keeper.lifeline = UniqueFd(options.lifeline_fd);
+  if (!options.memory.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(const std::int64_t bytes,
+                            ParseSize(options.memory));
+    keeper.segment_bytes_max = static_cast<std::uint64_t>(bytes);
+  }
+  keeper.verbose = context.verbose;
+  keeper.on_ready = [&](const std::vector<worker::ReadyChild>& children) {
+    listener.Reset();  // the coordinator has it now
+    if (embedded) return;
+    std::vector<int> pids = {getpid()};
+    for (const worker::ReadyChild& child : children) pids.push_back(child.pid);
+    // A TCP port may have been chosen by the kernel: the coordinator knows it.
+    PrintReady(address.local() ? address.ToString() : children.front().note,
+               pids, context.json);
+  };
+  return worker::RunKeeper(std::move(keeper));
+}
+
+}  // namespace hearth

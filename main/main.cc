@@ -1,0 +1,43 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "client/cli/cli.h"
+#include "main/mains.h"
+#include "worker/keeper/keeper.h"
+#include "worker/keeper/lifeline.h"
+
+namespace hearth {
+
+void PrintReady(const std::string& address, const std::vector<int>& pids,
+                bool json) {
+  if (json) {
+    const nlohmann::ordered_json line = {
+        {"address", address}, {"pid", pids.front()}, {"pids", pids}};
+    std::printf("%s\n", line.dump().c_str());
+  } else {
+    std::printf("ready %s\n", address.c_str());
+  }
+  std::fflush(stdout);
+}
+
+int CoreCount() {
+  const unsigned cores = std::thread::hardware_concurrency();
+  return cores == 0 ? 1 : static_cast<int>(cores);
+}
+
+}  // namespace hearth
+
+int main(int argc, char** argv) {
+  const hearth::client::ProcessMains mains = {
+      .local = hearth::RunLocal,
+      .coordinator = hearth::RunCoordinator,
+      .worker = hearth::RunWorkers,
+      .one_worker = hearth::RunOneWorker,
+      .keeper = [](int starter) {
+        return hearth::worker::RunTicketKeeper(
+            {.listener = hearth::UniqueFd(hearth::worker::kLifelineFd),
+             .starter = starter});
+      }};
+  return hearth::client::RunCommandLine(argc, argv, mains);
+}

@@ -1,0 +1,29 @@
+// One table of mains: the processes that this binary can be.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/cli/context.h"
+
+namespace hearth {
+
+// Each returns the exit status. Called before any thread is started.
+absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
+                             const client::Context& context);
+absl::StatusOr<int> RunCoordinator(const client::CoordinatorProcess& options,
+                                   const client::Context& context);
+absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
+                               const client::Context& context);
+absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
+                                 const client::Context& context);
+
+// Prints "ready ADDRESS", or its JSON with `pids`, this process's first.
+void PrintReady(const std::string& address, const std::vector<int>& pids,
+                bool json);
+
+// Cores that this process may run on.
+int CoreCount();
+
+}  // namespace hearth

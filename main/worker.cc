@@ -1,0 +1,93 @@
+// `hearth worker`: the keeper of this host and its workers, or one of these.
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "hearth/base/error.h"
+#include "hearth/base/program.h"
+#include "hearth/base/status.h"
+#include "hearth/base/units.h"
+#include "hearth/base/unix_socket.h"
+#include "hearth/compute/blas.h"
+#include "main/mains.h"
+#include "worker/keeper/keeper.h"
+#include "worker/keeper/lifeline.h"
+#include "worker/service/worker_server.h"
+
+namespace hearth {
+namespace {
+
+std::string TextOf(const worker::WorkerStory& story) {
+  std::string text = story.Sentence();
+  if (!story.last_lines.empty()) {
+    absl::StrAppend(
+        &text, "; its last words: ", absl::StrJoin(story.last_lines, " | "));
+  }
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
+                               const client::Context& context) {
+  HEARTH_ASSIGN_OR_RETURN(const std::string program, FindHearthProgram());
+  HEARTH_ASSIGN_OR_RETURN(const Address coordinator,
+                          Address::Parse(options.coordinator));
+  worker::KeeperOptions keeper;
+  const Address handover = RandomAbstractAddress();
+  HEARTH_ASSIGN_OR_RETURN(keeper.listener,
+                          ListenUnix(handover, SocketType::kPacket));
+  const int threads = options.threads > 0
+                          ? options.threads
+                          : std::max(1, CoreCount() / options.workers);
+  keeper.worker_count = options.workers;
+  keeper.worker = {
+      .name = "worker",
+      .argv = {program, "worker", "--child",
+               absl::StrCat("--coordinator=", coordinator.ToString()),
+               absl::StrCat("--keeper=", handover.ToString()),
+               absl::StrCat("--threads=", threads)}};
+  if (context.insecure) keeper.worker.argv.push_back("--insecure");
+  if (!options.memory.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(const std::int64_t bytes,
+                            ParseSize(options.memory));
+    keeper.segment_bytes_max = static_cast<std::uint64_t>(bytes);
+  }
+  keeper.verbose = context.verbose;
+  keeper.on_ready = [&](const std::vector<worker::ReadyChild>& children) {
+    std::vector<int> pids = {getpid()};
+    for (const worker::ReadyChild& child : children) pids.push_back(child.pid);
+    PrintReady(coordinator.ToString(), pids, context.json);
+  };
+  return worker::RunKeeper(std::move(keeper));
+}
+
+absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
+                                 const client::Context& context) {
+  PrepareBlasEnvironment();
+  HEARTH_ASSIGN_OR_RETURN(
+      const auto lifeline,
+      worker::WorkerLifeline::Take(UniqueFd(worker::kLifelineFd)));
+  HEARTH_ASSIGN_OR_RETURN(const Address keeper, Address::Parse(options.keeper));
+  worker::WorkerServer server(
+      {.coordinator = options.coordinator,
+       .insecure = context.insecure,
+       .keeper = keeper,
+       .slot = absl::StrCat(lifeline->hello().slot),
+       .threads = std::max(1, options.threads),
+       .on_ready = [&lifeline] { lifeline->Ready().IgnoreError(); }},
+      Clock::Real());
+  for (const worker::WorkerStory& story : lifeline->hello().predecessors) {
+    server.ReportStory(story.pid, TextOf(story));
+  }
+  lifeline->StartWatching(
+      {.on_story = [&server](const worker::WorkerStory& story) {
+        server.ReportStory(story.pid, TextOf(story));
+      }});
+  return server.Run();
+}
+
+}  // namespace hearth

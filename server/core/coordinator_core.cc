@@ -1,0 +1,342 @@
+#include "server/core/coordinator_core.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/error.h"
+#include "server/core/coordinator_impl.h"
+#include "server/core/job_story.h"
+
+namespace hearth::server {
+namespace {
+
+// Jobs that run at once; each is a few hundred bytes and its partials.
+constexpr std::size_t kRunningJobsMax = 10'000;
+
+absl::Status UnknownJob(absl::string_view attempt, JobId job) {
+  return Error(Reason::kJobUnknown,
+               absl::StrCat(attempt, " ", ToString(job),
+                            ": no such job is kept; \"hearth jobs\" lists "
+                            "those there are"));
+}
+
+}  // namespace
+
+CoordinatorCore::CoordinatorCore(CoordinatorOptions options)
+    : impl_(std::make_unique<Impl>(options)) {}
+CoordinatorCore::~CoordinatorCore() = default;
+
+std::vector<Action> CoordinatorCore::Handle(const Event& event,
+                                            absl::Time now) {
+  return impl_->Handle(Event(event), now);
+}
+std::vector<Action> CoordinatorCore::Handle(Event&& event, absl::Time now) {
+  return impl_->Handle(std::move(event), now);
+}
+const CatalogCore& CoordinatorCore::catalog() const { return impl_->catalog(); }
+const MembershipCore& CoordinatorCore::members() const {
+  return impl_->members();
+}
+std::optional<JobRecord> CoordinatorCore::FindJob(JobId job) const {
+  return impl_->FindJob(job);
+}
+std::optional<JobId> CoordinatorCore::FindJobByClientKey(
+    absl::string_view key) const {
+  return impl_->FindJobByClientKey(key);
+}
+std::vector<JobRecord> CoordinatorCore::ListJobs() const {
+  return impl_->ListJobs();
+}
+std::size_t CoordinatorCore::live_token_count() const {
+  return impl_->tokens().live_count();
+}
+
+std::vector<WorkerId> CoordinatorCore::WorkersNear(
+    const MatrixRecord& matrix) const {
+  const auto* segment = std::get_if<SegmentSource>(&matrix.source);
+  std::vector<WorkerId> near;
+  for (const WorkerRecord& worker : members().List()) {
+    if (worker.state == WorkerState::kLost) continue;
+    if (segment == nullptr || segment->host == worker.identity.host) {
+      near.push_back(worker.id);
+    }
+  }
+  return near;
+}
+
+// --- inside ------------------------------------------------------------------
+
+CoordinatorCore::Impl::Impl(CoordinatorOptions options)
+    : options_(options),
+      members_(options.lease),
+      scheduler_(options_, members_),
+      ended_(options_) {}
+
+std::vector<Action> CoordinatorCore::Impl::Handle(Event&& event,
+                                                  absl::Time now) {
+  now_ = now;
+  look_at_everyone_ = false;
+  std::visit([this](auto& what) { On(what); }, event);
+  scheduler_.Fill(now_, look_at_everyone_, actions_);
+  for (SegmentSource& segment : catalog_.TakeReleased()) {
+    if (!tokens_.IsLive(segment.token)) {
+      tokens_.Drop(segment.host, segment.token);
+    }
+  }
+  tokens_.TakeDrops([this](const Id& token) { return catalog_.Holds(token); },
+                    actions_);
+  for (const JobId job : std::exchange(updated_, {})) Say(JobUpdated{job});
+  for (const JobId job : std::exchange(evicted_, {})) Say(JobEvicted{job});
+  return std::exchange(actions_, {});
+}
+
+std::optional<JobRecord> CoordinatorCore::Impl::FindJob(JobId job) const {
+  const auto live = live_.find(job);
+  if (live != live_.end()) return live->second->core.record();
+  const JobRecord* ended = ended_.Find(job);
+  if (ended == nullptr) return std::nullopt;
+  return *ended;
+}
+
+std::optional<JobId> CoordinatorCore::Impl::FindJobByClientKey(
+    absl::string_view key) const {
+  const auto found = by_client_key_.find(key);
+  if (found == by_client_key_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::vector<JobRecord> CoordinatorCore::Impl::ListJobs() const {
+  std::map<JobId, JobRecord> jobs;
+  for (const auto& [id, live] : live_) jobs[id] = live->core.record();
+  for (const auto& [id, record] : ended_.all()) {
+    jobs[id] = record;
+    jobs[id].results.clear();
+  }
+  std::vector<JobRecord> list;
+  list.reserve(jobs.size());
+  for (auto& [id, record] : jobs) list.push_back(std::move(record));
+  return list;
+}
+
+// --- workers -----------------------------------------------------------------
+
+void CoordinatorCore::Impl::On(WorkerJoined& joined) {
+  const auto member = members_.Join(joined.identity, now_);
+  for (const WorkerId lost : member.lost) LoseWorker(lost);
+  workerless_since_.reset();
+  scheduler_.AddWorker(member.worker, joined.identity.host,
+                       joined.identity.thread_count);
+  Say(Welcome{joined.call, member.worker, member.epoch});
+}
+
+void CoordinatorCore::Impl::On(Heartbeat& beat) {
+  if (members_.Renew(beat.worker, beat.epoch, now_)) return;
+  Say(Refuse{beat.worker, beat.epoch,
+             Error(Reason::kWorkerLost,
+                   absl::StrCat("heartbeat of ", ToString(beat.worker),
+                                ": this stream is over; join again"))});
+}
+
+void CoordinatorCore::Impl::On(WorkerLost& lost) {
+  if (members_.Lose(lost.worker, lost.epoch, lost.what, now_)) {
+    LoseWorker(lost.worker);
+  }
+}
+
+void CoordinatorCore::Impl::LoseWorker(WorkerId worker) {
+  const Scheduler::Left left = scheduler_.RemoveWorker(worker);
+  const WorkerRecord* record = members_.Find(worker);
+  const std::string why = record == nullptr ? "" : record->lost_why;
+  int position = 0;
+  for (const InFlight& task : left.tasks) {
+    const bool was_running = position++ < left.running;
+    Live* live = Running(task.job);
+    if (live == nullptr || options_.drop_requeue_for_test) continue;
+    if (was_running) {
+      CountFailure(task.job, *live, task,
+                   {.kind = task.kind,
+                    .round = task.round,
+                    .run = task.run,
+                    .worker = worker,
+                    .worker_lost = true,
+                    .what = why,
+                    .at = now_});
+      continue;
+    }
+    // Commits on their way were lost with it, so one of these may be what it
+    // died of: they are given out again where that would show.
+    const Care care = std::max(
+        Care::kUnbatched, live->core.CareOf(task.kind, task.round, task.run));
+    live->core.GiveBack(task.kind, task.round, task.run, care);
+    live->core.CountRetry();
+    scheduler_.NoteWork(task.job);
+  }
+  look_at_everyone_ = true;
+  JudgeTokensLeft(worker);
+}
+
+// Segments that a dead worker made and nobody heard of.
+void CoordinatorCore::Impl::JudgeTokensLeft(WorkerId worker) {
+  const WorkerRecord* record = members_.Find(worker);
+  if (record == nullptr || record->state != WorkerState::kLost) return;
+  const std::string host = record->identity.host;
+  for (const Id& token : members_.TakeTokensLeft(worker)) {
+    if (!tokens_.IsLive(token)) tokens_.Drop(host, token);
+  }
+}
+
+void CoordinatorCore::Impl::On(WorkerStory& story) {
+  const auto worker =
+      members_.Tell(story.host, story.pid, story.story, story.tokens_left);
+  if (worker.has_value()) {
+    JudgeTokensLeft(*worker);
+  } else {
+    // A process that never joined, or too long ago: what it made is nobody's.
+    for (const Id& token : story.tokens_left) {
+      if (!tokens_.IsLive(token)) tokens_.Drop(story.host, token);
+    }
+  }
+  FailThoseWhoseStoryIsTold();
+}
+
+void CoordinatorCore::Impl::On(WorkerReported& reported) {
+  if (!members_.Renew(reported.worker, reported.epoch, now_)) {
+    // Nothing of it is dropped: it joins again and reports again, or its
+    // keeper tells what it left.
+    Say(Refuse{reported.worker, reported.epoch,
+               Error(Reason::kWorkerLost,
+                     absl::StrCat("report of ", ToString(reported.worker),
+                                  ": this stream is over; join again"))});
+    return;
+  }
+  Say(Acknowledge{reported.worker, reported.sequence});
+  const Sender sender{reported.worker,
+                      members_.Find(reported.worker)->identity.host};
+  for (Report& report : reported.reports) {
+    std::visit([&](auto& what) { On(sender, what); }, report);
+  }
+}
+
+void CoordinatorCore::Impl::On(DrainWorker& drain) {
+  if (!members_.Drain(drain.worker)) {
+    Say(Answer{drain.call,
+               Error(Reason::kNameUnknown,
+                     absl::StrCat("drain ", ToString(drain.worker),
+                                  ": no such worker; \"hearth workers\" "
+                                  "lists those there are")),
+               {}});
+    return;
+  }
+  scheduler_.Drain(drain.worker);
+  Say(Answer{drain.call, absl::OkStatus(), {}});
+}
+
+void CoordinatorCore::Impl::On(TimePassed&) {
+  for (const WorkerId worker : members_.Expire(now_)) {
+    Say(Refuse{worker, members_.Find(worker)->epoch,
+               Error(Reason::kWorkerLost,
+                     absl::StrCat(ToString(worker), ": ",
+                                  members_.Find(worker)->lost_why))});
+    LoseWorker(worker);
+  }
+  FailThoseWhoseStoryIsTold();
+  FailThoseThatNobodyWorksOn();
+  look_at_everyone_ = true;
+}
+
+// --- clients -----------------------------------------------------------------
+
+absl::StatusOr<MatrixPtr> CoordinatorCore::Impl::Resolve(
+    const MatrixRef& ref) const {
+  if (const auto* record = std::get_if<MatrixRecord>(&ref)) {
+    return std::make_shared<const MatrixRecord>(*record);
+  }
+  auto matrix = catalog_.Get(std::get<std::string>(ref));
+  if (matrix.ok() && !(*matrix)->sealed) {
+    return Error(Reason::kSegmentBusy,
+                 absl::StrCat("compute on \"", (*matrix)->name,
+                              "\": it is still open; seal it first"));
+  }
+  return matrix;
+}
+
+void CoordinatorCore::Impl::On(SubmitJob& submit) {
+  const auto known = by_client_key_.find(submit.client_key);
+  if (!submit.client_key.empty() && known != by_client_key_.end()) {
+    Say(Answer{submit.call, absl::OkStatus(), known->second});
+    return;
+  }
+  const auto refuse = [&](absl::Status status) {
+    Say(Answer{submit.call, std::move(status), {}});
+  };
+  if (live_.size() >= kRunningJobsMax) {
+    return refuse(
+        Error(Reason::kTooLarge,
+              absl::StrCat("run ", submit.spec.operation, ": ", kRunningJobsMax,
+                           " jobs run already; wait for some")));
+  }
+  JobOrder order;
+  order.operation = std::move(submit.spec.operation);
+  order.arguments = std::move(submit.spec.arguments);
+  order.max_workers = submit.spec.max_workers;
+  order.replay = std::move(submit.spec.replay);
+  auto matrix = Resolve(submit.spec.matrix);
+  if (!matrix.ok()) return refuse(matrix.status());
+  order.matrix = *std::move(matrix);
+  for (const auto& [name, ref] : submit.spec.parameters) {
+    auto parameter = Resolve(ref);
+    if (!parameter.ok()) return refuse(parameter.status());
+    order.parameters[name] = *std::move(parameter);
+  }
+  catalog_.Use(order.matrix);
+  for (const auto& [name, parameter] : order.parameters) {
+    catalog_.Use(parameter);
+  }
+
+  const JobId job{next_job_++};
+  JobRecord record;
+  record.id = job;
+  record.client_key = submit.client_key;
+  record.order = std::make_shared<const JobOrder>(std::move(order));
+  record.submitted_at = now_;
+  auto live = std::make_unique<Live>(
+      Live{JobCore(std::move(record), options_, tokens_), now_, false, {}});
+  scheduler_.AddJob(job, &live->core);
+  live_[job] = std::move(live);
+  if (!submit.client_key.empty()) by_client_key_[submit.client_key] = job;
+  Say(Answer{submit.call, absl::OkStatus(), job});
+  updated_.insert(job);
+}
+
+void CoordinatorCore::Impl::On(CancelJob& cancel) {
+  if (live_.contains(cancel.job)) {
+    End(cancel.job, JobState::kCancelled,
+        Error(Reason::kJobCancelled,
+              absl::StrCat("job ", ToString(cancel.job), " was cancelled")));
+  } else if (ended_.Find(cancel.job) == nullptr) {
+    Say(Answer{cancel.call, UnknownJob("cancel", cancel.job), {}});
+    return;
+  }
+  Say(Answer{cancel.call, absl::OkStatus(), cancel.job});
+}
+
+void CoordinatorCore::Impl::On(ForgetJob& forget) {
+  const auto live = live_.find(forget.job);
+  if (live != live_.end()) {
+    live->second->forget = true;
+  } else if (const auto record = ended_.Remove(forget.job)) {
+    Evict(*record);
+  }
+}
+
+void CoordinatorCore::Impl::On(PutMatrix& put) {
+  Say(Answer{put.call, catalog_.Put(std::move(put.record), put.replace), {}});
+}
+void CoordinatorCore::Impl::On(SealMatrix& seal) {
+  Say(Answer{seal.call, catalog_.Seal(seal.name), {}});
+}
+void CoordinatorCore::Impl::On(RemoveMatrix& remove) {
+  Say(Answer{remove.call, catalog_.Remove(remove.name), {}});
+}
+
+}  // namespace hearth::server

@@ -1,0 +1,110 @@
+// What the world tells the coordinator.
+//
+// `call` is a number that the shell chooses where somebody waits for an answer:
+// exactly one Answer (or Welcome) with it is among the actions of that very
+// Handle.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "hearth/base/id.h"
+#include "server/core/membership_core.h"
+#include "server/core/task.h"
+
+namespace hearth::server {
+
+using CallId = std::uint64_t;
+
+// --- workers -----------------------------------------------------------------
+
+struct WorkerJoined {
+  CallId call = 0;
+  WorkerIdentity identity{};
+};
+struct Heartbeat {
+  WorkerId worker{};
+  std::uint64_t epoch = 0;
+};
+// Its stream broke. After this nothing of that epoch is handed in any more.
+struct WorkerLost {
+  WorkerId worker{};
+  std::uint64_t epoch = 0;
+  std::string what{};
+};
+// From its keeper, through any worker of the host, before or after WorkerLost:
+// exit code or signal, OOM evidence, last log lines; and the tokens that the
+// keeper still holds of what this process created (those that no commit had
+// named are dropped).
+struct WorkerStory {
+  std::string host{};
+  std::int64_t pid = 0;
+  std::string story{};
+  std::vector<Id> tokens_left{};
+};
+// A batch of reports. Reports arrive in order within an epoch; what was not
+// acknowledged when a stream broke is sent again in the next one.
+struct WorkerReported {
+  WorkerId worker{};
+  std::uint64_t epoch = 0;
+  std::uint64_t sequence = 0;  // of the batch, for Acknowledge
+  std::vector<Report> reports{};
+};
+struct DrainWorker {
+  CallId call = 0;
+  WorkerId worker{};
+};
+
+// --- clients -----------------------------------------------------------------
+
+// A matrix by its name in the catalog, or as itself.
+using MatrixRef = std::variant<std::string, MatrixRecord>;
+
+struct JobSpec {
+  std::string operation{};
+  std::string arguments{};
+  MatrixRef matrix{};
+  std::map<std::string, MatrixRef> parameters{};
+  int max_workers = 0;
+  std::string replay{};
+};
+// The same key again, after a reconnect, answers with the same job.
+struct SubmitJob {
+  CallId call = 0;
+  std::string client_key{};
+  JobSpec spec{};
+};
+struct CancelJob {
+  CallId call = 0;
+  JobId job{};
+};
+// Nobody wants its result any more: kept no longer than it runs.
+struct ForgetJob {
+  JobId job{};
+};
+struct PutMatrix {
+  CallId call = 0;
+  MatrixRecord record{};
+  bool replace = false;
+};
+struct SealMatrix {
+  CallId call = 0;
+  std::string name{};
+};
+struct RemoveMatrix {
+  CallId call = 0;
+  std::string name{};
+};
+
+// Every 100 ms or so. Leases, stories that never came, nobody left to work.
+struct TimePassed {};
+
+using Event =
+    std::variant<WorkerJoined, Heartbeat, WorkerLost, WorkerStory,
+                 WorkerReported, DrainWorker, SubmitJob, CancelJob, ForgetJob,
+                 PutMatrix, SealMatrix, RemoveMatrix, TimePassed>;
+
+}  // namespace hearth::server

@@ -1,0 +1,178 @@
+#include "server/core/membership_core.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace hearth::server {
+
+absl::string_view NameOf(WorkerState state) {
+  switch (state) {
+    case WorkerState::kReady:
+      return "ready";
+    case WorkerState::kDraining:
+      return "draining";
+    case WorkerState::kLost:
+      return "lost";
+  }
+  return "unknown";
+}
+
+MembershipCore::Joined MembershipCore::Join(const WorkerIdentity& identity,
+                                            absl::Time now) {
+  Joined joined;
+  const auto lose = [&](WorkerId worker, absl::string_view why) {
+    WorkerRecord& record = workers_.at(worker);
+    if (record.state == WorkerState::kLost) return;
+    MarkLost(record, why, now);
+    joined.lost.push_back(worker);
+  };
+
+  const auto known = by_incarnation_.find(identity.incarnation);
+  if (known != by_incarnation_.end()) {
+    joined.worker = known->second;
+    lose(joined.worker, "it came back on a new stream");
+    std::erase(ended_, joined.worker);
+  } else {
+    const auto seat = by_slot_.find({identity.host, identity.slot});
+    if (seat != by_slot_.end()) {
+      lose(seat->second, "another process took its slot");
+    }
+    joined.worker = WorkerId{next_number_++};
+  }
+  by_incarnation_[identity.incarnation] = joined.worker;
+  by_slot_[{identity.host, identity.slot}] = joined.worker;
+
+  WorkerRecord& record = workers_[joined.worker];
+  record.id = joined.worker;
+  record.identity = identity;
+  joined.epoch = ++record.epoch;
+  record.state = WorkerState::kReady;
+  record.lease_ends = now + lease_;
+  record.lost_why.clear();
+  record.story.reset();
+  leases_[record.lease_ends].push_back(record.id);
+  CountReady(record, +1);
+  return joined;
+}
+
+bool MembershipCore::IsCurrent(WorkerId worker, std::uint64_t epoch) const {
+  const WorkerRecord* record = Find(worker);
+  return record != nullptr && record->state != WorkerState::kLost &&
+         record->epoch == epoch;
+}
+
+bool MembershipCore::Renew(WorkerId worker, std::uint64_t epoch,
+                           absl::Time now) {
+  if (!IsCurrent(worker, epoch)) return false;
+  workers_.at(worker).lease_ends = now + lease_;
+  return true;
+}
+
+bool MembershipCore::Lose(WorkerId worker, std::uint64_t epoch,
+                          absl::string_view why, absl::Time now) {
+  if (!IsCurrent(worker, epoch)) return false;
+  MarkLost(workers_.at(worker), why, now);
+  return true;
+}
+
+bool MembershipCore::Drain(WorkerId worker) {
+  const auto found = workers_.find(worker);
+  if (found == workers_.end() || found->second.state == WorkerState::kLost) {
+    return false;
+  }
+  if (found->second.state == WorkerState::kReady) {
+    CountReady(found->second, -1);
+    found->second.state = WorkerState::kDraining;
+  }
+  return true;
+}
+
+std::vector<WorkerId> MembershipCore::Expire(absl::Time now) {
+  // A renewed lease leaves its entry where it was, and is filed again when
+  // that one comes up: one move a lease, not one a heartbeat.
+  std::vector<WorkerId> expired;
+  while (!leases_.empty() && leases_.begin()->first <= now) {
+    const std::vector<WorkerId> due = std::move(leases_.begin()->second);
+    leases_.erase(leases_.begin());
+    for (const WorkerId worker : due) {
+      const auto found = workers_.find(worker);
+      if (found == workers_.end()) continue;
+      WorkerRecord& record = found->second;
+      if (record.state == WorkerState::kLost) continue;
+      if (record.lease_ends > now) {
+        leases_[record.lease_ends].push_back(worker);
+        continue;
+      }
+      MarkLost(record,
+               absl::StrCat("no heartbeat for ", absl::FormatDuration(lease_)),
+               now);
+      expired.push_back(worker);
+    }
+  }
+  return expired;
+}
+
+std::optional<WorkerId> MembershipCore::Tell(absl::string_view host,
+                                             std::int64_t pid,
+                                             absl::string_view story,
+                                             std::vector<Id> tokens_left) {
+  for (auto entry = workers_.rbegin(); entry != workers_.rend(); ++entry) {
+    WorkerRecord& record = entry->second;
+    if (record.identity.pid != pid || record.identity.host != host) continue;
+    record.story = std::string(story);
+    record.tokens_left.insert(record.tokens_left.end(), tokens_left.begin(),
+                              tokens_left.end());
+    return record.id;
+  }
+  return std::nullopt;
+}
+
+std::vector<Id> MembershipCore::TakeTokensLeft(WorkerId worker) {
+  const auto found = workers_.find(worker);
+  if (found == workers_.end()) return {};
+  return std::exchange(found->second.tokens_left, {});
+}
+
+const WorkerRecord* MembershipCore::Find(WorkerId worker) const {
+  const auto found = workers_.find(worker);
+  return found == workers_.end() ? nullptr : &found->second;
+}
+
+std::vector<WorkerRecord> MembershipCore::List() const {
+  std::vector<WorkerRecord> list;
+  list.reserve(workers_.size());
+  for (const auto& [id, record] : workers_) list.push_back(record);
+  return list;
+}
+
+int MembershipCore::ready_count_at(absl::string_view host) const {
+  const auto found = ready_by_host_.find(host);
+  return found == ready_by_host_.end() ? 0 : found->second;
+}
+
+void MembershipCore::MarkLost(WorkerRecord& record, absl::string_view why,
+                              absl::Time now) {
+  if (record.state == WorkerState::kReady) CountReady(record, -1);
+  record.state = WorkerState::kLost;
+  record.lost_at = now;
+  record.lost_why = std::string(why);
+  ended_.push_back(record.id);
+  if (ended_.size() <= kEndedMax) return;
+  const auto oldest = workers_.find(ended_.front());
+  ended_.pop_front();
+  by_incarnation_.erase(oldest->second.identity.incarnation);
+  const auto seat = by_slot_.find(
+      {oldest->second.identity.host, oldest->second.identity.slot});
+  if (seat != by_slot_.end() && seat->second == oldest->first) {
+    by_slot_.erase(seat);
+  }
+  workers_.erase(oldest);
+}
+
+void MembershipCore::CountReady(const WorkerRecord& record, int by) {
+  ready_count_ += by;
+  ready_by_host_[record.identity.host] += by;
+}
+
+}  // namespace hearth::server

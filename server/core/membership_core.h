@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "hearth/base/id.h"
+#include "server/core/ids.h"
+
+namespace hearth::server {
+
+enum class WorkerState : std::uint8_t { kReady, kDraining, kLost };
+absl::string_view NameOf(WorkerState state);  // "ready", "draining", "lost"
+
+struct WorkerIdentity {
+  std::string host{};
+  std::string slot{};  // the keeper's name for this seat; survives restarts
+  Id incarnation{};    // random, one a process
+  std::int64_t pid = 0;
+  std::string address{};
+  int thread_count = 1;
+};
+
+// Kind: value.
+struct WorkerRecord {
+  WorkerId id{};
+  WorkerIdentity identity{};
+  std::uint64_t epoch = 0;  // grows with each time this process joins
+  WorkerState state = WorkerState::kReady;
+  absl::Time lease_ends{};
+  absl::Time lost_at{};
+  std::string lost_why{};              // what the coordinator saw
+  std::optional<std::string> story{};  // what its keeper says: signal, OOM, log
+  std::vector<Id> tokens_left{};       // held by its keeper, not yet judged
+};
+
+// Who belongs to the cluster, and who has ended and how.
+//
+// A process that lost its stream and comes back keeps its id and gets the next
+// epoch; a process started anew in the same slot gets a new id. What an older
+// epoch says is refused.
+//
+// Kind:  resource, single-threaded.
+// Bound: live workers, and the last kEndedMax that ended.
+class MembershipCore {
+ public:
+  static constexpr std::size_t kEndedMax = 1024;
+
+  explicit MembershipCore(absl::Duration lease) : lease_(lease) {}
+
+  struct Joined {
+    WorkerId worker{};
+    std::uint64_t epoch = 0;
+    // Seats that this one takes: an older stream of the same process, or an
+    // older process in the same slot. Already marked lost.
+    std::vector<WorkerId> lost;
+  };
+  Joined Join(const WorkerIdentity& identity, absl::Time now);
+
+  // False when the epoch is not this worker's current one.
+  bool Renew(WorkerId worker, std::uint64_t epoch, absl::Time now);
+  bool IsCurrent(WorkerId worker, std::uint64_t epoch) const;
+
+  // False when it was not current any more.
+  bool Lose(WorkerId worker, std::uint64_t epoch, absl::string_view why,
+            absl::Time now);
+  bool Drain(WorkerId worker);
+  // Workers whose lease has run out; now lost.
+  std::vector<WorkerId> Expire(absl::Time now);
+
+  // Newest worker with that host and pid; its story and leftovers are kept
+  // with it.
+  std::optional<WorkerId> Tell(absl::string_view host, std::int64_t pid,
+                               absl::string_view story,
+                               std::vector<Id> tokens_left);
+  std::vector<Id> TakeTokensLeft(WorkerId worker);
+
+  const WorkerRecord* Find(WorkerId worker) const;
+  std::vector<WorkerRecord> List() const;  // by id
+  int ready_count() const { return ready_count_; }
+  int ready_count_at(absl::string_view host) const;
+  bool ever_joined() const { return next_number_ > 1; }
+
+ private:
+  void MarkLost(WorkerRecord& record, absl::string_view why, absl::Time now);
+  void CountReady(const WorkerRecord& record, int by);
+
+  const absl::Duration lease_;
+  std::uint64_t next_number_ = 1;
+  int ready_count_ = 0;
+  std::map<WorkerId, WorkerRecord> workers_;
+  std::map<Id, WorkerId> by_incarnation_;
+  std::map<std::pair<std::string, std::string>, WorkerId> by_slot_;
+  std::map<std::string, int, std::less<>> ready_by_host_;
+  std::map<absl::Time, std::vector<WorkerId>> leases_;  // checked lazily
+  std::deque<WorkerId> ended_;
+};
+
+}  // namespace hearth::server

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/core/actions.h"
+#include "server/core/coordinator_options.h"
+#include "server/core/job_core.h"
+#include "server/core/membership_core.h"
+#include "server/core/worker_load.h"
+
+namespace hearth::server {
+
+// Which worker gets which piece of which job.
+//
+// Every thread has a task and enough waiting behind it to never wait itself;
+// jobs take turns; large runs first, smaller ones towards the end; a worker
+// with nothing to do takes what waits elsewhere, then half of what runs.
+//
+// Kind: resource, single-threaded. Works on the jobs that it was given until
+//       they are removed.
+// Cost: O(log n) a task; a job's start or a worker's end costs O(workers).
+class Scheduler {
+ public:
+  Scheduler(const CoordinatorOptions& options, const MembershipCore& members)
+      : options_(options), members_(members) {}
+
+  void AddWorker(WorkerId worker, const std::string& host, int thread_count);
+  // What it had, oldest first: the first `running` of them were running.
+  struct Left {
+    std::vector<InFlight> tasks;
+    int running = 0;
+  };
+  Left RemoveWorker(WorkerId worker);
+  void Drain(WorkerId worker);
+
+  void AddJob(JobId job, JobCore* core);
+  // Every worker that was briefed drops it.
+  void RemoveJob(JobId job);
+  // Its tasks are of no use any more: a round is complete.
+  void RevokeAll(JobId job);
+  // It has work again: look at it in the next Fill.
+  void NoteWork(JobId job);
+  int workers_used(JobId job) const;
+
+  // The task that a report answers, once; none for a late or doubled report.
+  std::optional<InFlight> TakeAnswered(WorkerId worker, TaskId task);
+  // The same task, still in flight.
+  std::optional<InFlight> FindTask(WorkerId worker, TaskId task);
+  // It took so many times the mean for the leaves of a task.
+  void NoteSlowness(WorkerId worker, double ratio);
+  // The worker has spoken: it may need more.
+  void Touch(WorkerId worker) { touched_.insert(worker); }
+
+  // Gives out work, and appends what is to be said to workers.
+  void Fill(absl::Time now, bool look_at_everyone,
+            std::vector<Action>& actions);
+
+ private:
+  struct Seat {  // of a job
+    JobCore* core = nullptr;
+    std::map<WorkerId, int> briefed;  // worker → brief_version
+    std::set<WorkerId> ever;          // had a task of it
+    std::optional<WorkerId> emptying;
+    // Replaces `core` being asked again and again within one Fill.
+    MatrixPtr matrix;
+    int max_workers = 0;
+  };
+  using Splittable = std::tuple<std::int64_t, WorkerId, TaskId>;
+
+  bool IsAllowed(const Seat& seat, WorkerId worker,
+                 const WorkerLoad& load) const;
+  int QueueDepth(const Seat& seat, const WorkerLoad& load) const;
+  int ThreadsFor(const Seat& seat, const WorkerLoad& load) const;
+
+  // Each: true when the worker got something.
+  bool GiveOne(WorkerId worker, WorkerLoad& load, bool to_wait, absl::Time now);
+  bool GiveAlone(WorkerId worker, WorkerLoad& load, absl::Time now);
+  bool TakeOver(WorkerId worker, const WorkerLoad& load, absl::Time now);
+  bool TakeWaiting(WorkerId worker, const WorkerLoad& load);
+  std::int64_t LeavesToTake(const InFlight& task, const JobCore& job,
+                            double slowness, absl::Time now) const;
+  bool SplitRunning(WorkerId worker, const WorkerLoad& load, absl::Time now);
+
+  void FillThreads(WorkerId worker, absl::Time now);
+  void FillQueue(WorkerId worker, absl::Time now);
+  void Give(WorkerId worker, WorkerLoad& load, JobId job, Seat& seat, Work work,
+            absl::Time now);
+  std::optional<InFlight> Erase(WorkerId worker, WorkerLoad& load, TaskId task);
+  void StopEmptying(WorkerLoad& load);
+  void Index(WorkerId worker, const WorkerLoad& load);
+  void Speak(std::vector<Action>& actions);
+
+  const CoordinatorOptions& options_;
+  const MembershipCore& members_;
+  std::uint64_t next_task_ = 1;
+  std::map<WorkerId, WorkerLoad> loads_;
+  int thread_count_ = 0;
+
+  std::map<JobId, Seat> seats_;
+  std::set<JobId> with_work_;
+  JobId last_served_{};
+
+  std::set<WorkerId> touched_;
+  std::set<WorkerId> hungry_;
+  std::map<WorkerId, int> waiting_by_worker_;  // as filed in loaded_
+  std::set<std::pair<int, WorkerId>> loaded_;  // those with waiting tasks
+  std::set<Splittable> splittable_;            // compute tasks of 2 leaves and
+                                               // more, by length
+
+  std::vector<Action> releases_;
+  std::vector<Action> briefs_;
+  std::map<WorkerId, std::vector<Task>> assigns_;
+  std::map<WorkerId, std::vector<TaskId>> revokes_;
+  std::vector<Action> shrinks_;
+};
+
+}  // namespace hearth::server

@@ -1,0 +1,225 @@
+// The calls of clients: each fills its reply under the lock and ends at once,
+// but WaitReady, Watch and ListWorkers, which wait.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/crash_point.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+#include "hearth/transport/control/codec.h"
+#include "server/service/coordinator_service.h"
+#include "server/service/summary.h"
+#include "server/service/wire.h"
+
+namespace hearth::server {
+namespace {
+
+constexpr absl::Duration kMemoryAnswerTime = absl::Milliseconds(500);
+
+absl::Status UnknownJob(absl::string_view attempt, absl::string_view id) {
+  return Error(Reason::kJobUnknown,
+               absl::StrCat(attempt, " job \"", id,
+                            "\": no such job is known, or its record was let "
+                            "go; see hearth jobs"));
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* CoordinatorService::Reply(
+    grpc::CallbackServerContext* context,
+    const std::function<absl::Status(Errands&)>& work) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  Errands errands;
+  absl::Status status;
+  {
+    MutexLock lock(mutex_);
+    status = work(errands);
+  }
+  Run(std::move(errands));
+  reactor->Finish(ToGrpc(status));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::WaitReady(
+    grpc::CallbackServerContext* context,
+    const proto::WaitReadyRequest* request, proto::ClusterInfo* reply) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  Errands errands;
+  {
+    MutexLock lock(mutex_);
+    ready_waiters_.push_back({request->workers(), reply, reactor});
+    AnswerReadyWaiters(errands);
+  }
+  Run(std::move(errands));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::PutMatrix(
+    grpc::CallbackServerContext* context,
+    const proto::PutMatrixRequest* request, proto::MatrixInfo* reply) {
+  return Reply(context, [&](Errands& errands) -> absl::Status {
+    mutex_.AssertHeld();
+    CrashPoint("coordinator.register");
+    HEARTH_ASSIGN_OR_RETURN(MatrixRecord record, FromWire(request->record()));
+    if (std::holds_alternative<Unmade>(record.source)) {
+      return Error(Reason::kBadUsage, "put a matrix: it has no bytes yet");
+    }
+    const std::string name = record.name;
+    const auto answer = Ask(
+        server::PutMatrix{next_call_++, std::move(record), request->replace()},
+        errands);
+    if (answer.has_value()) HEARTH_RETURN_IF_ERROR(answer->status);
+    HEARTH_ASSIGN_OR_RETURN(const MatrixPtr matrix, core_.catalog().Get(name));
+    *reply = InfoOf(*matrix, core_);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::GetMatrix(
+    grpc::CallbackServerContext* context, const proto::MatrixName* request,
+    proto::MatrixInfo* reply) {
+  return Reply(context, [&](Errands&) -> absl::Status {
+    mutex_.AssertHeld();
+    HEARTH_ASSIGN_OR_RETURN(const MatrixPtr matrix,
+                            core_.catalog().Get(request->name()));
+    *reply = InfoOf(*matrix, core_);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ListMatrices(
+    grpc::CallbackServerContext* context, const proto::ListMatricesRequest*,
+    proto::MatrixList* reply) {
+  return Reply(context, [&](Errands&) -> absl::Status {
+    mutex_.AssertHeld();
+    for (const MatrixPtr& matrix : core_.catalog().List()) {
+      *reply->add_matrices() = InfoOf(*matrix, core_);
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::RemoveMatrix(
+    grpc::CallbackServerContext* context, const proto::MatrixName* request,
+    proto::MatrixName* reply) {
+  return Reply(context, [&](Errands& errands) -> absl::Status {
+    mutex_.AssertHeld();
+    const auto answer =
+        Ask(server::RemoveMatrix{next_call_++, request->name()}, errands);
+    reply->set_name(request->name());
+    return answer.has_value() ? answer->status : absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::Submit(
+    grpc::CallbackServerContext* context, const proto::SubmitRequest* request,
+    proto::JobId* reply) {
+  return Reply(context, [&](Errands& errands) -> absl::Status {
+    mutex_.AssertHeld();
+    CrashPoint("coordinator.submit");
+    HEARTH_ASSIGN_OR_RETURN(JobSpec spec, FromWire(*request));
+    const auto answer =
+        Ask(SubmitJob{next_call_++, request->client_key(), std::move(spec)},
+            errands);
+    if (!answer.has_value()) {
+      return Error(Reason::kInternal, "submit a job: the core gave no answer");
+    }
+    HEARTH_RETURN_IF_ERROR(answer->status);
+    reply->set_job(ToString(answer->job));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerWriteReactor<proto::JobUpdate>* CoordinatorService::Watch(
+    grpc::CallbackServerContext*, const proto::JobId* request) {
+  auto watch = JobWatch::Open([this](JobWatch* gone) {
+    MutexLock lock(mutex_);
+    std::erase_if(watches_, [gone](const auto& entry) {
+      return entry.second.get() == gone;
+    });
+  });
+  Errands errands;
+  bool known = false;
+  {
+    MutexLock lock(mutex_);
+    const auto job = ParseJobId(request->job());
+    known = job.has_value() && core_.FindJob(*job).has_value();
+    if (known) {
+      watches_.emplace(*job, watch);
+      ShowJob(*job, errands);
+    }
+  }
+  if (!known) watch->Refuse(ToGrpc(UnknownJob("watch", request->job())));
+  Run(std::move(errands));
+  return watch.get();
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::CancelJob(
+    grpc::CallbackServerContext* context, const proto::JobId* request,
+    proto::JobSummary* reply) {
+  return Reply(context, [&](Errands& errands) -> absl::Status {
+    mutex_.AssertHeld();
+    const auto job = ParseJobId(request->job());
+    if (!job.has_value()) return UnknownJob("cancel", request->job());
+    const auto answer = Ask(server::CancelJob{next_call_++, *job}, errands);
+    if (answer.has_value()) HEARTH_RETURN_IF_ERROR(answer->status);
+    const auto record = core_.FindJob(*job);
+    if (!record.has_value()) return UnknownJob("cancel", request->job());
+    *reply = SummaryOf(*record);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ForgetJob(
+    grpc::CallbackServerContext* context, const proto::JobId* request,
+    proto::JobId* reply) {
+  return Reply(context, [&](Errands& errands) -> absl::Status {
+    mutex_.AssertHeld();
+    const auto job = ParseJobId(request->job());
+    if (job.has_value()) Ask(server::ForgetJob{*job}, errands);
+    *reply = *request;
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ListJobs(
+    grpc::CallbackServerContext* context, const proto::ListJobsRequest*,
+    proto::JobList* reply) {
+  return Reply(context, [&](Errands&) -> absl::Status {
+    mutex_.AssertHeld();
+    for (const JobRecord& record : core_.ListJobs()) {
+      *reply->add_jobs() = SummaryOf(record);
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ListWorkers(
+    grpc::CallbackServerContext* context,
+    const proto::ListWorkersRequest* request, proto::WorkerList* reply) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  Errands errands;
+  {
+    MutexLock lock(mutex_);
+    const std::uint64_t number = next_call_++;
+    MemoryQuestion& question = questions_[number];
+    question.deadline = clock_.Now() + kMemoryAnswerTime;
+    question.reply = reply;
+    question.reactor = reactor;
+    if (request->memory()) {
+      for (const auto& [worker, session] : sessions_) {
+        question.unanswered.insert(NumberOf(worker));
+      }
+      for (const std::uint64_t worker : question.unanswered) {
+        proto::ToWorker message;
+        message.mutable_ask_memory()->set_question(number);
+        SendTo(WorkerId{worker}, std::move(message), errands);
+      }
+    }
+    AnswerMemoryQuestions(clock_.Now(), errands);
+  }
+  Run(std::move(errands));
+  return reactor;
+}
+
+}  // namespace hearth::server

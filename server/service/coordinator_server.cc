@@ -1,0 +1,89 @@
+#include "server/service/coordinator_server.h"
+
+#include <condition_variable>
+#include <mutex>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/clock.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+#include "hearth/base/unix_socket.h"
+#include "hearth/transport/control/listener.h"
+#include "server/service/coordinator_service.h"
+
+namespace hearth::server {
+namespace {
+
+constexpr std::chrono::milliseconds kTick(50);
+
+// Calls Tick until it is destroyed.
+class Ticker {
+ public:
+  explicit Ticker(CoordinatorService& service)
+      : thread_([this, &service] { Run(service); }) {}
+  ~Ticker() {
+    {
+      std::scoped_lock lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+
+ private:
+  void Run(CoordinatorService& service) {
+    std::unique_lock lock(mutex_);
+    while (!wake_.wait_for(lock, kTick, [this] { return stopping_; })) {
+      lock.unlock();
+      service.Tick();
+      lock.lock();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
+}  // namespace
+
+// In the order of building; ended in the reverse one.
+struct CoordinatorServer::Parts {
+  CoordinatorService service{CoordinatorOptions(), Clock::Real()};
+  std::unique_ptr<Listener> listener;
+  std::unique_ptr<Ticker> ticker;
+};
+
+CoordinatorServer::CoordinatorServer() : parts_(std::make_unique<Parts>()) {}
+CoordinatorServer::~CoordinatorServer() = default;
+
+absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
+    CoordinatorServerOptions options) {
+  std::unique_ptr<CoordinatorServer> server(new CoordinatorServer);
+  Parts& parts = *server->parts_;
+  server->address_ = options.address.ToString();
+  if (options.address.local()) {
+    if (!options.listener.valid()) {
+      HEARTH_ASSIGN_OR_RETURN(options.listener,
+                              ListenUnix(options.address, SocketType::kStream));
+    }
+    HEARTH_ASSIGN_OR_RETURN(
+        parts.listener,
+        Listener::Start(std::move(options.listener), parts.service));
+  } else {
+    if (!options.insecure) {
+      return Error(Reason::kNotAllowed,
+                   absl::StrCat("listen on ", server->address_,
+                                " over TCP: there are no credentials; say "
+                                "--insecure at both ends to go without"));
+    }
+    HEARTH_ASSIGN_OR_RETURN(
+        parts.listener, Listener::StartTcp(server->address_, parts.service));
+    server->address_ = parts.listener->address();
+  }
+  parts.ticker = std::make_unique<Ticker>(parts.service);
+  return server;
+}
+
+}  // namespace hearth::server

@@ -1,0 +1,274 @@
+#include "server/service/coordinator_service.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/crash_point.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+#include "hearth/base/version.h"
+#include "hearth/transport/control/codec.h"
+#include "server/service/summary.h"
+#include "server/service/wire.h"
+
+namespace hearth::server {
+namespace {
+
+constexpr std::int64_t kHeartbeatMs = 1000;
+
+}  // namespace
+
+CoordinatorService::CoordinatorService(CoordinatorOptions options,
+                                       const Clock& clock)
+    : clock_(clock), core_(options) {}
+
+void CoordinatorService::Tick() {
+  Errands errands;
+  {
+    MutexLock lock(mutex_);
+    Ask(TimePassed{}, errands);
+    AnswerMemoryQuestions(clock_.Now(), errands);
+  }
+  Run(std::move(errands));
+}
+
+void CoordinatorService::Run(Errands errands) {
+  for (const auto& session : errands.pump) session->Pump();
+  for (const auto& session : errands.end) session->End();
+  for (const auto& call : errands.calls) call();
+}
+
+// ------------------------------------------------------------------- the core
+
+std::optional<Answer> CoordinatorService::Ask(Event event, Errands& errands) {
+  std::optional<Answer> answer;
+  for (Action& action : core_.Handle(std::move(event), clock_.Now())) {
+    Carry(action, errands, answer);
+  }
+  return answer;
+}
+
+void CoordinatorService::SendTo(WorkerId worker, proto::ToWorker message,
+                                Errands& errands) {
+  const auto found = sessions_.find(worker);
+  if (found == sessions_.end()) return;  // its stream is gone
+  found->second->Send(std::move(message));
+  errands.pump.push_back(found->second);
+}
+
+void CoordinatorService::Carry(Action& action, Errands& errands,
+                               std::optional<Answer>& answer) {
+  proto::ToWorker message;
+  if (auto* answered = std::get_if<Answer>(&action)) {
+    answer = std::move(*answered);
+  } else if (const auto* brief = std::get_if<Brief>(&action)) {
+    *message.mutable_brief() = ToWire(*brief);
+    SendTo(brief->worker, std::move(message), errands);
+  } else if (const auto* assign = std::get_if<Assign>(&action)) {
+    for (const Task& task : assign->tasks) {
+      *message.mutable_assign()->add_tasks() = ToWire(task);
+    }
+    SendTo(assign->worker, std::move(message), errands);
+  } else if (const auto* revoke = std::get_if<Revoke>(&action)) {
+    for (const TaskId task : revoke->tasks) {
+      message.mutable_revoke()->add_tasks(NumberOf(task));
+    }
+    SendTo(revoke->worker, std::move(message), errands);
+  } else if (const auto* shrink = std::get_if<Shrink>(&action)) {
+    message.mutable_shrink()->set_task(NumberOf(shrink->task));
+    message.mutable_shrink()->set_new_end(shrink->new_end);
+    SendTo(shrink->worker, std::move(message), errands);
+  } else if (const auto* release = std::get_if<ReleaseJob>(&action)) {
+    message.mutable_release_job()->set_job(NumberOf(release->job));
+    SendTo(release->worker, std::move(message), errands);
+  } else if (const auto* acknowledge = std::get_if<Acknowledge>(&action)) {
+    message.mutable_acknowledge()->set_sequence(acknowledge->sequence);
+    SendTo(acknowledge->worker, std::move(message), errands);
+  } else if (const auto* drop = std::get_if<DropTokens>(&action)) {
+    for (const Id& token : drop->tokens) {
+      *message.mutable_drop_tokens()->add_tokens() = ToProto(token);
+    }
+    for (const auto& [worker, session] : sessions_) {
+      const WorkerRecord* record = core_.members().Find(worker);
+      if (record == nullptr || record->identity.host != drop->host) continue;
+      SendTo(worker, std::move(message), errands);
+      break;  // one worker tells the keeper of its host
+    }
+  } else if (const auto* updated = std::get_if<JobUpdated>(&action)) {
+    ShowJob(updated->job, errands);
+  } else if (const auto* refuse = std::get_if<Refuse>(&action)) {
+    *message.mutable_refuse()->mutable_failure() = ToProto(refuse->status);
+    const auto found = sessions_.find(refuse->worker);
+    if (found != sessions_.end() && found->second->epoch == refuse->epoch) {
+      errands.end.push_back(found->second);
+      SendTo(refuse->worker, std::move(message), errands);
+      sessions_.erase(refuse->worker);
+    }
+  }
+  // Welcome is handled where a worker joins; nothing waits for JobEvicted.
+}
+
+void CoordinatorService::ShowJob(JobId job, Errands& errands) {
+  const auto [begin, end] = watches_.equal_range(job);
+  if (begin == end) return;
+  const auto record = core_.FindJob(job);
+  if (!record.has_value()) return;
+  const bool last = HasEnded(record->state);
+  const proto::JobUpdate update = UpdateOf(*record, clock_.Now());
+  for (auto it = begin; it != end; ++it) {
+    errands.calls.push_back(
+        [watch = it->second, update, last] { watch->Show(update, last); });
+  }
+}
+
+// -------------------------------------------------------------------- workers
+
+grpc::ServerBidiReactor<proto::FromWorker, proto::ToWorker>*
+CoordinatorService::WorkerSession(grpc::CallbackServerContext*) {
+  return server::WorkerSession::Open(*this).get();
+}
+
+void CoordinatorService::Join(server::WorkerSession& session,
+                              const proto::Hello& hello, Errands& errands) {
+  const absl::Status compatible = CheckVersion(hello.version());
+  if (!compatible.ok()) {
+    proto::ToWorker refusal;
+    *refusal.mutable_refuse()->mutable_failure() = ToProto(compatible);
+    session.Send(std::move(refusal));
+    errands.pump.push_back(session.shared_from_this());
+    errands.end.push_back(session.shared_from_this());
+    return;
+  }
+  WorkerJoined joined{
+      .call = next_call_++,
+      .identity = {.host = hello.host(),
+                   .slot = hello.slot(),
+                   .incarnation = FromProto(hello.incarnation()),
+                   .pid = hello.pid(),
+                   .address = hello.host(),
+                   .thread_count = hello.thread_count()}};
+  std::optional<Answer> ignored;
+  auto actions = core_.Handle(std::move(joined), clock_.Now());
+  for (Action& action : actions) {
+    if (const auto* welcome = std::get_if<server::Welcome>(&action)) {
+      session.worker = NumberOf(welcome->worker);
+      session.epoch = welcome->epoch;
+      sessions_[welcome->worker] = session.shared_from_this();
+      proto::ToWorker message;
+      message.mutable_welcome()->set_worker(NumberOf(welcome->worker));
+      message.mutable_welcome()->set_epoch(welcome->epoch);
+      message.mutable_welcome()->set_heartbeat_ms(kHeartbeatMs);
+      SendTo(welcome->worker, std::move(message), errands);
+    } else {
+      Carry(action, errands, ignored);
+    }
+  }
+  AnswerReadyWaiters(errands);
+}
+
+void CoordinatorService::OnMessage(server::WorkerSession& session,
+                                   const proto::FromWorker& message) {
+  Errands errands;
+  {
+    MutexLock lock(mutex_);
+    const WorkerId worker{session.worker.load()};
+    const std::uint64_t epoch = session.epoch;
+    if (message.has_hello()) {
+      if (NumberOf(worker) == 0) Join(session, message.hello(), errands);
+    } else if (NumberOf(worker) == 0) {
+      errands.end.push_back(session.shared_from_this());  // Hello comes first
+    } else if (message.has_heartbeat()) {
+      Ask(Heartbeat{worker, epoch}, errands);
+    } else if (message.has_reports()) {
+      CrashPoint("coordinator.report");
+      auto reports = FromWire(message.reports());
+      if (reports.ok()) {
+        Ask(WorkerReported{worker, epoch, message.reports().sequence(),
+                           *std::move(reports)},
+            errands);
+      } else {
+        errands.end.push_back(session.shared_from_this());
+      }
+    } else if (message.has_story()) {
+      const WorkerRecord* record = core_.members().Find(worker);
+      WorkerStory story{.host = record == nullptr ? "" : record->identity.host,
+                        .pid = message.story().pid(),
+                        .story = message.story().text(),
+                        .tokens_left = {}};
+      for (const auto& token : message.story().tokens_left()) {
+        story.tokens_left.push_back(FromProto(token));
+      }
+      Ask(std::move(story), errands);
+    } else if (message.has_memory()) {
+      const auto question = questions_.find(message.memory().question());
+      if (question != questions_.end()) {
+        question->second.unanswered.erase(NumberOf(worker));
+        question->second.answers[NumberOf(worker)] = message.memory().memory();
+        AnswerMemoryQuestions(clock_.Now(), errands);
+      }
+    }
+  }
+  Run(std::move(errands));
+}
+
+void CoordinatorService::OnBroken(server::WorkerSession& session) {
+  Errands errands;
+  {
+    MutexLock lock(mutex_);
+    const WorkerId worker{session.worker.load()};
+    const auto found = sessions_.find(worker);
+    if (found != sessions_.end() && found->second.get() == &session) {
+      sessions_.erase(found);
+    }
+    if (NumberOf(worker) != 0) {
+      Ask(WorkerLost{worker, session.epoch, "its connection broke"}, errands);
+    }
+  }
+  Run(std::move(errands));
+}
+
+void CoordinatorService::AnswerReadyWaiters(Errands& errands) {
+  const int ready = core_.members().ready_count();
+  std::erase_if(ready_waiters_, [&](ReadyWaiter& waiter) {
+    if (ready < waiter.workers) return false;
+    waiter.reply->set_version(kVersion);
+    waiter.reply->set_workers(ready);
+    waiter.reply->set_pid(getpid());
+    std::set<std::string> hosts;
+    for (const WorkerRecord& record : core_.members().List()) {
+      if (record.state == WorkerState::kReady) {
+        hosts.insert(record.identity.host);
+      }
+    }
+    for (const std::string& host : hosts) waiter.reply->add_hosts(host);
+    errands.calls.push_back(
+        [reactor = waiter.reactor] { reactor->Finish(grpc::Status::OK); });
+    return true;
+  });
+}
+
+void CoordinatorService::AnswerMemoryQuestions(absl::Time now,
+                                               Errands& errands) {
+  for (auto entry = questions_.begin(); entry != questions_.end();) {
+    MemoryQuestion& question = entry->second;
+    if (!question.unanswered.empty() && now < question.deadline) {
+      ++entry;
+      continue;
+    }
+    for (const WorkerRecord& record : core_.members().List()) {
+      proto::WorkerSummary& summary = *question.reply->add_workers();
+      summary = SummaryOf(record);
+      const auto memory = question.answers.find(NumberOf(record.id));
+      if (memory != question.answers.end()) {
+        *summary.mutable_memory() = memory->second;
+      }
+    }
+    errands.calls.push_back(
+        [reactor = question.reactor] { reactor->Finish(grpc::Status::OK); });
+    entry = questions_.erase(entry);
+  }
+}
+
+}  // namespace hearth::server

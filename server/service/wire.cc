@@ -1,0 +1,250 @@
+#include "server/service/wire.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+#include "hearth/transport/control/codec.h"
+
+namespace hearth::server {
+namespace {
+
+LeafRun FromWire(const proto::Run& run) { return {run.begin(), run.end()}; }
+
+void SetRun(const LeafRun& run, proto::Run& message) {
+  message.set_begin(run.begin);
+  message.set_end(run.end);
+}
+
+Traffic FromWire(const proto::Traffic& traffic) {
+  return {traffic.bytes_mapped(), traffic.bytes_streamed(),
+          traffic.bytes_copied(), traffic.bytes_converted()};
+}
+
+Commit FromWire(const proto::Commit& commit) {
+  return {.task = TaskId{commit.task()},
+          .job = JobId{commit.job()},
+          .round = commit.round(),
+          .run = FromWire(commit.run()),
+          .partial = server::FromWire(commit.partial()),
+          .busy = absl::Nanoseconds(commit.busy_ns()),
+          .traffic = FromWire(commit.traffic()),
+          .task_done = commit.task_done()};
+}
+
+PlanReady FromWire(const proto::PlanReady& ready) {
+  PlanReady report{
+      .task = TaskId{ready.task()}, .job = JobId{ready.job()}, .plan = {}};
+  report.plan.leaf_count = ready.leaf_count();
+  report.plan.concatenates = ready.concatenates();
+  report.plan.partial_bytes_max = ready.partial_bytes_max();
+  report.plan.result_bytes = ready.result_bytes();
+  report.plan.result = server::FromWire(ready.result());
+  report.plan.max_run_leaves = ready.max_run_leaves();
+  report.plan.description = ready.description().SerializeAsString();
+  return report;
+}
+
+FinishDone FromWire(const proto::FinishDone& done) {
+  FinishDone report{.task = TaskId{done.task()},
+                    .job = JobId{done.job()},
+                    .round = done.round(),
+                    .next_state = std::nullopt,
+                    .results = {}};
+  if (done.has_next_state())
+    report.next_state = server::FromWire(done.next_state());
+  for (const auto& result : done.results()) {
+    report.results.push_back(server::FromWire(result));
+  }
+  return report;
+}
+
+InputMissing FromWire(const proto::InputMissing& missing) {
+  InputMissing report{.task = TaskId{missing.task()},
+                      .job = JobId{missing.job()},
+                      .round = missing.round(),
+                      .tokens = {}};
+  for (const auto& token : missing.tokens()) {
+    report.tokens.push_back(FromProto(token));
+  }
+  return report;
+}
+
+}  // namespace
+
+absl::StatusOr<MatrixRecord> FromWire(const proto::MatrixRecord& message) {
+  MatrixRecord record;
+  record.name = message.name();
+  HEARTH_ASSIGN_OR_RETURN(record.layout, FromProto(message.layout()));
+  if (message.has_segment()) {
+    record.source = SegmentSource{FromProto(message.segment().token()),
+                                  message.segment().host()};
+  } else if (message.has_file()) {
+    const proto::FileSource& file = message.file();
+    if (file.path().empty() || file.path()[0] != '/' ||
+        file.payload_offset() < 0 || file.size() < 0) {
+      return Error(
+          Reason::kBadUsage,
+          absl::StrCat("read a matrix record: its file \"", file.path(),
+                       "\" is not an absolute path with "
+                       "an offset and a size"));
+    }
+    record.source =
+        FileSource{file.path(), file.device(),   file.inode(),
+                   file.size(), file.mtime_ns(), file.payload_offset()};
+  } else if (message.has_unmade()) {
+    record.source = Unmade();
+  } else {
+    return Error(Reason::kBadUsage,
+                 "read a matrix record: it names neither segment nor file");
+  }
+  record.page_bytes = message.page_bytes();
+  record.sealed = message.sealed();
+  return record;
+}
+
+proto::MatrixRecord ToWire(const MatrixRecord& record) {
+  proto::MatrixRecord message;
+  message.set_name(record.name);
+  *message.mutable_layout() = ToProto(record.layout);
+  if (const auto* segment = std::get_if<SegmentSource>(&record.source)) {
+    *message.mutable_segment()->mutable_token() = ToProto(segment->token);
+    message.mutable_segment()->set_host(segment->host);
+  } else if (const auto* file = std::get_if<FileSource>(&record.source)) {
+    proto::FileSource& to = *message.mutable_file();
+    to.set_path(file->path);
+    to.set_device(file->device);
+    to.set_inode(file->inode);
+    to.set_size(file->size_bytes);
+    to.set_mtime_ns(file->mtime_ns);
+    to.set_payload_offset(file->payload_offset);
+  } else {
+    message.mutable_unmade();
+  }
+  message.set_page_bytes(record.page_bytes);
+  message.set_sealed(record.sealed);
+  return message;
+}
+
+BytesRef FromWire(const proto::BytesRef& message) {
+  return {.inline_bytes = message.inline_bytes(),
+          .token = FromProto(message.token()),
+          .host = message.host()};
+}
+
+proto::BytesRef ToWire(const BytesRef& bytes) {
+  proto::BytesRef message;
+  if (bytes.has_token()) {
+    *message.mutable_token() = ToProto(bytes.token);
+    message.set_host(bytes.host);
+  } else {
+    message.set_inline_bytes(bytes.inline_bytes);
+  }
+  return message;
+}
+
+absl::StatusOr<std::vector<Report>> FromWire(const proto::Reports& message) {
+  std::vector<Report> reports;
+  reports.reserve(static_cast<std::size_t>(message.reports_size()));
+  for (const proto::Report& report : message.reports()) {
+    switch (report.report_case()) {
+      case proto::Report::kCommit:
+        reports.push_back(FromWire(report.commit()));
+        break;
+      case proto::Report::kTaskFailed:
+        reports.push_back(TaskFailed{
+            TaskId{report.task_failed().task()},
+            JobId{report.task_failed().job()}, report.task_failed().round(),
+            FromProto(report.task_failed().failure())});
+        break;
+      case proto::Report::kInputMissing:
+        reports.push_back(FromWire(report.input_missing()));
+        break;
+      case proto::Report::kPlanReady:
+        reports.push_back(FromWire(report.plan_ready()));
+        break;
+      case proto::Report::kFinishDone:
+        reports.push_back(FromWire(report.finish_done()));
+        break;
+      case proto::Report::REPORT_NOT_SET:
+        return Error(Reason::kBadUsage, "read a worker's report: it is empty");
+    }
+  }
+  return reports;
+}
+
+absl::StatusOr<JobSpec> FromWire(const proto::SubmitRequest& message) {
+  JobSpec spec;
+  spec.operation = message.operation();
+  proto::Arguments arguments;
+  *arguments.mutable_text() = message.arguments();
+  spec.arguments = arguments.SerializeAsString();
+  if (message.has_record()) {
+    HEARTH_ASSIGN_OR_RETURN(spec.matrix, FromWire(message.record()));
+  } else {
+    spec.matrix = message.name();
+  }
+  for (const auto& [name, record] : message.matrices()) {
+    if (!record.has_file() && !record.has_segment()) {
+      spec.parameters[name] = record.name();
+    } else {
+      HEARTH_ASSIGN_OR_RETURN(spec.parameters[name], FromWire(record));
+    }
+  }
+  spec.max_workers = message.workers_max();
+  spec.replay = message.replay_command();
+  return spec;
+}
+
+proto::Brief ToWire(const Brief& brief) {
+  proto::Brief message;
+  message.set_job(NumberOf(brief.job));
+  message.set_round(brief.round);
+  message.set_operation(brief.order->operation);
+  message.mutable_arguments()->ParseFromString(brief.order->arguments);
+  *message.mutable_matrix() = ToWire(*brief.order->matrix);
+  for (const auto& [name, matrix] : brief.order->parameters) {
+    (*message.mutable_parameters())[name] = ToWire(*matrix);
+  }
+  if (brief.plan != nullptr) {
+    message.set_leaf_count(brief.plan->leaf_count);
+    message.set_concatenates(brief.plan->concatenates);
+    if (brief.plan->result.has_token()) {
+      *message.mutable_result() = ToWire(brief.plan->result);
+    }
+  }
+  *message.mutable_state() = ToWire(brief.state);
+  return message;
+}
+
+proto::Task ToWire(const Task& task) {
+  proto::Task message;
+  message.set_id(NumberOf(task.id));
+  switch (task.kind) {
+    case TaskKind::kPlan:
+      message.set_kind(proto::TASK_KIND_PLAN);
+      break;
+    case TaskKind::kCompute:
+      message.set_kind(proto::TASK_KIND_COMPUTE);
+      break;
+    case TaskKind::kCombine:
+      message.set_kind(proto::TASK_KIND_COMBINE);
+      break;
+    case TaskKind::kFinish:
+      message.set_kind(proto::TASK_KIND_FINISH);
+      break;
+  }
+  message.set_job(NumberOf(task.job));
+  message.set_round(task.round);
+  SetRun(task.run, *message.mutable_run());
+  for (const RunInput& input : task.inputs) {
+    proto::RunInput& to = *message.add_inputs();
+    SetRun(input.run, *to.mutable_run());
+    *to.mutable_partial() = ToWire(input.partial);
+  }
+  return message;
+}
+
+}  // namespace hearth::server

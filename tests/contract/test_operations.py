@@ -1,0 +1,198 @@
+"""Every operation on every element type and order, against NumPy."""
+
+import numpy as np
+import pytest
+
+from arrays import COMPLEXES, DTYPES, FLOATS, REALS, random_array, read_result
+from cases import REDUCTIONS, check_case
+from reference import assert_same, describe, wide
+
+
+@pytest.fixture(scope="session")
+def built(cluster):
+    return {operation["name"] for operation in cluster.succeed("operations")["operations"]}
+
+
+def skip_unless_built(name, built, cluster):
+    if name not in built:
+        assert name in cluster.fail("run", name, "a.npy", status=2), "it is refused by name"
+        pytest.skip(f"{name} is not built yet")
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_reductions(cluster, built, tmp_path, rng, name, order):
+    skip_unless_built(name, built, cluster)
+    for dtype in REDUCTIONS[name][0]:
+        check_case(cluster, rng, tmp_path, name, dtype, (13, 7, 3), order)
+
+
+def save(tmp_path, rng, array, name="a"):
+    path = tmp_path / f"{name}.npy"
+    if rng.random() < 0.3:
+        array = array.astype(array.dtype.newbyteorder(">"))
+    np.save(path, array)
+    return path
+
+
+def compute(cluster, *arguments):
+    return read_result(cluster.succeed("run", *arguments)["result"])
+
+
+def assert_product(found, expected, left, right):
+    """Within what float64 (or the type, where BLAS computes in it) can know."""
+    assert found.shape == expected.shape and found.dtype == expected.dtype, (
+        found.dtype, expected.dtype, found.shape, expected.shape)
+    if found.dtype.kind not in "fc":
+        np.testing.assert_array_equal(found, expected)
+        return
+    eps = np.finfo(found.real.dtype).eps
+    bound = 4 * eps * (np.abs(wide(left)) @ np.abs(wide(right))) + np.finfo(np.float64).tiny
+    with np.errstate(all="ignore"):
+        close = np.abs(wide(found) - wide(expected)) <= bound * np.sqrt(left.shape[-1])
+    assert np.all(close | (found == expected)), (found, expected)
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_matvec_and_rmatvec(cluster, built, tmp_path, rng, dtype, order):
+    skip_unless_built("matvec", built, cluster)
+    array = random_array(rng, dtype, (57, 23), order, small=True)
+    path = save(tmp_path, rng, array)
+    for v_dtype in (dtype, "float32", "float64"):
+        for name, length in (("matvec", 23), ("rmatvec", 57)):
+            v = random_array(rng, v_dtype, (length,), small=True)
+            found = compute(cluster, name, path, f"v={save(tmp_path, rng, v, 'v')}")
+            left = array if name == "matvec" else array.T
+            type_ = np.matmul(left[:1], v[:left.shape[1]]).dtype
+            if type_.kind in "fc":
+                assert_product(found, (wide(left) @ wide(v)).astype(type_), left, v)
+            else:
+                assert_product(found, left @ v, left, v)
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", REALS)
+def test_gram(cluster, built, tmp_path, rng, dtype, order):
+    skip_unless_built("gram", built, cluster)
+    array = random_array(rng, dtype, (301, 17), order, small=True)
+    found = compute(cluster, "gram", save(tmp_path, rng, array))
+    type_ = array.dtype if dtype in FLOATS else np.dtype(np.float64)
+    expected = (wide(array).T @ wide(array)).astype(type_)
+    assert_product(found, expected, array.T, array)
+    np.testing.assert_array_equal(found, found.T)
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", REALS)
+def test_histogram(cluster, built, tmp_path, rng, dtype, order):
+    skip_unless_built("histogram", built, cluster)
+    array = random_array(rng, dtype, (400, 5), order, small=True)
+    path = save(tmp_path, rng, array)
+    for words, options in (([], {}), (["bins=7"], {"bins": 7}),
+                           (["bins=4", "range=-1,2.5"], {"bins": 4, "range": (-1, 2.5)})):
+        found = compute(cluster, "histogram", path, *words)
+        values = array.astype(np.float64)
+        counts, edges = np.histogram(values, **options)
+        np.testing.assert_allclose(found["edges"].astype(np.float64), edges, rtol=1e-3 if
+                                   dtype == "float16" else 1e-6, atol=1e-12)
+        assert found["counts"].dtype == np.int64 and found["counts"].shape == counts.shape
+        if dtype not in ("float16", "float32"):  # whose edges may round to another bin
+            np.testing.assert_array_equal(found["counts"], counts)
+        else:
+            assert np.abs(found["counts"] - counts).max() <= 3
+            assert found["counts"].sum() == counts.sum()
+
+
+def test_histogram_of_nan_needs_a_range(cluster, built, tmp_path):
+    skip_unless_built("histogram", built, cluster)
+    path = tmp_path / "a.npy"
+    np.save(path, np.array([1.0, np.nan, 3.0]))
+    cluster.fail("run", "histogram", path, status=1)
+    found = compute(cluster, "histogram", path, "range=0,4", "bins=2")
+    np.testing.assert_array_equal(found["counts"], [1, 1])
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", REALS)
+def test_describe(cluster, built, tmp_path, rng, dtype, order):
+    skip_unless_built("describe", built, cluster)
+    for shape in ((200, 9), (150,), (1, 4)):
+        array = random_array(rng, dtype, shape, order)
+        if dtype in FLOATS and shape[0] > 1:
+            array[3] = np.nan
+        found = compute(cluster, "describe", save(tmp_path, rng, array))
+        expected = describe(array)
+        assert list(found) == ["count", "nans", "mean", "std", "min", "q25", "q50", "q75", "max"]
+        scale = np.abs(array.astype(np.float64))
+        scale = float(np.nanmax(scale)) * 1e-14
+        for field, values in expected.items():
+            assert found[field].dtype == values.dtype, field
+            np.testing.assert_allclose(found[field], values, rtol=1e-12, atol=scale, err_msg=field)
+
+
+@pytest.mark.parametrize("name", ["min", "max", "argmin", "argmax"])
+def test_nothing_has_no_extreme(cluster, tmp_path, name):
+    path = tmp_path / "a.npy"
+    np.save(path, np.zeros((0, 3)))
+    cluster.fail("run", name, path, status=1)
+    cluster.fail("run", name, path, "axis=0", status=1)
+    assert compute(cluster, name, path, "axis=1").shape == (0,)
+
+
+@pytest.mark.parametrize("name", ["quantile", "median"])
+@pytest.mark.parametrize("dtype", COMPLEXES)
+def test_complex_has_no_quantile(cluster, tmp_path, name, dtype):
+    path = tmp_path / "a.npy"
+    np.save(path, np.zeros(3, dtype))
+    cluster.fail("run", name, path, status=1)
+
+
+def test_argmin_counts_in_c_order_whatever_the_file(cluster, tmp_path):
+    path = tmp_path / "a.npy"
+    array = np.asfortranarray(np.array([[5, 1, 9], [1, 7, 1]]))
+    np.save(path, array)
+    assert compute(cluster, "argmin", path) == 1
+    assert compute(cluster, "argmax", path) == 2
+    np.save(path, np.array([2.0, np.nan, 1.0, np.nan]))
+    assert compute(cluster, "argmin", path) == compute(cluster, "argmax", path) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_sum_takes_a_type(cluster, tmp_path, rng, dtype):
+    array = random_array(rng, "int16", (90, 4))
+    found = compute(cluster, "sum", save(tmp_path, rng, array), "axis=0", f"dtype={dtype}")
+    np.testing.assert_array_equal(found, array.sum(axis=0, dtype=np.int64).astype(dtype))
+    assert found.dtype == dtype
+
+
+def test_integers_wrap_as_numpy_s_do(cluster, tmp_path):
+    path = tmp_path / "a.npy"
+    array = np.full(3, np.iinfo(np.int64).max)
+    np.save(path, array)
+    with np.errstate(all="ignore"):
+        assert compute(cluster, "sum", path) == array.sum()
+        assert compute(cluster, "prod", path) == array.prod()
+
+
+def test_float16_does_not_overflow_inside(cluster, tmp_path):
+    path = tmp_path / "a.npy"
+    array = np.array([60000, -60000] * 500, np.float16)
+    np.save(path, array)
+    assert compute(cluster, "std", path) == np.float16(60000)
+    assert compute(cluster, "mean", path) == 0
+
+
+def test_a_sum_is_as_true_as_float64_can_be(cluster, tmp_path, rng):
+    """Adversarial: most of it cancels. |error| <= 1 ulp + n u^2 sum |x|."""
+    import math
+    half = rng.standard_normal(300_000) * 10.0 ** rng.integers(-10, 10, 300_000)
+    array = np.concatenate([half, -half, rng.standard_normal(1000)])
+    rng.shuffle(array)
+    path = tmp_path / "a.npy"
+    np.save(path, array)
+    exact = math.fsum(array)
+    bound = math.ulp(exact) + len(array) * 2.0**-106 * math.fsum(np.abs(array))
+    found = float(compute(cluster, "sum", path))
+    assert abs(found - exact) <= bound, (
+        f"off by {abs(found - exact):.3g}, allowed {bound:.3g}; NumPy's {abs(array.sum() - exact):.3g}")

@@ -1,0 +1,182 @@
+"""Every command's help, and the exit status of every kind of mistake."""
+
+import pytest
+
+from hearth_process import assert_one_error_line, fail, run, succeed
+
+BUILT = ["run", "put", "make", "ls", "info", "get", "rm", "local", "coordinator", "worker",
+         "workers", "jobs", "cancel", "operations"]
+LATER = ["up", "status", "drain", "down", "objects", "call", "top", "doctor", "security"]
+
+
+@pytest.mark.parametrize("command", BUILT)
+def test_help_has_examples(command):
+    result = run(command, "--help")
+    assert result.status == 0 and result.err == "", result
+    assert "Examples:" in result.out and f"hearth {command}" in result.out, result
+    for option in ("--json", "--cluster", "--tls-dir", "--insecure", "-v"):
+        assert option in result.out, f"{option} is missing: {result}"
+
+
+def test_help_of_all_lists_every_command():
+    result = run("--help")
+    assert result.status == 0, result
+    for command in BUILT:
+        assert f"\n  {command} " in result.out, f"{command}: {result}"
+
+
+@pytest.mark.parametrize("command", LATER)
+def test_what_is_not_built_yet_is_refused_by_name(command):
+    line = fail(command, status=(1, 2))
+    assert command in line, line
+
+
+@pytest.mark.parametrize("arguments", [
+    ["coordinator", "--state-dir", "journal"],
+    ["coordinator", "--http", "127.0.0.1:0"],
+    ["worker", "--coordinator", "unix-abstract:nobody", "--plugin", "x.so"],
+    ["worker", "--coordinator", "unix-abstract:nobody", "--allow-python"],
+    ["worker", "--coordinator", "unix-abstract:nobody", "--listen", "127.0.0.1:0"],
+    ["worker", "--coordinator", "unix-abstract:nobody", "--advertise", "127.0.0.1:9"],
+    ["worker", "--coordinator", "unix-abstract:nobody", "--runtime-dir", "run"],
+    ["put", "m", "FILE", "--replicas", "2"],
+    ["ls", "--tls-dir", "credentials"],
+], ids=" ".join)
+def test_an_option_that_is_not_built_yet_is_refused_by_name(arguments, square, tmp_path):
+    option = next(part for part in arguments if part.startswith("--") and part != "--coordinator")
+    named = [str(square) if part == "FILE" else part for part in arguments]
+    line = fail(*named, status=(1, 2), timeout=10, cwd=tmp_path)
+    assert option in line, line
+
+
+@pytest.mark.parametrize("arguments", [
+    [],
+    ["nonsense"],
+    ["run"],
+    ["run", "sum"],
+    ["run", "nonsense", "a.npy"],
+    ["run", "sum", "a.npy", "--nonsense"],
+    ["run", "sum", "a.npy", "nonsense=1"],
+    ["run", "sum", "a.npy", "axis"],
+    ["run", "sum", "a.npy", "axis=x"],
+    ["run", "sum", "a.npy", "axis=0,0"],
+    ["run", "sum", "a.npy", "axis=0.5"],
+    ["run", "sum", "a.npy", "keepdims=maybe"],
+    ["run", "sum", "a.npy", "dtype=nonsense"],
+    ["run", "sum", "a.npy", "--workers", "0"],
+    ["run", "sum", "a.npy", "--workers", "-1"],
+    ["run", "sum", "a.npy", "--workers", "x"],
+    ["run", "var", "a.npy", "ddof=x"],
+    ["run", "norm", "a.npy", "ord=x"],
+    ["run", "quantile", "a.npy", "q=2"],
+    ["run", "quantile", "a.npy", "q=-0.1"],
+    ["run", "quantile", "a.npy", "q=nan"],
+    ["run", "quantile", "a.npy", "method=nonsense"],
+    ["run", "histogram", "a.npy", "bins=0"],
+    ["run", "histogram", "a.npy", "range=1,0"],
+    ["run", "matvec", "a.npy"],
+    ["run", "sum", "a.raw", "--dtype", "nonsense", "--shape", "2,3"],
+    ["run", "sum", "a.raw", "--dtype", "f8", "--shape", "2,x"],
+    ["run", "sum", "a.raw", "--dtype", "f8", "--shape", "2,-3"],
+    ["run", "sum", "a.raw", "--dtype", "f8"],
+    ["run", "sum", "a.raw", "--dtype", "f8", "--shape", "2,3", "--order", "X"],
+    ["run", "sum", "a.raw", "--dtype", "f8", "--shape", "2,3", "--offset", "-1"],
+    ["put", "9lives", "a.npy"],
+    ["put", "with space", "a.npy"],
+    ["put", "m" * 129, "a.npy"],
+    ["get", "m"],
+    ["get", "m", "--rows", "x", "-o", "a.npy"],
+    ["make", "m"],
+    ["make", "m", "--shape", "3,-1"],
+    ["make", "m", "--shape", "3", "--dtype", "nonsense"],
+    ["make", "m", "--shape", "3", "--seed", "x"],
+    ["rm"],
+    ["info"],
+    ["cancel"],
+    ["worker"],
+    ["local", "--workers", "0"],
+    ["local", "--memory", "much"],
+], ids=" ".join)
+def test_wrong_usage_is_status_2(arguments, cluster, square):
+    # A file that is there, so that the usage alone is wrong.
+    named = [str(square) if part == "a.npy" and arguments[0] == "run" else part
+             for part in arguments]
+    cluster.fail(*named, status=2, timeout=20)
+
+
+@pytest.mark.parametrize("arguments", [
+    ["run", "sum", "missing.npy"],
+    ["run", "sum", "no_such_name"],
+    ["run", "sum", "FILE", "axis=7"],
+    ["run", "sum", "FILE", "axis=-3"],
+    ["run", "argmin", "FILE", "axis=2"],
+    ["run", "quantile", "FILE", "axis=2"],
+    ["run", "matvec", "FILE", "v=missing.npy"],
+    ["run", "matvec", "FILE", "v=FILE"],
+    ["put", "m1", "missing.npy"],
+    ["info", "no_such_name"],
+    ["rm", "no_such_name"],
+    ["get", "no_such_name", "-o", "x.npy"],
+    ["cancel", "no_such_job"],
+], ids=" ".join)
+def test_everything_else_is_status_1(arguments, cluster, square, tmp_path):
+    named = [part.replace("FILE", str(square)) for part in arguments]
+    cluster.fail(*named, status=1, cwd=tmp_path)
+
+
+def test_an_error_names_the_attempt_and_the_thing(cluster, tmp_path):
+    line = cluster.fail("run", "sum", "missing.npy", status=1, cwd=tmp_path)
+    assert "missing.npy" in line
+    line = cluster.fail("info", "no_such_name")
+    assert "no_such_name" in line
+    line = cluster.fail("run", "nonsense", "missing.npy", status=2)
+    assert "nonsense" in line
+
+
+def test_a_newline_in_a_name_stays_on_the_line(cluster):
+    cluster.fail("run", "sum", "./two\nlines.npy", status=1)
+    cluster.fail("info", "two\nlines", status=(1, 2))
+
+
+def test_a_cluster_that_is_not_there_is_status_1(square):
+    result = run("ls", "--cluster", "unix-abstract:hearth-nobody-listens", timeout=30)
+    assert result.status == 1, result
+    assert_one_error_line(result)
+    result = run("ls", "--cluster", "not an address", timeout=30)
+    assert result.status in (1, 2), result
+    assert_one_error_line(result)
+
+
+def test_a_tcp_cluster_needs_credentials_or_insecure():
+    result = run("ls", "--cluster", "127.0.0.1:9", timeout=30)
+    assert result.status in (1, 2), result
+    assert_one_error_line(result)
+    assert "insecure" in result.err, result
+
+
+def test_the_option_and_the_variable_name_the_same_cluster(cluster):
+    by_variable = succeed("workers", cluster=cluster.address)
+    by_option = succeed("workers", "--cluster", cluster.address)
+    assert [worker["id"] for worker in by_variable["workers"]] == [
+        worker["id"] for worker in by_option["workers"]]
+
+
+def test_nothing_but_the_answer_is_printed(cluster, square):
+    for arguments in (["run", "sum", square], ["run", "sum", square, "--json"], ["ls"],
+                      ["workers"], ["jobs"], ["operations"]):
+        result = cluster_run(cluster, *arguments)
+        assert result.status == 0 and result.err == "", result
+        assert result.out.endswith("\n")
+
+
+@pytest.mark.parametrize("command", [["ls"], ["workers"], ["jobs"], ["operations"]], ids=" ".join)
+def test_tables_fit_80_columns(command, cluster, square, name):
+    cluster.succeed("put", name + "_" * (120 - len(name)), square, "--replace")
+    cluster.succeed("run", "sum", square)
+    result = cluster_run(cluster, *command)
+    assert result.status == 0, result
+    assert max(map(len, result.out.splitlines())) <= 80, result
+
+
+def cluster_run(cluster, *arguments):
+    return run(*arguments, cluster=cluster.address)

@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs all the tests.
+#
+# Goes on after a failing part, so that one run tells everything that is wrong;
+# ends with a summary, and with a status other than 0 where anything failed.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+usage() {
+  cat <<'USAGE'
+usage: tests/run.sh [--slow]
+
+Installs what is missing, builds the presets release and asan, and runs every
+test but the slow ones: under 25 minutes on two cores, from nothing.
+
+  --slow   the long campaigns instead: ThreadSanitizer on cores, keeper and
+           shared memory, and every test labelled slow
+USAGE
+}
+
+slow=false
+for argument in "$@"; do
+  case $argument in
+    --slow) slow=true ;;
+    -h | --help) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+  esac
+done
+
+python=$root/.venv/bin/python
+cores=$(nproc)
+export HEARTH_BINARY=${HEARTH_BINARY:-$root/build/release/hearth}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+
+names=() results=() seconds=()
+passed=0 failed=0 skipped=0
+
+record() { # record NAME RESULT SECONDS
+  names+=("$1") results+=("$2") seconds+=("$3")
+  case $2 in
+    passed) passed=$((passed + 1)) ;;
+    skipped*) skipped=$((skipped + 1)) ;;
+    *) failed=$((failed + 1)) ;;
+  esac
+}
+
+# part NAME COMMAND...: runs it, says how it ended, and goes on.
+part() {
+  local name=$1 began=$SECONDS status=0
+  shift
+  printf '\n==> %s\n' "$name"
+  "$@" || status=$?
+  if ((status == 0)); then
+    record "$name" passed $((SECONDS - began))
+    return 0
+  fi
+  record "$name" "FAILED ($status)" $((SECONDS - began))
+  return 1
+}
+
+skip() {
+  printf '\n==> %s: skipped, %s\n' "$1" "$2"
+  record "$1" "skipped: $2" 0
+}
+
+build() { # build PRESET [TARGET...]
+  local preset=$1
+  shift
+  cmake --preset "$preset" || return # set -e is off within a part
+  if (($# == 0)); then
+    cmake --build --preset "$preset"
+  else
+    cmake --build --preset "$preset" --target "$@"
+  fi
+}
+
+# The unit test programs alone: what a sanitizer build is for.
+build_units() {
+  local preset=$1 targets
+  cmake --preset "$preset" || return # set -e is off within a part
+  targets=$(ninja -C "build/$preset" -t targets all |
+    sed -n 's/^\(unit_[a-z0-9_]*\): phony.*/\1/p')
+  [[ -n $targets ]] || {
+    echo "build/$preset has no unit_* target" >&2
+    return 1
+  }
+  # shellcheck disable=SC2086  # one word a target
+  cmake --build --preset "$preset" --target $targets
+}
+
+run_ctest() { # run_ctest PRESET [ctest argument...]
+  local preset=$1
+  shift
+  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error \
+    -j "$cores" "$@"
+}
+
+run_pytest() {
+  "$python" -m pytest -c tests/pytest.ini --rootdir tests -q "$@"
+}
+
+summary() {
+  local i
+  printf '\n==> summary\n'
+  for i in "${!names[@]}"; do
+    printf '  %-44s %6s s  %s\n' "${names[i]}" "${seconds[i]}" "${results[i]}"
+  done
+  printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  ((failed == 0))
+}
+
+if ! part "install what is missing" deploy/install-dependencies.sh; then
+  summary
+  exit 1
+fi
+
+released=true
+part "build release" build release || released=false
+
+if $slow; then
+  if part "build tsan, unit tests" build_units tsan; then
+    part "ctest: unit tests under TSan" \
+      env TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/tsan \
+      --output-on-failure --no-tests=error -j "$cores" -L '^unit$' || true
+  fi
+  if $released; then
+    part "ctest: slow campaigns" \
+      ctest --test-dir build/release --output-on-failure -L slow || true
+    part "pytest: slow campaigns" run_pytest -m slow tests/contract tests/cluster || true
+  fi
+  summary
+  exit
+fi
+
+if $released; then
+  part "ctest: release" run_ctest release -LE slow || true
+else
+  skip "ctest: release" "it was not built"
+fi
+
+if part "build asan, unit tests" build_units asan; then
+  part "ctest: unit tests under ASan and UBSan" \
+    run_ctest asan -L '^unit$' -LE slow || true
+fi
+
+if $released; then
+  part "pytest: contract" run_pytest -m "not slow" -n "$cores" tests/contract || true
+  part "pytest: cluster" run_pytest -m "not slow" tests/cluster || true
+else
+  skip "pytest: contract and cluster" "release was not built"
+fi
+summary

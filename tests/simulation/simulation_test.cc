@@ -1,0 +1,144 @@
+// The cluster, played from seeds. HEARTH_SEED=n plays one of them again;
+// HEARTH_SEEDS=n plays so many.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <optional>
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_join.h"
+#include "tests/simulation/scenario.h"
+#include "tests/simulation/world.h"
+
+namespace hearth::simulation {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::optional<std::uint64_t> FromEnvironment(const char* name) {
+  const char* text = std::getenv(name);
+  std::uint64_t number = 0;
+  if (text == nullptr || !absl::SimpleAtoi(text, &number)) return std::nullopt;
+  return number;
+}
+
+World::Counts Play(const Scenario& scenario) {
+  World world(scenario);
+  const auto problems = world.Run();
+  EXPECT_TRUE(problems.empty())
+      << "  " << absl::StrJoin(problems, "\n  ") << "\nin "
+      << Describe(scenario) << "again: HEARTH_SEED=" << scenario.seed;
+  return world.counts();
+}
+
+TEST(Simulation, KeepsEveryPromiseWhateverHappens) {
+  if (const auto seed = FromEnvironment("HEARTH_SEED")) {
+    Play(ScenarioOf(*seed));
+    return;
+  }
+  const std::uint64_t seeds = FromEnvironment("HEARTH_SEEDS").value_or(500);
+  World::Counts counts;
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+    counts += Play(ScenarioOf(seed));
+    if (::testing::Test::HasFailure()) return;  // the first one is enough
+  }
+  // A promise is not kept where nothing ever strained it.
+  EXPECT_GT(counts.jobs_done, 2 * counts.jobs_failed);
+  for (const std::int64_t count :
+       {counts.combines, counts.revokes, counts.shrinks, counts.inputs_missing,
+        counts.deaths, counts.breaks, counts.sent_again, counts.jobs_failed}) {
+    EXPECT_GE(count, static_cast<std::int64_t>(seeds) / 10);
+  }
+  std::cout << counts.assigns << " tasks, " << counts.combines << " combines, "
+            << counts.revokes << " revoked, " << counts.shrinks << " split, "
+            << counts.inputs_missing << " inputs missing, " << counts.deaths
+            << " deaths, " << counts.breaks << " broken streams, "
+            << counts.sent_again << " batches sent again, " << counts.jobs_done
+            << " jobs done, " << counts.jobs_failed << " failed\n";
+}
+
+TEST(Simulation, NoticesACoordinatorThatForgetsWhatLostWorkersHad) {
+  int noticed = 0;
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    Scenario scenario;
+    scenario.seed = seed;
+    scenario.deaths = absl::Milliseconds(200);
+    scenario.faults_end = absl::Seconds(5);
+    scenario.jobs = {{.leaf_count = 2000, .leaf_time = absl::Milliseconds(5)}};
+    Play(scenario);
+    scenario.drop_requeue = true;
+    noticed += World(scenario).Run().empty() ? 0 : 1;
+  }
+  EXPECT_EQ(noticed, 5);
+}
+
+TEST(Simulation, FailsOnlyTheJobWhoseLeafKillsItsWorkers) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Scenario scenario;
+    scenario.seed = seed;
+    scenario.worker_count = 1 + static_cast<int>(seed % 4);
+    scenario.threads_max = 4;
+    scenario.jobs = {
+        {.leaf_count = 300, .leaf_time = absl::Microseconds(20)},
+        {.leaf_count = 200,
+         .leaf_time = absl::Microseconds(10),
+         .deadly_leaf = 77},
+        {.leaf_count = 100, .leaf_time = absl::Milliseconds(20)},
+    };
+    World world(scenario);
+    EXPECT_EQ(absl::StrJoin(world.Run(), "; "), "") << Describe(scenario);
+    EXPECT_EQ(world.ended(0)->state, server::JobState::kDone);
+    EXPECT_EQ(world.ended(2)->state, server::JobState::kDone);
+    ASSERT_EQ(world.ended(1)->state, server::JobState::kFailed);
+    // Three that count, and a few more where what was lost with the first
+    // worker hid which task it was, or one that was taken over ran twice.
+    EXPECT_GE(world.deaths_by_leaf(1), 3);
+    EXPECT_LE(world.deaths_by_leaf(1), 6);
+    const std::string story(world.ended(1)->status.message());
+    EXPECT_THAT(story, HasSubstr("failed 3 times"));
+    EXPECT_THAT(story, HasSubstr("Attempt 3, worker w"));
+    EXPECT_THAT(story, HasSubstr("killed by signal 11 (SIGSEGV)"));
+    EXPECT_THAT(story, HasSubstr("replay "));
+  }
+}
+
+TEST(Simulation, EndsJobsClearlyWhenNobodyIsLeft) {
+  Scenario scenario;
+  scenario.worker_count = 3;
+  scenario.restarts = false;
+  scenario.deaths = absl::Milliseconds(100);
+  scenario.jobs = {{.leaf_count = 100'000, .leaf_time = absl::Milliseconds(5)}};
+  World world(scenario);
+  world.Run();
+  ASSERT_TRUE(world.ended(0).has_value());
+  EXPECT_THAT(std::string(world.ended(0)->status.message()),
+              HasSubstr("no worker is left"));
+  EXPECT_LT(world.ended(0)->ended_at, absl::UnixEpoch() + absl::Seconds(16));
+}
+
+// 1,000 workers, a fifth of them 20 times as slow: what these began is split
+// and taken over, so that the whole ends nearly when an even share would.
+TEST(Simulation, SharesOutEvenlyAmongAThousandWorkers) {
+  Scenario scenario;
+  scenario.worker_count = 1000;
+  scenario.threads_max = 1;
+  scenario.slow_share = 0.2;
+  scenario.jobs = {{.submitted_at = absl::Seconds(1),
+                    .leaf_count = 400'000,
+                    .leaf_time = absl::Milliseconds(10)}};
+  World world(scenario);
+  EXPECT_EQ(absl::StrJoin(world.Run(), "; "), "");
+  const absl::Duration took =
+      world.ended(0)->ended_at - world.ended(0)->submitted_at;
+  const absl::Duration even_share = absl::Milliseconds(10) * 400'000 / 810;
+  EXPECT_LT(took, even_share * 1.2);
+  EXPECT_LT(world.leaves_computed(), 400'000 * 1.02);
+  std::cout << "took " << took << ", an even share takes " << even_share
+            << "; leaves computed " << world.leaves_computed() << "\n";
+}
+
+}  // namespace
+}  // namespace hearth::simulation

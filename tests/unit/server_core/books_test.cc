@@ -1,0 +1,203 @@
+// The coordinator's books, one by one: catalog, cover, work queue, attempts.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+#include "hearth/base/error.h"
+#include "server/core/attempts.h"
+#include "server/core/catalog_core.h"
+#include "server/core/cover.h"
+#include "server/core/work_queue.h"
+#include "tests/unit/server_core/language.h"
+
+namespace hearth::server {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// --- catalog -----------------------------------------------------------------
+
+TEST(Catalog, TakesANameOnceUnlessToldToReplace) {
+  CatalogCore catalog;
+  EXPECT_TRUE(catalog.Put(MemoryMatrix("m", 1), false).ok());
+  EXPECT_EQ(ReasonOf(catalog.Put(MemoryMatrix("m", 2), false)),
+            Reason::kNameTaken);
+  EXPECT_TRUE(catalog.Put(MemoryMatrix("m", 2), true).ok());
+  EXPECT_THAT(catalog.TakeReleased(), ElementsAre(SegmentSource{{0, 1}, "a"}));
+  EXPECT_EQ(ReasonOf(catalog.Remove("other")), Reason::kNameUnknown);
+}
+
+TEST(Catalog, AllowsTheNamesOfTheContract) {
+  CatalogCore catalog;
+  for (const char* good : {"m", "_x", "A.b-c_9", "weights.v2"}) {
+    EXPECT_TRUE(catalog.Put(MemoryMatrix(good, 1), false).ok()) << good;
+  }
+  for (const std::string& bad :
+       {std::string(), std::string("9a"), std::string("a/b"),
+        std::string("a b"), std::string(129, 'a'), std::string("\xc3\xa4")}) {
+    EXPECT_EQ(ReasonOf(catalog.Put(MemoryMatrix(bad, 1), false)),
+              Reason::kBadUsage);
+  }
+}
+
+TEST(Catalog, KeepsASegmentForEachOfItsNames) {
+  CatalogCore catalog;
+  ASSERT_TRUE(catalog.Put(MemoryMatrix("a", 1), false).ok());
+  ASSERT_TRUE(catalog.Put(MemoryMatrix("b", 1), false).ok());
+  ASSERT_TRUE(catalog.Remove("a").ok());
+  EXPECT_THAT(catalog.TakeReleased(), IsEmpty());
+  ASSERT_TRUE(catalog.Remove("b").ok());
+  EXPECT_THAT(catalog.TakeReleased(), SizeIs(1));
+}
+
+TEST(Catalog, CutsShardsByRowsOrGivesAllOfThemWhereColumnsAreCut) {
+  MatrixRecord matrix = FileMatrix();
+  matrix.layout.shape = {1 << 20, 512};  // 4 GiB
+  const auto shards = ShardRowsOf(matrix);
+  ASSERT_THAT(shards, SizeIs(4));
+  EXPECT_EQ(shards[1], (RowRange{1 << 18, 1 << 19}));
+  EXPECT_EQ(RowBlocksOf(matrix), 256);
+  matrix.layout.order = Order::kFortran;
+  for (const RowRange rows : ShardRowsOf(matrix)) {
+    EXPECT_EQ(rows, (RowRange{0, 1 << 20}));
+  }
+}
+
+// --- cover -------------------------------------------------------------------
+
+// Whatever comes in whatever order, each leaf counts once, and every partial
+// is either in the cover or was handed back.
+TEST(Cover, CountsEveryLeafOnce) {
+  std::mt19937_64 bits(1);
+  for (int round = 0; round < 200; ++round) {
+    const auto leaves = static_cast<std::int64_t>(1 + bits() % 70);
+    Cover cover(leaves, round % 2 == 0);
+    std::vector<int> counts(static_cast<std::size_t>(leaves));
+    std::uint64_t given = 0;
+    std::uint64_t back = 0;
+    while (!cover.complete()) {
+      const auto begin = static_cast<std::int64_t>(
+          bits() % static_cast<std::uint64_t>(leaves));
+      const LeafRun run =
+          FirstNodeOf({begin, leaves}, std::int64_t{1} << (bits() % 7), leaves);
+      ASSERT_TRUE(IsAligned(run, leaves));
+      BytesRef partial = Token(++given);
+      std::vector<BytesRef> replaced;
+      const bool accepted = cover.Accept(run, partial, replaced);
+      back += replaced.size() + (accepted ? 0 : 1);
+      ASSERT_TRUE(cover.Covers(run));
+      for (std::int64_t leaf = run.begin; leaf < run.end; ++leaf) {
+        counts[static_cast<std::size_t>(leaf)] = 1;
+      }
+      std::int64_t done = 0;
+      for (const int count : counts) done += count;
+      ASSERT_EQ(cover.leaves_done(), done);
+    }
+    EXPECT_THAT(cover.GapsIn({0, leaves}), IsEmpty());
+    if (round % 2 == 0) {
+      const auto inputs = cover.Collect({0, leaves});
+      EXPECT_EQ(inputs.size() + back, given);
+      RunStack stack(leaves);
+      for (const RunInput& input : inputs) {
+        stack.Push(input.run);
+        while (stack.CanCombine()) stack.Combine();
+      }
+      EXPECT_THAT(stack.runs(), ElementsAre(LeafRun{0, leaves}));
+    }
+  }
+}
+
+TEST(Cover, NamesTheGapsOfARun) {
+  Cover cover(16, true);
+  std::vector<BytesRef> replaced;
+  BytesRef partial;
+  cover.Accept({4, 6}, partial, replaced);
+  cover.Accept({8, 12}, partial, replaced);
+  EXPECT_THAT(cover.GapsIn({0, 16}),
+              ElementsAre(LeafRun{0, 4}, LeafRun{6, 8}, LeafRun{12, 16}));
+  EXPECT_THAT(cover.GapsIn({5, 9}), ElementsAre(LeafRun{6, 8}));
+}
+
+// --- work queue --------------------------------------------------------------
+
+TEST(WorkQueue, HandsOutNodesOfTheTreeFirstLeavesFirst) {
+  WorkQueue queue(true);
+  queue.Add({0, 11});
+  EXPECT_EQ(queue.Take(4, 11), (LeafRun{0, 4}));
+  EXPECT_EQ(queue.Take(1, 11), (LeafRun{4, 5}));
+  EXPECT_EQ(queue.Take(4, 11), (LeafRun{5, 6}));
+  EXPECT_EQ(queue.Take(4, 11), (LeafRun{6, 8}));
+  EXPECT_EQ(queue.Take(4, 11), (LeafRun{8, 11}));
+  EXPECT_EQ(queue.Take(4, 11), std::nullopt);
+}
+
+TEST(WorkQueue, JoinsNeighboursOrKeepsTheirBounds) {
+  for (const bool joins : {true, false}) {
+    WorkQueue queue(joins);
+    queue.Add({4, 8});
+    queue.Add({0, 4});
+    EXPECT_EQ(queue.leaf_count(), 8);
+    EXPECT_EQ(queue.Take(8, 8), (LeafRun{0, joins ? 8 : 4}));
+  }
+}
+
+TEST(WorkQueue, ForgetsWhatWasDoneElsewhere) {
+  WorkQueue queue(true);
+  queue.Add({0, 16});
+  queue.Remove({4, 8});
+  EXPECT_EQ(queue.leaf_count(), 12);
+  EXPECT_EQ(queue.Take(16, 16), (LeafRun{0, 4}));
+  EXPECT_EQ(queue.Take(16, 16), (LeafRun{8, 16}));
+}
+
+// --- attempts ----------------------------------------------------------------
+
+TEST(Attempts, AreInheritedByTheParts) {
+  Attempts attempts;
+  const auto fail = [&](LeafRun run) {
+    return attempts.Record({.kind = TaskKind::kCompute, .run = run});
+  };
+  EXPECT_EQ(fail({0, 8}), 1);
+  EXPECT_EQ(fail({0, 4}), 2);
+  EXPECT_EQ(fail({4, 8}), 2);
+  EXPECT_EQ(attempts.Count(TaskKind::kCompute, 0, {0, 8}), 2);
+  EXPECT_EQ(fail({5, 6}), 3);
+  EXPECT_EQ(attempts.Count(TaskKind::kCompute, 0, {6, 8}), 2);
+  EXPECT_EQ(attempts.Count(TaskKind::kFinish, 0, {0, 8}), 0);
+}
+
+// --- run tree ----------------------------------------------------------------
+
+TEST(RunTree, HasOneParentForTwoSiblings) {
+  for (std::int64_t leaves = 2; leaves < 40; ++leaves) {
+    for (std::int64_t begin = 0; begin < leaves; ++begin) {
+      for (std::int64_t most = 1; most < leaves; most *= 2) {
+        const LeafRun run = FirstNodeOf({begin, leaves}, most, leaves);
+        if (run == LeafRun{0, leaves}) continue;
+        const LeafRun sibling = SiblingOf(run, leaves);
+        const bool is_left = run.begin < sibling.begin;
+        ASSERT_TRUE(AreSiblings(is_left ? run : sibling,
+                                is_left ? sibling : run, leaves));
+        ASSERT_EQ(SiblingOf(sibling, leaves), run);
+        ASSERT_EQ(ParentOf(run, leaves), ParentOf(sibling, leaves));
+        ASSERT_TRUE(IsAligned(ParentOf(run, leaves), leaves));
+      }
+    }
+  }
+}
+
+TEST(Ids, ReadBackWhatTheyWrite) {
+  EXPECT_EQ(ToString(WorkerId{7}), "w7");
+  EXPECT_EQ(ParseJobId("j12"), JobId{12});
+  for (const char* bad :
+       {"", "j", "w12", "j-1", "j1x", "j99999999999999999999"}) {
+    EXPECT_EQ(ParseJobId(bad), std::nullopt) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace hearth::server

@@ -1,0 +1,202 @@
+// What happens when workers are lost.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hearth/base/error.h"
+#include "tests/unit/server_core/language.h"
+
+namespace hearth::server {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+std::string MessageOf(Cluster& cluster, JobId job) {
+  return std::string(cluster.core().FindJob(job)->status.message());
+}
+
+TEST(Loss, GivesWhatAWorkerHadToAnotherOne) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.Join();
+  const JobId job = cluster.SubmitPlanned({.leaf_count = 1});
+  EXPECT_THAT(cluster.TakeTasks(), SizeIs(1));
+  const WorkerId w2 = cluster.Join();
+  EXPECT_THAT(cluster.TakeTasks(), IsEmpty());
+  cluster.Lose(w1);
+  const auto tasks = cluster.TakeTasks();
+  ASSERT_THAT(tasks, SizeIs(1));
+  EXPECT_EQ(tasks[0].first, w2);
+  cluster.CommitTask(w2, tasks[0].second);
+  EXPECT_TRUE(cluster.Finish(job));
+  EXPECT_EQ(cluster.core().FindJob(job)->retries, 1);
+}
+
+TEST(Loss, FailsAJobAfterThreeAttemptsWithTheStoryOfEach) {
+  Cluster cluster;
+  const JobId job =
+      cluster
+          .Submit({.operation = "sum",
+                   .matrix = FileMatrix("/data/big.npy"),
+                   .replay = "hearth run sum /data/big.npy --leaves {leaves}"})
+          .job;
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    const WorkerId worker = cluster.Join();
+    for (const auto& [planner, task] : cluster.TakeTasks()) {
+      if (task.kind != TaskKind::kPlan) continue;
+      cluster.TellReport(planner, PlanReady{task.id, job, {.leaf_count = 1}});
+    }
+    cluster.Lose(worker);
+    if (attempt < 3) cluster.TellStory(worker, "killed by signal 9, OOM");
+  }
+  // The last one's story is still to come.
+  EXPECT_EQ(cluster.core().FindJob(job)->state, JobState::kRunning);
+  cluster.Wait(absl::Seconds(1));
+  cluster.TellStory(WorkerId{3}, "killed by signal 11; log: \"bad page\"");
+  ASSERT_EQ(cluster.core().FindJob(job)->state, JobState::kFailed);
+  EXPECT_EQ(ReasonOf(cluster.core().FindJob(job)->status), Reason::kTaskFailed);
+  const std::string message = MessageOf(cluster, job);
+  EXPECT_THAT(message, HasSubstr("run sum on \"/data/big.npy\": leaves [0, 1) "
+                                 "failed 3 times."));
+  EXPECT_THAT(message, HasSubstr("Attempt 1, worker w1 (pid 1001 on a): lost: "
+                                 "killed by signal 9, OOM."));
+  EXPECT_THAT(message, HasSubstr("Attempt 3, worker w3"));
+  EXPECT_THAT(message, HasSubstr("bad page"));
+  EXPECT_THAT(message, HasSubstr("hearth run sum /data/big.npy --leaves 0:1"));
+}
+
+TEST(Loss, WaitsNoLongerThanTwoSecondsForAStory) {
+  Cluster cluster;
+  const JobId job = cluster.Submit();
+  for (int attempt = 0; attempt < 3; ++attempt) cluster.Lose(cluster.Join());
+  cluster.PassTime(absl::Milliseconds(1900));
+  EXPECT_EQ(cluster.core().FindJob(job)->state, JobState::kPlanning);
+  cluster.PassTime(absl::Milliseconds(100));
+  EXPECT_EQ(cluster.core().FindJob(job)->state, JobState::kFailed);
+  EXPECT_THAT(MessageOf(cluster, job), HasSubstr("lost: stream broke"));
+}
+
+TEST(Loss, CountsNoAttemptForATaskThatOnlyWaited) {
+  Cluster cluster;
+  const JobId job = cluster.SubmitPlanned({.leaf_count = 2});
+  for (int times = 0; times < 5; ++times) {
+    const WorkerId worker = cluster.Join();
+    for (const auto& [planner, task] : cluster.TakeTasks()) {
+      if (task.kind == TaskKind::kPlan) {
+        cluster.TellReport(planner, PlanReady{task.id, job, {.leaf_count = 2}});
+      }
+    }
+    // Of two tasks it runs one; that one is done by the time it is lost.
+    const auto tasks = cluster.TakeTasks();
+    if (times == 0) cluster.CommitTask(worker, tasks.at(0).second);
+    if (times > 0) break;
+    cluster.Lose(worker);
+  }
+  EXPECT_EQ(cluster.core().FindJob(job)->state, JobState::kRunning);
+}
+
+TEST(Loss, RunsTheThirdAttemptWithNothingBesideIt) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.Join(2);
+  const JobId bad = cluster.SubmitPlanned({.leaf_count = 1});
+  auto tasks = cluster.TakeTasks();
+  ASSERT_THAT(tasks, SizeIs(1));
+  const auto fail = [&](const Task& task) {
+    cluster.TellReport(
+        w1, TaskFailed{task.id, bad, 0, absl::UnavailableError("try again")});
+  };
+  fail(tasks[0].second);
+  tasks = cluster.TakeTasks();
+  ASSERT_THAT(tasks, SizeIs(1));
+  const JobId good = cluster.SubmitPlanned({.leaf_count = 2});
+  const auto good_tasks = cluster.TakeTasks();
+  ASSERT_THAT(good_tasks, SizeIs(1));  // nothing waits beside a second attempt
+  fail(tasks[0].second);
+  EXPECT_THAT(cluster.TakeTasks(), IsEmpty());  // it empties
+  cluster.CommitTask(w1, good_tasks[0].second);
+  tasks = cluster.TakeTasks();
+  ASSERT_THAT(tasks, SizeIs(1));
+  EXPECT_EQ(tasks[0].second.job, bad);
+  fail(tasks[0].second);
+  EXPECT_EQ(cluster.core().FindJob(bad)->state, JobState::kFailed);
+  EXPECT_TRUE(cluster.Finish(good));
+}
+
+TEST(Loss, DropsWhatADeadWorkerMadeAndNobodyHeardOf) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.Join(2);
+  cluster.SubmitPlanned({.leaf_count = 2});
+  const auto tasks = cluster.TakeTasks();
+  cluster.CommitTask(w1, tasks[0].second, Token(1));
+  // The story comes first: nothing is judged while commits may still come.
+  cluster.TellStory(w1, "exit code 1", {Token(1).token, Token(2).token});
+  EXPECT_THAT(cluster.TakeDropped(), IsEmpty());
+  cluster.Lose(w1);
+  EXPECT_THAT(cluster.TakeDropped(), ElementsAre(Token(2).token));
+}
+
+TEST(Loss, EndsJobsWhenNobodyIsLeftForTenSeconds) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.Join();
+  const JobId job = cluster.SubmitPlanned({.leaf_count = 10});
+  cluster.Lose(w1);
+  cluster.TellStory(w1, "killed by signal 9");
+  cluster.PassTime(absl::Seconds(1));
+  cluster.PassTime(absl::Seconds(9));
+  EXPECT_EQ(cluster.core().FindJob(job)->state, JobState::kRunning);
+  cluster.PassTime(absl::Seconds(1));
+  EXPECT_EQ(ReasonOf(cluster.core().FindJob(job)->status), Reason::kWorkerLost);
+  EXPECT_THAT(MessageOf(cluster, job), HasSubstr("killed by signal 9"));
+}
+
+TEST(Loss, SaysSoWhenNobodyEverCame) {
+  Cluster cluster;
+  const JobId job = cluster.Submit();
+  cluster.PassTime(absl::Seconds(1));
+  cluster.PassTime(absl::Seconds(11));
+  EXPECT_EQ(ReasonOf(cluster.core().FindJob(job)->status),
+            Reason::kClusterEnded);
+}
+
+TEST(Loss, IsDeclaredWhenALeaseRunsOut) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.Join();
+  cluster.PassTime(absl::Seconds(4));
+  cluster.Tell(Heartbeat{w1, 1});
+  cluster.PassTime(absl::Seconds(4));
+  EXPECT_EQ(cluster.core().members().ready_count(), 1);
+  cluster.PassTime(absl::Seconds(1));
+  EXPECT_EQ(cluster.core().members().ready_count(), 0);
+  EXPECT_THAT(cluster.Take<Refuse>(), SizeIs(1));
+}
+
+TEST(Membership, KeepsTheIdOfAProcessThatComesBackAndNotOfANewOne) {
+  Cluster cluster;
+  const WorkerId first = cluster.Join(1, /*incarnation=*/5);
+  EXPECT_EQ(cluster.Join(1, /*incarnation=*/5), first);
+  EXPECT_EQ(cluster.core().members().Find(first)->epoch, 2u);
+  EXPECT_NE(cluster.Join(1, /*incarnation=*/6), first);
+}
+
+TEST(Membership, RefusesWhatAnOlderEpochSays) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.Join(1, /*incarnation=*/5);
+  cluster.SubmitPlanned({.leaf_count = 4});
+  const auto tasks = cluster.TakeTasks();
+  cluster.Join(1, /*incarnation=*/5);
+  cluster.Tell(WorkerReported{w1,
+                              1,
+                              1,
+                              {Commit{.task = tasks[0].second.id,
+                                      .job = tasks[0].second.job,
+                                      .run = tasks[0].second.run,
+                                      .partial = {"p"}}}});
+  EXPECT_EQ(cluster.core().FindJob(tasks[0].second.job)->leaves_done, 0);
+  const auto refusals = cluster.Take<Refuse>();
+  ASSERT_THAT(refusals, SizeIs(1));
+  EXPECT_EQ(refusals[0].epoch, 1u);
+}
+
+}  // namespace
+}  // namespace hearth::server

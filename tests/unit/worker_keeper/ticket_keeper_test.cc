@@ -1,0 +1,244 @@
+// Sharing without a server: tickets, and the keeper that is started for them.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <functional>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/error.h"
+#include "hearth/transport/handover/handover_client.h"
+#include "hearth/base/unix_socket.h"
+#include "hearth/transport/handover/ticket.h"
+#include "tests/support/status_matchers.h"
+#include "tests/unit/worker_keeper/test_processes.h"
+
+namespace hearth::worker {
+namespace {
+
+using ::hearth::testing::IsOk;
+using ::hearth::worker::testing::BytesBehind;
+using ::hearth::worker::testing::CardOf;
+using ::hearth::worker::testing::Eventually;
+using ::hearth::worker::testing::Report;
+using ::hearth::worker::testing::SealedMemory;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr absl::Duration kPatience = absl::Seconds(10);
+
+TicketOffice::Options Office() { return {.program = "/proc/self/exe"}; }
+
+Address KeeperOf(absl::string_view text) {
+  return Address::Abstract(
+      absl::StrCat("hearth-", TicketText::Parse(text)->keeper.ToString()));
+}
+
+bool KeeperEnds(absl::string_view text) {
+  return Eventually([&] {
+    return !ConnectUnix(KeeperOf(text), SocketType::kPacket, kPatience).ok();
+  });
+}
+
+// Runs `body` in a forked process and waits for its end; its text, if any.
+std::string InChild(const std::function<std::string()>& body) {
+  Report report;
+  const pid_t child = fork();
+  if (child == 0) {
+    const std::string text = absl::StrCat(body(), "\n");
+    [[maybe_unused]] const auto ignored =
+        write(report.write_end(), text.data(), text.size());
+    _exit(0);
+  }
+  waitpid(child, nullptr, 0);
+  return report.Line();
+}
+
+TEST(SharedTickets, BringTheBytesToAReaderAfterTheirCreatorHasExited) {
+  const std::string text = InChild([] {
+    TicketOffice office(Office());
+    return *office.HandOut(SealedMemory("rows").get(), CardOf("rows"),
+                           "float64[1]");
+  });
+  EXPECT_LT(text.size(), 200u);
+  TicketOffice office(Office());
+  const auto opened = office.Open(text);
+  ASSERT_THAT(opened, IsOk());
+  EXPECT_EQ(opened->card, CardOf("rows"));
+  EXPECT_EQ(BytesBehind(opened->fd.get()), "rows");
+}
+
+TEST(SharedTickets, OpenTwiceWhileSomebodyHoldsTheBytesAndThenNoMore) {
+  TicketOffice office(Office());
+  UniqueFd memory = SealedMemory("rows");
+  const auto text = office.HandOut(memory.get(), CardOf("rows"));
+  ASSERT_THAT(text, IsOk());
+  auto first = office.Open(*text);
+  ASSERT_THAT(first, IsOk());
+  memory.Reset();
+  office.Release(*text);
+  EXPECT_THAT(office.Open(*text), IsOk());  // `first` still holds them
+  first = absl::CancelledError();
+  office.Release(*text);
+  const auto late = office.Open(*text);
+  EXPECT_EQ(ReasonOf(late.status()), Reason::kSegmentGone);
+  EXPECT_TRUE(KeeperEnds(*text));
+}
+
+TEST(SharedTickets, CountAMappingThatAForkedChildInherited) {
+  TicketOffice office(Office());
+  UniqueFd memory = SealedMemory("rows");
+  const auto text = office.HandOut(memory.get(), CardOf("rows"));
+  ASSERT_THAT(text, IsOk());
+  void* view =
+      mmap(nullptr, 4, PROT_READ, MAP_SHARED, office.Open(*text)->fd.get(), 0);
+  ASSERT_NE(view, MAP_FAILED);
+  const pid_t child = fork();
+  if (child == 0) {
+    memory.Reset();
+    for (;;) pause();
+  }
+  munmap(view, 4);
+  memory.Reset();
+  office.Release(*text);
+  EXPECT_THAT(office.Open(*text), IsOk());
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  // Nobody watches the child: the next look finds that it has gone.
+  EXPECT_TRUE(KeeperEnds(*text));
+}
+
+TEST(SharedTickets, AreHeldUntilTheirCreatorAndItsAncestorsEnd) {
+  std::optional<Report> text(std::in_place);
+  const pid_t parent = fork();
+  if (parent == 0) {
+    setsid();  // no ancestors beyond this one
+    const std::string handed = InChild([] {
+      TicketOffice office(Office());
+      return *office.HandOut(SealedMemory("rows").get(), CardOf("rows"));
+    });
+    const std::string line = handed + "\n";
+    [[maybe_unused]] const auto ignored =
+        write(text->write_end(), line.data(), line.size());
+    for (;;) pause();
+  }
+  const std::string handed = text->Line();
+  HandoverClient doctor({.keeper = KeeperOf(handed), .deadline = kPatience});
+  const auto held = doctor.List();
+  ASSERT_THAT(held, IsOk());
+  ASSERT_THAT(*held, SizeIs(1));
+  EXPECT_TRUE(held->front().is_ticket);
+  EXPECT_FALSE(held->front().fetched);
+  kill(parent, SIGKILL);
+  waitpid(parent, nullptr, 0);
+  EXPECT_TRUE(KeeperEnds(handed));
+}
+
+TEST(SharedTickets, LeaveNoKeeperBehindAKilledCreator) {
+  Report report;
+  const pid_t creator = fork();
+  if (creator == 0) {
+    setsid();
+    TicketOffice office(Office());
+    const UniqueFd memory = SealedMemory("rows");
+    const std::string line =
+        *office.HandOut(memory.get(), CardOf("rows")) + "\n";
+    [[maybe_unused]] const auto ignored =
+        write(report.write_end(), line.data(), line.size());
+    for (;;) pause();
+  }
+  const std::string text = report.Line();
+  kill(creator, SIGKILL);
+  waitpid(creator, nullptr, 0);
+  EXPECT_TRUE(KeeperEnds(text));
+}
+
+TEST(SharedTickets, GetANewKeeperWhenTheirsWasKilled) {
+  TicketOffice office(Office());
+  const UniqueFd memory = SealedMemory("rows");
+  const auto first = office.HandOut(memory.get(), CardOf("rows"));
+  ASSERT_THAT(first, IsOk());
+  const auto keepers = testing::TicketKeepersStartedBy(getpid());
+  ASSERT_FALSE(keepers.empty());
+  for (const pid_t keeper : keepers) kill(keeper, SIGKILL);
+  EXPECT_TRUE(KeeperEnds(*first));
+  EXPECT_EQ(ReasonOf(office.Open(*first).status()), Reason::kSegmentGone);
+
+  const auto second = office.HandOut(memory.get(), CardOf("rows"));
+  ASSERT_THAT(second, IsOk());
+  EXPECT_THAT(office.Open(*second), IsOk());
+}
+
+TEST(SharedTickets, StartOneKeeperForMany) {
+  TicketOffice office(Office());
+  const UniqueFd memory = SealedMemory("rows");
+  const auto first = office.HandOut(memory.get(), CardOf("rows"));
+  const auto second = office.HandOut(memory.get(), CardOf("rows"));
+  ASSERT_THAT(first, IsOk());
+  ASSERT_THAT(second, IsOk());
+  EXPECT_EQ(TicketText::Parse(*first)->keeper,
+            TicketText::Parse(*second)->keeper);
+}
+
+// Two tickets for one segment once held each other: each keeper's own
+// descriptor looked like a process that still had it.
+TEST(SharedTickets, DoNotHoldOneAnother) {
+  TicketOffice here(Office());
+  TicketOffice there(Office());  // another keeper
+  UniqueFd memory = SealedMemory("rows");
+  const auto first = here.HandOut(memory.get(), CardOf("rows"));
+  const auto second = here.HandOut(memory.get(), CardOf("rows"));
+  const auto third = there.HandOut(memory.get(), CardOf("rows"));
+  ASSERT_THAT(first, IsOk());
+  ASSERT_THAT(second, IsOk());
+  ASSERT_THAT(third, IsOk());
+  ASSERT_NE(TicketText::Parse(*first)->keeper,
+            TicketText::Parse(*third)->keeper);
+  for (const auto& text : {*first, *second, *third}) {
+    EXPECT_THAT(here.Open(text), IsOk());
+  }
+  memory.Reset();
+  EXPECT_TRUE(KeeperEnds(*first));
+  EXPECT_TRUE(KeeperEnds(*third));
+}
+
+TEST(SharedTickets, LeaveNoKeeperWhenTheirProcessEnds) {
+  const std::string text = InChild([] {
+    setsid();
+    TicketOffice office(Office());
+    const UniqueFd memory = SealedMemory("rows");
+    office.HandOut(memory.get(), CardOf("rows")).status().IgnoreError();
+    return *office.HandOut(memory.get(), CardOf("rows"));
+  });
+  EXPECT_TRUE(KeeperEnds(text));
+}
+
+TEST(SharedTickets, AreNoPlaceForSegmentsWithoutAnEnd) {
+  TicketOffice office(Office());
+  const UniqueFd memory = SealedMemory("rows");
+  const auto text = office.HandOut(memory.get(), CardOf("rows"));
+  ASSERT_THAT(text, IsOk());
+  HandoverClient client({.keeper = KeeperOf(*text), .deadline = kPatience});
+  EXPECT_EQ(
+      ReasonOf(client.Deposit(Id::Random(), memory.get(), CardOf("rows"))),
+      Reason::kNotAllowed);
+}
+
+TEST(SharedTickets, EndAtOnceWhenWithdrawn) {
+  TicketOffice office(Office());
+  UniqueFd memory = SealedMemory("rows");
+  const auto text = office.HandOut(memory.get(), CardOf("rows"));
+  ASSERT_THAT(text, IsOk());
+  memory.Reset();
+  office.Release(*text, {.withdraw = true});
+  EXPECT_TRUE(KeeperEnds(*text));
+}
+
+}  // namespace
+}  // namespace hearth::worker

@@ -1,0 +1,398 @@
+#include "worker/keeper/handover_server.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/cleanup/cleanup.h"
+#include "hearth/base/limits.h"
+#include "hearth/transport/handover/packet.h"
+#include "worker/keeper/held_probe.h"
+
+namespace hearth::worker {
+namespace {
+
+constexpr int kAcceptsInARow = 64;
+constexpr int kRequestsInARow = 16;
+constexpr absl::Duration kAcceptPause = absl::Milliseconds(100);
+
+template <class... Handlers>
+struct Match : Handlers... {
+  using Handlers::operator()...;
+};
+template <class... Handlers>
+Match(Handlers...) -> Match<Handlers...>;
+
+// Whether `fd` is what the card says, as far as nobody can make us wait for
+// the answer.
+bool Matches(int fd, SegmentKind kind) {
+  if (kind == SegmentKind::kFile) {
+    struct statx about {};
+    return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
+                 &about) == 0 &&
+           S_ISREG(about.stx_mode);
+  }
+  if (kind == SegmentKind::kOpen) return fcntl(fd, F_GET_SEALS) >= 0;
+  return SealedForEver(fd);
+}
+
+HeldMessage ToWire(const HeldSegment& held) {
+  HeldMessage line;
+  line.token_high = held.token.high;
+  line.token_low = held.token.low;
+  line.bytes = held.bytes;
+  line.segment_kind = static_cast<std::uint16_t>(held.kind);
+  line.flags = static_cast<std::uint16_t>((held.is_ticket ? 1 : 0) |
+                                          (held.fetched ? 2 : 0));
+  line.depositor_pid = held.depositor_pid;
+  return line;
+}
+
+}  // namespace
+
+HandoverServer::Options WithinOpenFilesLimit(HandoverServer::Options options) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  // Half for segments, an eighth for connections, an eighth for processes; the
+  // rest for children and for what passes through.
+  const std::size_t files = static_cast<std::size_t>(
+      std::min<rlim_t>(limit.rlim_cur, 4 * limits::kSegmentsHeldMax));
+  options.bounds.held_max =
+      std::min<std::size_t>(limits::kSegmentsHeldMax, files / 2);
+  options.bounds.watched_max = files / 8;
+  options.connections_max =
+      std::min<std::size_t>(limits::kKeeperConnectionsMax, files / 8);
+  return options;
+}
+
+HandoverServer::HandoverServer(Options options, EventLoop& loop,
+                               const Clock& clock)
+    : options_(std::move(options)),
+      loop_(loop),
+      clock_(clock),
+      books_(options_.bounds),
+      watch_(loop,
+             [this](pid_t process) { Tell(ProcessEnded{process}, nullptr); }),
+      kernel_counts_(KernelCountsHolders()) {}
+
+HandoverServer::~HandoverServer() {
+  loop_.Remove(options_.listener.get());
+  for (const auto& [fd, connection] : connections_) loop_.Remove(fd);
+}
+
+absl::Status HandoverServer::Start() {
+  return loop_.Add(options_.listener.get(), [this] { AcceptWaiting(); });
+}
+
+std::optional<absl::Time> HandoverServer::next_wake() const {
+  const auto books = books_.next_wake();
+  if (!books.has_value()) return listen_again_;
+  return std::min(*books, listen_again_.value_or(absl::InfiniteFuture()));
+}
+
+void HandoverServer::Tick() {
+  if (listen_again_.has_value() && *listen_again_ <= clock_.Now()) {
+    listen_again_.reset();
+    if (!Start().ok()) listen_again_ = clock_.Now() + kAcceptPause;
+  }
+  const auto wake = books_.next_wake();
+  if (wake.has_value() && *wake <= clock_.Now()) Tell(TimePassed{}, nullptr);
+}
+
+void HandoverServer::AcceptWaiting() {
+  for (int i = 0; i < kAcceptsInARow; ++i) {
+    absl::StatusOr<UniqueFd> accepted =
+        AcceptUnix(options_.listener.get(), options_.peers);
+    if (absl::IsPermissionDenied(accepted.status())) continue;
+    if (!accepted.ok()) {
+      // Out of descriptors: the connection stays in the queue, and asking for
+      // it again at once would only spin.
+      CloseQuietest();
+      loop_.Remove(options_.listener.get());
+      listen_again_ = clock_.Now() + kAcceptPause;
+      return;
+    }
+    if (!accepted->valid()) return;
+    if (connections_.size() >= options_.connections_max) CloseQuietest();
+
+    const absl::StatusOr<Peer> peer = PeerOf(accepted->get());
+    const int fd = accepted->get();
+    if (!peer.ok() || !loop_.Add(fd, [this, fd] { Serve(fd); }).ok()) continue;
+    connections_[fd] = {*std::move(accepted), *peer, ++uses_};
+    // A client sends before we accept; its request mostly waits already.
+    Serve(fd);
+  }
+}
+
+void HandoverServer::CloseQuietest() {
+  const auto quietest =
+      std::min_element(connections_.begin(), connections_.end(),
+                       [](const auto& a, const auto& b) {
+                         return a.second.used < b.second.used;
+                       });
+  if (quietest != connections_.end()) Close(quietest->first);
+}
+
+void HandoverServer::Close(int connection) {
+  loop_.Remove(connection);
+  connections_.erase(connection);
+}
+
+void HandoverServer::Serve(int connection) {
+  Connection& from = connections_.at(connection);
+  from.used = ++uses_;
+  for (int i = 0; i < kRequestsInARow; ++i) {
+    if (ServeOne(from)) continue;
+    if (errno != EAGAIN) Close(connection);
+    return;
+  }
+}
+
+// False with EAGAIN when no request waits, with another errno when the
+// connection is of no more use.
+bool HandoverServer::ServeOne(Connection& connection) {
+  std::array<std::byte, kHandoverPacketBytesMax> buffer;
+  std::vector<UniqueFd> descriptors;
+  const PacketResult received =
+      ReceivePacket(connection.fd.get(), buffer, descriptors);
+  if (received.error != 0) {
+    errno = received.error;
+    return false;
+  }
+  const std::optional<ParsedMessage> message = ParseMessage(
+      {reinterpret_cast<const char*>(buffer.data()), received.bytes});
+  if (!message.has_value() || (message->head.verb & kReplyBit) != 0) {
+    errno = EPROTO;
+    return false;
+  }
+  Request request{connection, *message, descriptors};
+  reply_failed_ = false;
+  absl::Cleanup forget_offers = [this] { offered_.clear(); };
+  const Translated translated = Translate(request);
+  if (const auto* event = std::get_if<BookEvent>(&translated)) {
+    Tell(*event, &request);
+  } else if (const Reason reason = std::get<Reason>(translated);
+             reason != Reason::kUnspecified) {
+    Answered(request, reason);
+  } else {
+    errno = EPROTO;
+    return false;
+  }
+  errno = EPIPE;
+  return !reply_failed_;
+}
+
+HandoverServer::Translated HandoverServer::Translate(Request& request) {
+  const SegmentMessage& head = request.message.head;
+  const Id token = head.token();
+  const pid_t process = request.from.peer.pid;
+  const auto verb = static_cast<HandoverVerb>(head.verb);
+  const bool brings = verb == HandoverVerb::kDeposit ||
+                      verb == HandoverVerb::kReplace ||
+                      verb == HandoverVerb::kDepositTicket;
+  if (request.descriptors.empty() == brings) return Reason::kUnspecified;
+  if (brings && !Matches(request.descriptors.front().get(),
+                         static_cast<SegmentKind>(head.segment_kind))) {
+    return Reason::kBadUsage;
+  }
+  switch (verb) {
+    case HandoverVerb::kDeposit:
+    case HandoverVerb::kReplace:
+      if (request.descriptors.size() != 1) return Reason::kUnspecified;
+      if (options_.tickets_only) return Reason::kNotAllowed;
+      {
+        const int fd = request.descriptors.front().Release();
+        struct stat found {};
+        fstat(fd, &found);  // a segment was checked when it came
+        return DepositAsked{token,
+                            fd,
+                            request.message.card(),
+                            process,
+                            verb == HandoverVerb::kReplace,
+                            found.st_ino};
+      }
+    case HandoverVerb::kDepositTicket:
+      return TranslateTicket(request);
+    case HandoverVerb::kFetch:
+      return FetchAsked{token, process};
+    case HandoverVerb::kRelease:
+      return ReleaseAsked{token, process,
+                          (head.flags & SegmentMessage::kWithdraw) != 0};
+    case HandoverVerb::kList:
+      if (head.count != 0) return Reason::kUnspecified;
+      return ListAsked{token};
+    case HandoverVerb::kDrop: {
+      DropAsked asked;
+      for (std::uint32_t i = 0; i < head.count; ++i) {
+        TokenMessage entry;
+        std::memcpy(&entry, request.message.entries.data() + i * sizeof(entry),
+                    sizeof(entry));
+        asked.tokens.push_back({entry.high, entry.low});
+      }
+      return asked;
+    }
+  }
+  return Reason::kUnspecified;
+}
+
+HandoverServer::Translated HandoverServer::TranslateTicket(Request& request) {
+  const SegmentMessage& head = request.message.head;
+  const pid_t depositor = request.from.peer.pid;
+  // A process of another pid namespace has no number here to watch it by.
+  if (depositor == 0 || request.descriptors.size() != 1 + head.count) {
+    return Reason::kUnspecified;
+  }
+  TicketAsked asked;
+  asked.token = head.token();
+  asked.card = request.message.card();
+  asked.depositor = depositor;
+  watch_.Refresh(depositor);
+  for (std::uint32_t i = 0; i < head.count; ++i) {
+    std::int32_t pid = 0;
+    std::memcpy(&pid, request.message.entries.data() + i * sizeof(pid),
+                sizeof(pid));
+    if (pid <= 0) return Reason::kUnspecified;
+    watch_.Refresh(pid);
+    offered_[pid] = std::move(request.descriptors[1 + i]);
+    asked.ancestors.push_back(pid);
+  }
+  UniqueFd& given = request.descriptors.front();
+  if (kernel_counts_ && asked.card.kind != SegmentKind::kFile) {
+    UniqueFd kept = KeepUncounted(given.get());
+    if (kept.valid()) {
+      given = std::move(kept);
+      asked.fetchers_countable = true;
+      // The depositor waits for our answer with its own descriptor open: if the
+      // kernel doesn't count it now, it never will.
+      asked.depositor_countable = CountHolders(given.get()) == Holders::kSome;
+    }
+  }
+  asked.fd = given.Release();
+  return asked;
+}
+
+void HandoverServer::Tell(const BookEvent& event, const Request* request) {
+  if (telling_) {
+    events_.push_back(event);
+    return;
+  }
+  telling_ = true;
+  const auto actions = books_.Handle(event, clock_.Now());
+  ever_held_ = ever_held_ || !books_.empty();
+  for (const BookAction& action : actions) Do(action, request);
+  while (!events_.empty()) {
+    const BookEvent next = std::move(events_.front());
+    events_.pop_front();
+    for (const BookAction& action : books_.Handle(next, clock_.Now())) {
+      Do(action, nullptr);
+    }
+  }
+  telling_ = false;
+}
+
+void HandoverServer::Answered(const Request& request, Reason reason,
+                              std::uint64_t bytes_max) {
+  SegmentMessage head;
+  head.bytes = bytes_max;
+  head.reason = static_cast<std::uint16_t>(reason);
+  Reply(request, head);
+}
+
+void HandoverServer::Do(const BookAction& action, const Request* request) {
+  std::visit(
+      Match{
+          [&](const Answer& answer) {
+            Answered(*request, answer.reason, answer.bytes_max);
+          },
+          [&](const AnswerWithDescriptor& answer) {
+            ReplyWithDescriptor(*request, answer);
+          },
+          [&](const AnswerWithList& answer) {
+            SegmentMessage head;
+            head.count = static_cast<std::uint32_t>(answer.held.size());
+            head.flags = answer.more ? SegmentMessage::kMorePages : 0;
+            std::string entries;
+            for (const HeldSegment& held : answer.held) {
+              const HeldMessage line = ToWire(held);
+              entries.append(reinterpret_cast<const char*>(&line),
+                             sizeof(line));
+            }
+            Reply(*request, head, {}, entries);
+          },
+          [&](CloseDescriptor closed) { close(closed.fd); },
+          [&](WatchProcess watched) {
+            UniqueFd pidfd;
+            if (const auto offered = offered_.find(watched.process);
+                offered != offered_.end()) {
+              pidfd = std::move(offered->second);
+            }
+            watch_.Watch(watched.process, std::move(pidfd));
+          },
+          [&](UnwatchProcess watched) { watch_.Unwatch(watched.process); },
+          [&](const AskForHolders& asked) {
+            const bool held = CountHolders(asked.fd) == Holders::kSome;
+            Tell(HoldersCounted{asked.token, held}, nullptr);
+          },
+      },
+      action);
+}
+
+void HandoverServer::ReplyWithDescriptor(const Request& request,
+                                         const AnswerWithDescriptor& answer) {
+  SegmentCard card = answer.card;
+  UniqueFd fresh;
+  int sent = answer.fd;
+  if (answer.countable) {
+    const bool open = card.kind == SegmentKind::kOpen;
+    fresh = OpenAgain(answer.fd, open ? O_RDWR : O_RDONLY);
+    sent = fresh.get();
+  }
+  if (card.kind == SegmentKind::kOpen && SealedForEver(sent)) {
+    // Deposited open, and sealed since by somebody who held it too. Kernels
+    // before 6.7 map it only through a descriptor that can't write.
+    card.kind = SegmentKind::kSealed;
+    fresh = OpenAgain(sent, O_RDONLY);
+    sent = fresh.get();
+  }
+  if (sent < 0) {
+    Answered(request, Reason::kTooLarge);
+    return;
+  }
+  SegmentMessage head;
+  head.set_card(card);
+  Reply(request, head, card.note, {}, sent);
+}
+
+void HandoverServer::Reply(const Request& request, SegmentMessage head,
+                           absl::string_view note, absl::string_view entries,
+                           int descriptor) {
+  head.verb = request.message.head.verb | kReplyBit;
+  head.sequence = request.message.head.sequence;
+  head.set_token(request.message.head.token());
+  const std::array<iovec, 3> parts = {
+      iovec{.iov_base = &head, .iov_len = sizeof(head)},
+      iovec{.iov_base = const_cast<char*>(note.data()), .iov_len = note.size()},
+      iovec{.iov_base = const_cast<char*>(entries.data()),
+            .iov_len = entries.size()}};
+  const std::span<const int> descriptors =
+      descriptor >= 0 ? std::span<const int>(&descriptor, 1)
+                      : std::span<const int>();
+  const PacketResult sent =
+      SendPacket(request.from.fd.get(), parts, descriptors);
+  // A client that doesn't read its answers while it asks on gets no more.
+  reply_failed_ = reply_failed_ || sent.error != 0;
+}
+
+}  // namespace hearth::worker

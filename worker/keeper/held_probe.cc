@@ -1,0 +1,51 @@
+#include "worker/keeper/held_probe.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+
+namespace hearth::worker {
+
+Holders CountHolders(int kept) {
+  const UniqueFd asking = OpenAgain(kept, O_RDONLY);
+  if (!asking.valid()) return Holders::kCannotTell;
+  if (fcntl(asking.get(), F_SETLEASE, F_WRLCK) == 0) {
+    fcntl(asking.get(), F_SETLEASE, F_UNLCK);
+    return Holders::kNone;
+  }
+  return errno == EAGAIN ? Holders::kSome : Holders::kCannotTell;
+}
+
+UniqueFd KeepUncounted(int fd) {
+  if (fcntl(fd, F_GET_SEALS) < 0) return UniqueFd();
+  return OpenAgain(fd, O_PATH);
+}
+
+UniqueFd OpenAgain(int fd, int access) {
+  return UniqueFd(
+      open(absl::StrCat("/proc/self/fd/", fd).c_str(), access | O_CLOEXEC));
+}
+
+bool SealedForEver(int fd) {
+  constexpr int kImmutable = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+  const int seals = fcntl(fd, F_GET_SEALS);
+  return seals >= 0 && (seals & kImmutable) == kImmutable;
+}
+
+bool KernelCountsHolders() {
+  const UniqueFd original(
+      memfd_create("hearth-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!original.valid()) return false;
+  const UniqueFd kept = KeepUncounted(original.get());
+  UniqueFd other = OpenAgain(original.get(), O_RDONLY);
+  if (!kept.valid() || !other.valid()) return false;
+  if (CountHolders(kept.get()) != Holders::kSome) return false;
+  other.Reset();
+  return CountHolders(kept.get()) == Holders::kNone;
+}
+
+}  // namespace hearth::worker

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "worker/keeper/worker_story.h"
+
+namespace hearth::worker {
+
+// A child of the keeper: essentials come first, then workers by slot.
+using ChildIndex = std::uint32_t;
+
+// ---- What happens.
+
+struct Began {};
+struct ChildSaidReady {
+  ChildIndex child = 0;
+};
+// Or could not be started at all. The core fills in `slot` and `given_up`.
+struct ChildEnded {
+  ChildIndex child = 0;
+  WorkerStory story;
+};
+// Somebody wants all of it to end. `at_once`: without the grace.
+struct StopAsked {
+  int exit_status = 0;
+  bool at_once = false;
+};
+struct TimeWentBy {};
+
+using SupervisorEvent =
+    std::variant<Began, ChildSaidReady, ChildEnded, StopAsked, TimeWentBy>;
+
+// ---- What is to be done.
+
+struct StartChild {
+  ChildIndex child = 0;
+  std::vector<WorkerStory> predecessors = {};
+  friend bool operator==(const StartChild&, const StartChild&) = default;
+};
+struct TellStory {
+  ChildIndex to = 0;
+  WorkerStory story;
+  friend bool operator==(const TellStory&, const TellStory&) = default;
+};
+// SIGTERM, and SIGKILL.
+struct TerminateChild {
+  ChildIndex child = 0;
+  friend bool operator==(const TerminateChild&,
+                         const TerminateChild&) = default;
+};
+struct KillChild {
+  ChildIndex child = 0;
+  friend bool operator==(const KillChild&, const KillChild&) = default;
+};
+// Every child has been ready; once.
+struct AllReady {
+  friend bool operator==(const AllReady&, const AllReady&) = default;
+};
+// For people: this child's end is why things are not as they should be.
+struct ReportEnd {
+  ChildIndex child = 0;
+  WorkerStory story;
+  friend bool operator==(const ReportEnd&, const ReportEnd&) = default;
+};
+struct Finish {
+  int exit_status = 0;
+  friend bool operator==(const Finish&, const Finish&) = default;
+};
+
+using SupervisorAction = std::variant<StartChild, TellStory, TerminateChild,
+                                      KillChild, AllReady, ReportEnd, Finish>;
+
+// Decides who runs, who is started again, and when all of it ends.
+//
+// A worker that crashes (any end but exit status 0) is started again after
+// 100 ms, doubling with each crash within a minute, and given up after the
+// third. Its story goes to a living sibling, which tells the coordinator, and
+// to its own successor. An essential child's end ends everything.
+//
+// Kind:    resource, single-threaded, pure: knows no pid and sends no signal.
+// Time:    `now` never runs backwards.
+class SupervisorCore {
+ public:
+  struct Options {
+    std::uint32_t essential_count = 0;
+    std::uint32_t worker_count = 0;
+    absl::Duration grace = absl::Seconds(2);
+  };
+  explicit SupervisorCore(Options options);
+
+  std::vector<SupervisorAction> Handle(const SupervisorEvent& event,
+                                       absl::Time now);
+
+  // When to send TimeWentBy at the latest; nothing: no need.
+  std::optional<absl::Time> next_wake() const;
+
+ private:
+  enum class State : std::uint8_t { kWaiting, kRunning, kDone, kGivenUp };
+  struct Child {
+    State state = State::kWaiting;
+    bool ready = false;                            // this process
+    bool ready_once = false;                       // or one of its predecessors
+    absl::Time start_at = absl::InfiniteFuture();  // while kWaiting
+    std::deque<absl::Time> crashes;                // of the last minute
+    std::vector<WorkerStory> predecessors;
+  };
+  using Actions = std::vector<SupervisorAction>;
+
+  void On(const Began& began, Actions& actions);
+  void On(const ChildSaidReady& said, Actions& actions);
+  void On(const ChildEnded& ended, Actions& actions);
+  void On(const StopAsked& asked, Actions& actions);
+  void On(const TimeWentBy& passed, Actions& actions);
+
+  bool essential(ChildIndex child) const {
+    return child < options_.essential_count;
+  }
+  void Start(ChildIndex child, Actions& actions);
+  void WorkerEnded(ChildIndex index, WorkerStory story, Actions& actions);
+  void Tell(ChildIndex dead, const WorkerStory& story, Actions& actions);
+  void Stop(int exit_status, bool at_once, Actions& actions);
+  void FinishIfAllGone(Actions& actions);
+
+  const Options options_;
+  absl::Time now_ = absl::InfinitePast();
+  std::vector<Child> children_;
+  std::deque<WorkerStory> untold_;  // nobody was ready to hear them
+  bool all_ready_ = false;
+  bool stopping_ = false;
+  bool finished_ = false;
+  int exit_status_ = 0;
+  absl::Time kill_at_ = absl::InfiniteFuture();
+};
+
+}  // namespace hearth::worker

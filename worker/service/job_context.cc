@@ -1,0 +1,144 @@
+#include "worker/service/job_context.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+#include "hearth/compute/empty_tasks.h"
+#include "hearth/compute/random_fill.h"
+#include "hearth/compute/registry.h"
+#include "worker/service/wire.h"
+
+namespace hearth::worker {
+namespace {
+
+constexpr absl::string_view kEmptyTasks = "empty-tasks";
+
+absl::StatusOr<std::uint64_t> SeedOf(const proto::Brief& brief) {
+  const auto text = brief.arguments().text().find("seed");
+  std::uint64_t seed = 0;
+  if (text == brief.arguments().text().end() ||
+      !absl::SimpleAtoi(text->second, &seed)) {
+    return Error(Reason::kBadUsage, "make a matrix: its seed is no number");
+  }
+  return seed;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
+    const proto::Brief& brief, HandoverClient& keeper, SegmentStore& store) {
+  auto context = std::make_shared<JobContext>();
+  HEARTH_ASSIGN_OR_RETURN(context->source_,
+                          MatrixSource::Open(brief.matrix(), keeper));
+  if (brief.matrix().has_unmade() && brief.operation() == kEmptyTasks) {
+    context->plan_ = PlanEmptyTasks(context->source_->layout());
+    context->max_run_leaves_ = 1;
+  } else if (brief.matrix().has_unmade()) {
+    HEARTH_ASSIGN_OR_RETURN(const std::uint64_t seed, SeedOf(brief));
+    context->plan_ = PlanRandomFill(context->source_->layout(), seed);
+  } else {
+    HEARTH_RETURN_IF_ERROR(context->Prepare(brief, keeper));
+  }
+  if (brief.concatenates() && brief.has_result()) {
+    context->result_token_ = FromWire(brief.result()).token;
+    HEARTH_ASSIGN_OR_RETURN(context->result_,
+                            store.OpenResult(context->result_token_));
+  }
+  return context;
+}
+
+absl::Status JobContext::Prepare(const proto::Brief& brief,
+                                 HandoverClient& keeper) {
+  HEARTH_ASSIGN_OR_RETURN(const Operation* operation,
+                          FindOperation(brief.operation()));
+  Arguments arguments;
+  for (const auto& [name, value] : brief.arguments().text()) {
+    arguments.text[name] = value;
+  }
+  for (const auto& [name, record] : brief.parameters()) {
+    HEARTH_ASSIGN_OR_RETURN(auto source, MatrixSource::Open(record, keeper));
+    HEARTH_ASSIGN_OR_RETURN(const auto bytes, source->Whole());
+    arguments.matrices[name] = {source->layout(), bytes};
+    parameters_[name] = std::move(source);
+  }
+  HEARTH_ASSIGN_OR_RETURN(plan_,
+                          operation->Prepare(source_->layout(), arguments));
+  if (plan_->needs_whole_matrix()) {
+    HEARTH_ASSIGN_OR_RETURN(whole_, source_->Whole());
+  }
+  return absl::OkStatus();
+}
+
+std::int64_t JobContext::leaf_count() const {
+  const int log2 = plan_->leaf_blocks_log2();
+  const std::int64_t blocks = source_->partition().block_count();
+  return ((blocks - 1) >> log2) + 1;
+}
+
+JobContext::BlockRange JobContext::BlocksOf(std::int64_t leaf) const {
+  const int log2 = plan_->leaf_blocks_log2();
+  return {leaf << log2,
+          std::min((leaf + 1) << log2, source_->partition().block_count())};
+}
+
+void JobCache::Brief(const proto::Brief& brief) {
+  std::shared_ptr<Entry> entry;
+  {
+    MutexLock lock(mutex_);
+    std::shared_ptr<Entry>& place = entries_[brief.job()];
+    if (place == nullptr) place = std::make_shared<Entry>();
+    entry = place;
+  }
+  MutexLock lock(entry->mutex);
+  // Planned now: the context gets the result that it was opened without.
+  if (entry->brief.leaf_count() == 0 && brief.concatenates()) {
+    entry->context.reset();
+  }
+  if (entry->brief.round() != brief.round()) entry->state.reset();
+  entry->brief = brief;
+}
+
+void JobCache::Forget(std::uint64_t job) {
+  MutexLock lock(mutex_);
+  entries_.erase(job);
+}
+
+void JobCache::Clear() {
+  MutexLock lock(mutex_);
+  entries_.clear();
+}
+
+absl::StatusOr<JobCache::Opened> JobCache::Get(std::uint64_t job, int round) {
+  std::shared_ptr<Entry> entry;
+  {
+    MutexLock lock(mutex_);
+    const auto found = entries_.find(job);
+    if (found != entries_.end()) entry = found->second;
+  }
+  if (entry == nullptr) {
+    return Error(Reason::kJobUnknown,
+                 absl::StrCat("compute for job ", job, ": it was released"));
+  }
+  MutexLock lock(entry->mutex);
+  if (entry->brief.round() != round) {
+    return Error(Reason::kJobUnknown,
+                 absl::StrCat("compute round ", round, " of job ", job,
+                              ": it is in round ", entry->brief.round()));
+  }
+  if (entry->context == nullptr) {
+    HEARTH_ASSIGN_OR_RETURN(entry->context,
+                            JobContext::Open(entry->brief, keeper_, store_));
+  }
+  if (entry->state == nullptr) {
+    HEARTH_ASSIGN_OR_RETURN(Bytes state,
+                            store_.Get(FromWire(entry->brief.state())));
+    entry->state = std::make_shared<const Bytes>(std::move(state));
+  }
+  return Opened{entry->context, entry->state};
+}
+
+}  // namespace hearth::worker

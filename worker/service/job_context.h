@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "absl/status/statusor.h"
+#include "hearth/base/mutex.h"
+#include "hearth/compute/operation.h"
+#include "hearth/transport/handover/handover_client.h"
+#include "protos/worker.pb.h"
+#include "worker/service/matrix_source.h"
+#include "worker/service/segment_store.h"
+
+namespace hearth::worker {
+
+// One job as this worker computes it: the plan bound to the mapped matrix, and
+// the result that a concatenating job writes into.
+//
+// Kind:    immutable once opened. Threads: any.
+class JobContext {
+ public:
+  static absl::StatusOr<std::shared_ptr<const JobContext>> Open(
+      const proto::Brief& brief, HandoverClient& keeper, SegmentStore& store);
+
+  const Plan& plan() const { return *plan_; }
+  const MatrixSource& source() const { return *source_; }
+  // Nothing while the job is not planned, or when its result is sealed.
+  const OpenSegment* result() const {
+    return result_.has_value() ? &*result_ : nullptr;
+  }
+
+  // The whole matrix, for a plan that needs it; else empty.
+  std::span<const std::byte> whole() const { return whole_; }
+  // Of one task; 0: no limit.
+  std::int64_t max_run_leaves() const { return max_run_leaves_; }
+  const Id& result_token() const { return result_token_; }
+
+  std::int64_t leaf_count() const;
+  // Blocks [begin, end) of a leaf; requires 0 <= leaf < leaf_count().
+  struct BlockRange {
+    std::int64_t begin = 0;
+    std::int64_t end = 0;
+  };
+  BlockRange BlocksOf(std::int64_t leaf) const;
+
+ private:
+  absl::Status Prepare(const proto::Brief& brief, HandoverClient& keeper);
+
+  std::shared_ptr<const MatrixSource> source_;
+  std::map<std::string, std::shared_ptr<const MatrixSource>> parameters_;
+  std::unique_ptr<Plan> plan_;
+  std::span<const std::byte> whole_;
+  std::optional<OpenSegment> result_;
+  Id result_token_;
+  std::int64_t max_run_leaves_ = 0;
+};
+
+// The jobs that this worker was briefed on, opened when first needed.
+//
+// Kind:    resource. Threads: any; the first that needs a job opens it, others
+//          wait.
+class JobCache {
+ public:
+  JobCache(HandoverClient& keeper, SegmentStore& store)
+      : keeper_(keeper), store_(store) {}
+
+  void Brief(const proto::Brief& brief);
+  void Forget(std::uint64_t job);
+  void Clear();
+
+  struct Opened {
+    std::shared_ptr<const JobContext> context;
+    std::shared_ptr<const Bytes> state;  // of the round; empty in round 0
+  };
+  absl::StatusOr<Opened> Get(std::uint64_t job, int round);
+
+ private:
+  struct Entry {
+    Mutex mutex;
+    proto::Brief brief ABSL_GUARDED_BY(mutex);
+    std::shared_ptr<const JobContext> context ABSL_GUARDED_BY(mutex);
+    std::shared_ptr<const Bytes> state ABSL_GUARDED_BY(mutex);
+  };
+
+  HandoverClient& keeper_;
+  SegmentStore& store_;
+  Mutex mutex_;
+  std::map<std::uint64_t, std::shared_ptr<Entry>> entries_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace hearth::worker

@@ -1,0 +1,121 @@
+#include "worker/service/matrix_source.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/crash_point.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+#include "hearth/matrix/byte_order.h"
+#include "hearth/shm/memory_limits.h"
+#include "hearth/shm/sigbus_guard.h"
+#include "hearth/transport/control/codec.h"
+
+namespace hearth::worker {
+namespace {
+
+FileIdentity IdentityOf(const proto::FileSource& file) {
+  return {file.device(), file.inode(), file.size(), file.mtime_ns()};
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const MatrixSource>> MatrixSource::Open(
+    const proto::MatrixRecord& record, HandoverClient& keeper) {
+  HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(record.layout()));
+  const std::int64_t bytes = layout.bytes();
+  CrashPoint("worker.map");
+  std::shared_ptr<MatrixSource> source(new MatrixSource(std::move(layout)));
+
+  if (record.has_segment()) {
+    HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched,
+                            keeper.Fetch(FromProto(record.segment().token())));
+    HEARTH_ASSIGN_OR_RETURN(source->segment_,
+                            SealedSegment::Adopt(std::move(fetched.fd), bytes));
+    return source;
+  }
+  if (record.has_unmade()) {
+    source->unmade_ = true;
+    return source;
+  }
+  if (!record.has_file()) {
+    return Error(Reason::kInternal, "open a matrix: it has no source");
+  }
+  const proto::FileSource& published = record.file();
+  HEARTH_ASSIGN_OR_RETURN(source->file_, FileSource::Open(published.path()));
+  source->published_ = IdentityOf(published);
+  source->payload_offset_ = published.payload_offset();
+  HEARTH_RETURN_IF_ERROR(source->Verify());
+  const std::int64_t free_bytes = MemoryLimits().Tightest().free_bytes;
+  if (ChooseReading(bytes, free_bytes) == FileReading::kMappedWhole) {
+    HEARTH_ASSIGN_OR_RETURN(
+        source->file_mapping_,
+        source->file_->MapRange(source->payload_offset_, bytes));
+  }
+  return source;
+}
+
+absl::StatusOr<std::span<const std::byte>> MatrixSource::Whole() const {
+  if (segment_.has_value()) return segment_->bytes();
+  if (file_mapping_.has_value()) return file_mapping_->bytes();
+  return Error(
+      Reason::kTooLarge,
+      absl::StrCat("map all of ", file_->path(), ": it is larger than half of ",
+                   "the free memory, and this operation needs it whole"));
+}
+
+absl::Status MatrixSource::Verify() const {
+  if (!file_.has_value()) return absl::OkStatus();
+  return file_->Verify(published_);
+}
+
+BlockReader::BlockReader(const MatrixSource& source, std::int64_t begin,
+                         std::int64_t end)
+    : source_(source) {
+  if (!source.file_.has_value() || source.file_mapping_.has_value()) return;
+  const std::int64_t element_bytes = BytesOf(source.layout_.type);
+  const std::int64_t from = source.partition_.Block(begin).element_begin;
+  const std::int64_t to = source.partition_.Block(end - 1).element_end();
+  windows_.emplace(*source.file_, source.payload_offset_ + from * element_bytes,
+                   (to - from) * element_bytes);
+}
+
+absl::Status BlockReader::Visit(
+    const RowBlock& block,
+    absl::FunctionRef<absl::Status(const BlockView&)> work) {
+  const std::int64_t element_bytes = BytesOf(source_.layout_.type);
+  const std::int64_t offset = block.element_begin * element_bytes;
+  const std::int64_t bytes = block.element_count * element_bytes;
+  if (source_.unmade_) return work({.block = block, .data = nullptr});
+  if (source_.segment_.has_value()) {
+    effort_.bytes_mapped += bytes;
+    return Native(block, source_.segment_->bytes().data() + offset, work);
+  }
+  effort_.bytes_mapped += bytes;
+  if (!windows_.has_value()) {
+    const Mapping& mapping = *source_.file_mapping_;
+    return RunGuarded(mapping, source_.file_->path(), [&] {
+      return Native(block, mapping.bytes().data() + offset, work);
+    });
+  }
+  if (bytes == 0) return Native(block, nullptr, work);
+  HEARTH_ASSIGN_OR_RETURN(const auto window, windows_->Next(bytes));
+  return RunGuarded(windows_->window(), source_.file_->path(),
+                    [&] { return Native(block, window.data(), work); });
+}
+
+absl::Status BlockReader::Native(
+    const RowBlock& block, const std::byte* data,
+    absl::FunctionRef<absl::Status(const BlockView&)> work) {
+  const MatrixLayout& layout = source_.layout_;
+  if (layout.byte_order == ByteOrder::kForeign && block.element_count > 0) {
+    const std::int64_t bytes = block.element_count * BytesOf(layout.type);
+    std::byte* converted = converted_.Get(bytes);
+    SwapBytes(data, converted, block.element_count, layout.type);
+    effort_.bytes_converted += bytes;
+    data = converted;
+  }
+  return work({.block = block, .data = data});
+}
+
+}  // namespace hearth::worker

@@ -1,0 +1,107 @@
+#include "worker/service/segment_store.h"
+
+#include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "hearth/base/crash_point.h"
+#include "hearth/base/error.h"
+#include "hearth/base/limits.h"
+#include "hearth/base/status.h"
+
+namespace hearth::worker {
+namespace {
+
+std::string ToString(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Bytes ToBytes(std::span<const std::byte> bytes) {
+  return {bytes.begin(), bytes.end()};
+}
+
+bool IsSmall(std::size_t bytes) {
+  return static_cast<std::int64_t>(bytes) <= limits::kInlineBytesMax;
+}
+
+}  // namespace
+
+absl::StatusOr<BytesRef> SegmentStore::Put(std::span<const std::byte> bytes) {
+  BytesRef ref;
+  if (IsSmall(bytes.size())) {
+    ref.inline_bytes = ToString(bytes);
+    return ref;
+  }
+  HEARTH_ASSIGN_OR_RETURN(const SealedSegment segment,
+                          SealedSegment::CopyOf(bytes, MemoryLimits()));
+  ref.token = Id::Random();
+  HEARTH_RETURN_IF_ERROR(keeper_.Deposit(
+      ref.token, segment.fd(),
+      {.kind = SegmentKind::kSealed, .bytes = bytes.size(), .note = ""}));
+  return ref;
+}
+
+absl::StatusOr<Bytes> SegmentStore::Get(const BytesRef& ref) {
+  if (!ref.has_token()) {
+    return ToBytes(std::as_bytes(std::span(ref.inline_bytes)));
+  }
+  HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched, keeper_.Fetch(ref.token));
+  HEARTH_ASSIGN_OR_RETURN(
+      const SealedSegment segment,
+      SealedSegment::Adopt(std::move(fetched.fd),
+                           static_cast<std::int64_t>(fetched.card.bytes)));
+  return ToBytes(segment.bytes());
+}
+
+absl::StatusOr<Id> SegmentStore::CreateResult(std::int64_t bytes) {
+  HEARTH_ASSIGN_OR_RETURN(const OpenSegment segment,
+                          OpenSegment::Create(bytes, MemoryLimits()));
+  const Id token = Id::Random();
+  HEARTH_RETURN_IF_ERROR(
+      keeper_.Deposit(token, segment.fd(),
+                      {.kind = SegmentKind::kOpen,
+                       .bytes = static_cast<std::uint64_t>(bytes),
+                       .note = ""}));
+  return token;
+}
+
+absl::StatusOr<std::optional<OpenSegment>> SegmentStore::OpenResult(
+    const Id& token) {
+  HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched, keeper_.Fetch(token));
+  if (fetched.card.kind == SegmentKind::kSealed) {
+    return std::optional<OpenSegment>();
+  }
+  HEARTH_ASSIGN_OR_RETURN(
+      OpenSegment segment,
+      OpenSegment::Adopt(std::move(fetched.fd),
+                         static_cast<std::int64_t>(fetched.card.bytes)));
+  return std::optional<OpenSegment>(std::move(segment));
+}
+
+absl::StatusOr<BytesRef> SegmentStore::SealResult(const Id& token) {
+  HEARTH_ASSIGN_OR_RETURN(std::optional<OpenSegment> open, OpenResult(token));
+  BytesRef ref{.inline_bytes = "", .token = token};
+  if (!open.has_value()) return ref;
+  const std::int64_t bytes = open->bytes();
+  HEARTH_ASSIGN_OR_RETURN(const SealedSegment sealed, open->Seal());
+  if (IsSmall(static_cast<std::size_t>(bytes))) {
+    ref.inline_bytes = ToString(sealed.bytes());
+    ref.token = Id();
+    return ref;  // the coordinator drops the plan's token with the job
+  }
+  HEARTH_RETURN_IF_ERROR(
+      keeper_.Replace(token, sealed.fd(),
+                      {.kind = SegmentKind::kSealed,
+                       .bytes = static_cast<std::uint64_t>(bytes),
+                       .note = ""}));
+  return ref;
+}
+
+void SegmentStore::Drop(std::span<const Id> tokens) {
+  CrashPoint("worker.drop");
+  // The keeper may be gone, and its segments with it: nothing is left to do.
+  keeper_.Drop(tokens).IgnoreError();
+}
+
+}  // namespace hearth::worker

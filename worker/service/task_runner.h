@@ -1,0 +1,71 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "worker/core/steps.h"
+#include "worker/service/job_context.h"
+#include "worker/service/matrix_source.h"
+#include "worker/service/segment_store.h"
+
+namespace hearth::worker {
+
+// Carries out the steps of one thread: it owns that thread's slots of partials,
+// its scratch memory and its place in the file.
+//
+// Kind:    resource. Threads: one; `interrupted` is set by others.
+class TaskRunner {
+ public:
+  TaskRunner(JobCache& jobs, SegmentStore& store)
+      : jobs_(jobs), store_(store) {}
+
+  // Requires a step that is not Idle.
+  Outcome Run(const Step& step);
+
+  // Stops the step in hand between two row blocks.
+  void Interrupt() { interrupted_ = true; }
+  void ClearInterrupt() { interrupted_ = false; }
+
+ private:
+  Outcome Do(const Idle&) { return Nothing{}; }
+  Outcome Do(const ComputeLeaf& step);
+  Outcome Do(const CombineSlots& step);
+  Outcome Do(const DeliverSlots& step);
+  Outcome Do(const RunTask& step);
+
+  absl::Status Compute(const ComputeLeaf& step, Traffic& traffic);
+  absl::Status AccumulateLeaf(const ComputeLeaf& step,
+                              const JobCache::Opened& job,
+                              JobContext::BlockRange blocks);
+  absl::Status WriteSlices(const JobCache::Opened& job,
+                           JobContext::BlockRange blocks);
+  absl::StatusOr<Report> RunWhole(const Task& task, std::vector<Id>& missing);
+  absl::StatusOr<Report> PlanJob(const Task& task);
+  absl::StatusOr<Report> CombineInputs(const Task& task,
+                                       std::vector<Id>& missing);
+  absl::StatusOr<Report> FinishJob(const Task& task, std::vector<Id>& missing);
+  absl::StatusOr<Bytes> Fold(const Task& task, const JobCache::Opened& job,
+                             std::vector<Id>& missing);
+
+  BlockReader& ReaderAt(std::uint64_t job,
+                        const std::shared_ptr<const JobContext>& context,
+                        std::int64_t block);
+
+  JobCache& jobs_;
+  SegmentStore& store_;
+  std::atomic<bool> interrupted_{false};
+
+  std::vector<Bytes> slots_;
+  Scratch scratch_;
+  Scratch slice_;
+  // Kept from leaf to leaf, so that a file is read ahead.
+  std::shared_ptr<const JobContext> reading_;
+  std::optional<BlockReader> reader_;
+  std::int64_t reader_next_ = -1;
+};
+
+}  // namespace hearth::worker

@@ -1,0 +1,310 @@
+#include "worker/service/worker_server.h"
+
+#include <unistd.h>
+#include <xmmintrin.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/error.h"
+#include "hearth/base/id.h"
+#include "hearth/base/version.h"
+#include "hearth/shm/process_memory.h"
+#include "hearth/transport/control/codec.h"
+#include "hearth/transport/handover/handover_client.h"
+#include "worker/core/task_queue_core.h"
+#include "worker/service/coordinator_link.h"
+#include "worker/service/job_context.h"
+#include "worker/service/segment_store.h"
+#include "worker/service/task_runner.h"
+#include "worker/service/wire.h"
+
+namespace hearth::worker {
+namespace {
+
+constexpr absl::Duration kReconnectFor = absl::Seconds(10);
+constexpr absl::Duration kReconnectPause = absl::Milliseconds(50);
+// What IEEE says: every exception masked, denormals kept, to nearest.
+constexpr unsigned kPlainFloatingPoint = 0x1f80;
+
+}  // namespace
+
+class WorkerServer::Impl {
+ public:
+  Impl(WorkerServerOptions options, const Clock& clock)
+      : options_(std::move(options)),
+        clock_(clock),
+        incarnation_(Id::Random()),
+        keeper_({.keeper = options_.keeper}),
+        store_(keeper_),
+        jobs_(keeper_, store_),
+        queue_(options_.threads) {
+    for (int i = 0; i < options_.threads; ++i) {
+      runners_.push_back(std::make_unique<TaskRunner>(jobs_, store_));
+    }
+    for (int i = 0; i < options_.threads; ++i) {
+      threads_.emplace_back([this, i] { Work(i); });
+    }
+  }
+
+  ~Impl() {
+    {
+      std::scoped_lock lock(mutex_);
+      stopping_ = true;
+      for (const auto& runner : runners_) runner->Interrupt();
+    }
+    wake_threads_.notify_all();
+    wake_main_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+    link_.reset();
+  }
+
+  absl::Status Run() {
+    absl::Time unreachable_since = clock_.Now();
+    while (true) {
+      const absl::Status connected = Connect();
+      if (connected.ok()) {
+        const absl::Status ended = Serve();
+        if (!ended.ok()) return ended;
+        unreachable_since = clock_.Now();
+      } else if (ReasonOf(connected) != Reason::kClusterUnreachable ||
+                 clock_.Now() - unreachable_since > kReconnectFor) {
+        return connected;
+      }
+      absl::SleepFor(kReconnectPause);
+    }
+  }
+
+  void ReportStory(std::int64_t pid, const std::string& text) {
+    std::scoped_lock lock(mutex_);
+    stories_.emplace_back(pid, text);
+    SendStories();
+  }
+
+ private:
+  absl::Status Connect() {
+    proto::Hello hello;
+    hello.set_version(kVersion);
+    hello.set_host(options_.keeper.ToString());
+    hello.set_slot(options_.slot);
+    *hello.mutable_incarnation() = ToProto(incarnation_);
+    hello.set_pid(getpid());
+    hello.set_thread_count(options_.threads);
+    {
+      std::scoped_lock lock(mutex_);
+      broken_ = false;
+      welcome_ = false;
+    }
+    auto link = CoordinatorLink::Open(
+        options_.coordinator, options_.insecure, hello,
+        {.on_message = [this](const auto& message) { OnMessage(message); },
+         .on_broken =
+             [this](const absl::Status&) {
+               std::scoped_lock lock(mutex_);
+               broken_ = true;
+               wake_main_.notify_all();
+             }});
+    if (!link.ok()) return link.status();
+    std::scoped_lock lock(mutex_);
+    link_ = *std::move(link);
+    // The answer may be quicker than this assignment.
+    if (welcome_) Apply(queue_.Handle(Joined{}, clock_.Now()));
+    SendStories();
+    return absl::OkStatus();
+  }
+
+  // Until the stream breaks (OK: try again) or this worker is refused.
+  absl::Status Serve() {
+    std::unique_lock lock(mutex_);
+    absl::Time next_heartbeat = clock_.Now() + heartbeat_;
+    while (!broken_ && refused_.ok() && !stopping_) {
+      const absl::Time now = clock_.Now();
+      if (queue_.flush_at() <= now) Apply(queue_.Handle(TimePassed{}, now));
+      if (now >= next_heartbeat) {
+        next_heartbeat = now + heartbeat_;
+        proto::FromWorker message;
+        message.mutable_heartbeat();
+        if (welcome_) link_->Send(std::move(message));
+      }
+      const absl::Time until = std::min(queue_.flush_at(), next_heartbeat);
+      wake_main_.wait_for(lock, absl::ToChronoMicroseconds(
+                                    std::max(until - now, absl::Duration())));
+    }
+    std::unique_ptr<CoordinatorLink> ended = std::move(link_);
+    Apply(queue_.Handle(Disconnected{}, clock_.Now()));
+    const absl::Status refused = refused_;
+    lock.unlock();
+    ended.reset();
+    return refused;
+  }
+
+  // ------------------------------------------------ what the coordinator says
+
+  void OnMessage(const proto::ToWorker& message) {
+    if (message.has_ask_memory()) return AnswerMemory(message.ask_memory());
+    if (message.has_drop_tokens()) {
+      std::vector<Id> tokens;
+      for (const auto& token : message.drop_tokens().tokens()) {
+        tokens.push_back(FromProto(token));
+      }
+      return store_.Drop(tokens);
+    }
+    if (message.has_brief()) jobs_.Brief(message.brief());
+    bool first_welcome = false;
+    {
+      std::scoped_lock lock(mutex_);
+      const absl::Time now = clock_.Now();
+      if (message.has_welcome()) {
+        heartbeat_ = absl::Milliseconds(std::clamp<std::int64_t>(
+            message.welcome().heartbeat_ms(), 10, 60'000));
+        welcome_ = true;
+        first_welcome = !std::exchange(ever_welcome_, true);
+        if (link_ != nullptr) Apply(queue_.Handle(Joined{}, now));
+      } else if (message.has_refuse()) {
+        refused_ = FromProto(message.refuse().failure());
+        wake_main_.notify_all();
+      } else if (const auto event = EventOf(message)) {
+        Apply(queue_.Handle(*event, now));
+      }
+    }
+    if (first_welcome) options_.on_ready();
+  }
+
+  static std::optional<QueueEvent> EventOf(const proto::ToWorker& message) {
+    switch (message.message_case()) {
+      case proto::ToWorker::kBrief:
+        return Briefed{.job = message.brief().job(),
+                       .round = message.brief().round(),
+                       .leaf_count = std::max<std::int64_t>(
+                           1, message.brief().leaf_count()),
+                       .concatenates = message.brief().concatenates()};
+      case proto::ToWorker::kAssign: {
+        Assigned assigned;
+        for (const auto& task : message.assign().tasks()) {
+          assigned.tasks.push_back(FromWire(task));
+        }
+        return assigned;
+      }
+      case proto::ToWorker::kRevoke:
+        return Revoked{
+            {message.revoke().tasks().begin(), message.revoke().tasks().end()}};
+      case proto::ToWorker::kShrink:
+        return Shrunk{message.shrink().task(), message.shrink().new_end()};
+      case proto::ToWorker::kReleaseJob:
+        return Released{message.release_job().job()};
+      case proto::ToWorker::kAcknowledge:
+        return Acknowledged{message.acknowledge().sequence()};
+      default:
+        return std::nullopt;
+    }
+  }
+
+  void AnswerMemory(const proto::AskMemory& question) {
+    proto::FromWorker message;
+    message.mutable_memory()->set_question(question.question());
+    if (const auto memory = MemoryOf(getpid()); memory.ok()) {
+      proto::Memory& to = *message.mutable_memory()->mutable_memory();
+      to.set_own(memory->own_bytes);
+      to.set_shared(memory->shared_bytes);
+      to.set_proportional(memory->proportional_bytes);
+    }
+    std::scoped_lock lock(mutex_);
+    if (link_ != nullptr) link_->Send(std::move(message));
+  }
+
+  void SendStories() {
+    if (link_ == nullptr || !welcome_) return;
+    for (; !stories_.empty(); stories_.pop_front()) {
+      proto::FromWorker message;
+      message.mutable_story()->set_pid(stories_.front().first);
+      message.mutable_story()->set_text(stories_.front().second);
+      link_->Send(std::move(message));
+    }
+  }
+
+  // ------------------------------------------------------- what the queue asks
+
+  void Apply(std::vector<QueueAction> actions) {
+    for (QueueAction& action : actions) {
+      if (const auto* wake = std::get_if<Wake>(&action)) {
+        wakes_ += wake->thread_count;
+        wake_threads_.notify_all();
+      } else if (const auto* interrupt = std::get_if<Interrupt>(&action)) {
+        runners_[static_cast<std::size_t>(interrupt->thread)]->Interrupt();
+      } else if (const auto* send = std::get_if<Send>(&action)) {
+        if (link_ == nullptr) continue;
+        proto::FromWorker message;
+        *message.mutable_reports() = ToWire(*send, options_.keeper.ToString());
+        link_->Send(std::move(message));
+      } else if (const auto* forget = std::get_if<Forget>(&action)) {
+        jobs_.Forget(forget->job);
+      } else if (auto* drop = std::get_if<DropTokens>(&action)) {
+        store_.Drop(drop->tokens);
+      }
+    }
+    wake_main_.notify_all();
+  }
+
+  void Work(int thread) {
+    _mm_setcsr(kPlainFloatingPoint);
+    TaskRunner& runner = *runners_[static_cast<std::size_t>(thread)];
+    Outcome outcome = Nothing{};
+    std::unique_lock lock(mutex_);
+    while (!stopping_) {
+      runner.ClearInterrupt();
+      auto turn = queue_.Next(thread, std::move(outcome), clock_.Now());
+      Apply(std::move(turn.actions));
+      outcome = Nothing{};
+      if (std::holds_alternative<Idle>(turn.step)) {
+        wake_threads_.wait(lock, [this] { return wakes_ > 0 || stopping_; });
+        if (wakes_ > 0) --wakes_;
+        continue;
+      }
+      lock.unlock();
+      outcome = runner.Run(turn.step);
+      lock.lock();
+    }
+  }
+
+  const WorkerServerOptions options_;
+  const Clock& clock_;
+  const Id incarnation_;
+  HandoverClient keeper_;
+  SegmentStore store_;
+  JobCache jobs_;
+
+  std::mutex mutex_;  // guards all below
+  std::condition_variable wake_threads_;
+  std::condition_variable wake_main_;
+  TaskQueueCore queue_;
+  std::unique_ptr<CoordinatorLink> link_;
+  std::deque<std::pair<std::int64_t, std::string>> stories_;
+  absl::Duration heartbeat_ = absl::Seconds(1);
+  absl::Status refused_;
+  int wakes_ = 0;
+  bool welcome_ = false;
+  bool ever_welcome_ = false;
+  bool broken_ = false;
+  bool stopping_ = false;
+  std::vector<std::unique_ptr<TaskRunner>> runners_;
+  std::vector<std::thread> threads_;
+};
+
+WorkerServer::WorkerServer(WorkerServerOptions options, const Clock& clock)
+    : impl_(std::make_unique<Impl>(std::move(options), clock)) {}
+WorkerServer::~WorkerServer() = default;
+absl::Status WorkerServer::Run() { return impl_->Run(); }
+void WorkerServer::ReportStory(std::int64_t pid, const std::string& text) {
+  impl_->ReportStory(pid, text);
+}
+
+}  // namespace hearth::worker
