@@ -22,9 +22,9 @@
 #include <vector>
 
 #include "hearth/base/pidfd.h"
+#include "hearth/base/unix_socket.h"
 #include "hearth/shm/segment.h"
 #include "hearth/transport/handover/handover_client.h"
-#include "hearth/base/unix_socket.h"
 #include "hearth/transport/handover/ticket.h"
 #include "worker/keeper/keeper.h"
 

@@ -48,7 +48,7 @@ proto::JobSummary SummaryOf(const JobRecord& record) {
     summary.set_matrix(file->path);
   }
   summary.set_state(std::string(NameOf(record.state)));
-  SetProgress(record, DescriptionOf(record).row_blocks(), summary);
+  SetProgress(record, RowBlocksOf(matrix), summary);
   return summary;
 }
 

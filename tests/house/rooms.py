@@ -8,14 +8,14 @@ NAMELESS = {"common", "util", "utils", "misc", "helpers", "helper", "shared"}
 
 BROKEN = {
     "tests/house/arrows.txt": "hearth/util:\nhearth/base:\n",
-    "hearth/util/a.h": "\n" * 401,
+    "hearth/util/a.h": "\n" * 501,
     "hearth/base/b.h": "",
     "hearth/base/README.md": "short\n",
 }
 EXPECTED = (
     "hearth/util: has no README.md",
     "hearth/util: a room is named after what lives in it",
-    "hearth/util/a.h: 401 lines",
+    "hearth/util/a.h: 501 lines",
     "hearth/base/README.md: 1 lines",
 )
 

@@ -140,7 +140,8 @@ def agree(op, got, want, x):
         if "prod" not in op and not np.array_equal(g[~finite], w[~finite], equal_nan=True):
             return False
         # Against the sum of magnitudes, as cancellation leaves less.
-        scale = np.maximum(np.abs(w[finite]), 1e-12 * max(1, x.size) if eps < 1e-9 else 1e-3)
+        size = np.abs(want if "prod" in op else w)[finite]  # a complex product as a whole
+        scale = np.maximum(size, 1e-12 * max(1, x.size) if eps < 1e-9 else 1e-3)
         # Squared deviations are summed without compensation; products round at each step.
         ulps = 16 if op[-3:] in ("var", "std") else 4 * x.size if "prod" in op else 4
         tolerance = ulps * eps * scale

@@ -212,7 +212,11 @@ def check_describe(driver, rng):
             if x.ndim > 2:
                 yield isinstance(got, str), ("describe", dtype, shape), got, "error"
                 continue
-            columns = x.reshape(x.shape[0], -1) if x.ndim == 2 else x.reshape(-1, 1)
+            if x.ndim == 2 and x.shape[1] > 100 and not isinstance(got, str):
+                some = np.sort(rng.choice(x.shape[1], 100, replace=False))
+                got = {name: field[some] for name, field in got.items()}
+                x = x[:, some]
+            columns = x if x.ndim == 2 else x.reshape(-1, 1)
             v = columns.astype("f8")
             nan = np.isnan(v)
             count = (~nan).sum(0)
@@ -230,8 +234,9 @@ def check_describe(driver, rng):
                     r = np.full(v.shape[1], np.nan)
                     for c in range(v.shape[1]):
                         if count[c]:
-                            r[c] = quantile(columns[~nan[:, c], c] if x.dtype.kind != "b" else
-                                            columns[:, c], q, None, False, "linear")
+                            column = columns[~nan[:, c], c]
+                            column = column.astype("f8") if x.dtype.kind == "f" else column
+                            r[c] = quantile(column, q, None, False, "linear")
                     want[name] = r
             ok = not isinstance(got, str) and list(got) == FIELDS
             for name in FIELDS if ok else []:
@@ -242,7 +247,7 @@ def check_describe(driver, rng):
                     finite = np.isfinite(w)
                     ok = np.array_equal(g[~finite], w[~finite], equal_nan=True) and np.all(
                         np.abs(g[finite] - w[finite]) <=
-                        4e-16 * np.abs(w[finite]) + 1e-16 * np.atleast_1d(scale + 0 * w)[finite])
+                        5e-15 * np.abs(w[finite]) + 1e-16 * np.atleast_1d(scale + 0 * w)[finite])
                 elif ok:
                     ok = np.array_equal(g, w, equal_nan=True)
                 if not ok:
@@ -266,7 +271,7 @@ def main():
                 continue
             bad += 1
             if bad <= 12:
-                print(*case)
+                print(*case, flush=True)
                 print("   got ", repr(got)[:300].replace("\n", " "))
                 print("   want", repr(want)[:300].replace("\n", " "))
         print(f"{op}: {total} cases, {bad} disagree", flush=True)

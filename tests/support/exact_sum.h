@@ -39,12 +39,17 @@ class ExactSum {
   // To a few places.
   double Approximate() {
     Carry();
+    const bool negative = limbs_.back() < 0;
+    if (negative) {
+      for (std::int64_t& limb : limbs_) limb = -limb;
+      Carry();
+    }
     double sum = 0;
     for (std::size_t i = limbs_.size(); i > 0; --i) {
       sum += std::ldexp(static_cast<double>(limbs_[i - 1]),
                         static_cast<int>(i - 1) * 32 - 1074);
     }
-    return sum;
+    return negative ? -sum : sum;
   }
 
  private:

@@ -89,7 +89,7 @@ ExtendedSumValue ReadExtendedSum(const Accumulators& from, std::int64_t index) {
 double ExtendedSumValue::Rounded() const {
   // low is NaN after an infinity, and adding a zero could lose high's -0.0.
   const double sum = std::isfinite(high) && low != 0 ? high + low : high;
-  return std::ldexp(sum, static_cast<int>(exponent));
+  return exponent == 0 ? sum : std::ldexp(sum, static_cast<int>(exponent));
 }
 
 double ExtendedSumValue::DividedBy(double count) const {

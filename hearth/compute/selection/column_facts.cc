@@ -1,6 +1,7 @@
 #include "hearth/compute/selection/column_facts.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -115,6 +116,12 @@ std::vector<ColumnFacts::Facts> ColumnFacts::Finish(
     };
     of.least = extreme(1);
     of.greatest = extreme(2);
+    // Beside an infinite element, deviations from the mean are NaN; the mean
+    // is not, unless there are both.
+    if (std::isinf(of.least) || std::isinf(of.greatest)) {
+      of.mean = of.least + of.greatest;
+      of.squares = none;
+    }
     facts.push_back(of);
   }
   return facts;

@@ -202,7 +202,8 @@ TEST(QuantileRule, InterpolatesBetweenInfinitiesWithoutMakingNan) {
   EXPECT_EQ(between(-kInfinity, 1), -kInfinity);
   EXPECT_EQ(between(kInfinity, kInfinity), kInfinity);
   EXPECT_TRUE(std::isnan(between(-kInfinity, kInfinity)));
-  EXPECT_DOUBLE_EQ(between(-1.6e308, 1.6e308), 0.8e308);  // its difference overflows
+  EXPECT_DOUBLE_EQ(between(-1.6e308, 1.6e308),
+                   0.8e308);  // its difference overflows
 }
 
 TEST(Selection, RefusesPartialsAndStatesThatNobodyMakes) {

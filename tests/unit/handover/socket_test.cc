@@ -1,5 +1,3 @@
-#include "hearth/base/unix_socket.h"
-
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "hearth/base/error.h"
+#include "hearth/base/unix_socket.h"
 #include "hearth/transport/handover/packet.h"
 #include "hearth/transport/handover/segment_message.h"
 #include "tests/support/status_matchers.h"

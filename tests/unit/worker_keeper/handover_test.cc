@@ -15,10 +15,10 @@
 
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
+#include "hearth/base/unix_socket.h"
 #include "hearth/transport/handover/handover_client.h"
 #include "hearth/transport/handover/packet.h"
 #include "hearth/transport/handover/segment_message.h"
-#include "hearth/base/unix_socket.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/worker_keeper/test_processes.h"
 

@@ -70,9 +70,9 @@ TEST(SegmentLimit, CountsASegmentOnceHoweverManyTokensItHas) {
       {.held_max = 9, .watched_max = 9, .segment_bytes_max = 100});
   const auto deposit = [&](std::uint64_t number, std::uint64_t bytes,
                            std::uint64_t inode) {
-    return books.Handle(DepositAsked{Id{number, 0}, kFd, Card(bytes), kCreator,
-                                     false, inode},
-                        absl::UnixEpoch());
+    return books.Handle(
+        DepositAsked{Id{number, 0}, kFd, Card(bytes), kCreator, false, inode},
+        absl::UnixEpoch());
   };
   EXPECT_THAT(deposit(1, 60, 7), ElementsAre(Done()));
   EXPECT_THAT(deposit(2, 60, 7), ElementsAre(Done()));

@@ -13,8 +13,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
-#include "hearth/transport/handover/handover_client.h"
 #include "hearth/base/unix_socket.h"
+#include "hearth/transport/handover/handover_client.h"
 #include "hearth/transport/handover/ticket.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/worker_keeper/test_processes.h"

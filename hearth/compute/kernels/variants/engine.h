@@ -21,7 +21,7 @@ struct Source {
 };
 
 // Lanes kept on the stack at once.
-inline constexpr int kTileLanes = 1024;
+inline constexpr int kTileLanes = 2048;
 
 template <class Op>
 struct Tile {
@@ -53,7 +53,8 @@ void ReduceWide(const std::byte* data, std::int64_t rows, std::int64_t width,
     const std::int64_t now = k + kTileLanes < width ? kTileLanes : width - k;
     const std::byte* from = data + k * kElementBytes<Op>;
     ClearLanes<Op>(tile.parts, now);
-    AddRows<Op>(from, rows, now, stride, tile.parts);
+    AddRows<Op>(from, rows, now, stride, tile.parts,
+                from + now * kElementBytes<Op>);
     Op::Commit(tile.parts, now, {from, kElementBytes<Op>, rows, stride},
                accumulators, index + k);
   }
@@ -74,22 +75,24 @@ void ReduceNarrow(const std::byte* data, std::int64_t rows, std::int64_t width,
   const std::int64_t stride = lanes * kElementBytes<Op>;
   const std::int64_t whole = rows / groups;
   ClearLanes<Op>(tile.parts, lanes);
-  AddRows<Op>(data, whole, lanes, stride, tile.parts);
+  AddRows<Op>(data, whole, lanes, stride, tile.parts, data);
   AddRows<Op>(data + whole * stride, 1, rows % groups * width, stride,
-              tile.parts);
+              tile.parts, data);
   FoldLanes<Op>(tile.parts, groups, width);
   Op::Commit(tile.parts, width,
              {data, kElementBytes<Op>, rows, width * kElementBytes<Op>},
              accumulators, index);
 }
 
-// Lanes of one short row. Rows are taken kRowBatch at a time: their lanes are
-// transposed, so that folding works on whole registers.
+// Lanes of one short row. Rows are taken kRowBatch at a time: enough for
+// folding to work on whole registers, few enough that it does not keep memory
+// waiting.
 template <class Op>
 inline constexpr int kRowLanes = 64 / kLaneBytes<Op>;
 template <class Op>
 inline constexpr int kRowBatch =
-    kTileLanes / kRowLanes<Op> < 64 ? kTileLanes / kRowLanes<Op> : 64;
+    kTileLanes / kRowLanes<Op> < kRowLanes<Op> ? kTileLanes / kRowLanes<Op>
+                                               : kRowLanes<Op>;
 
 // kRows rows from `data` on, each to kRowLanes lanes from `index` on.
 template <class Op, int kRows>
@@ -106,8 +109,15 @@ inline void AddShortRows(const std::byte* data, std::int64_t length,
       lanes[r][v] =
           LoadLanes<Op, kN>(parts, index + r * kRowLanes<Op> + v * kN);
   }
+  // Rows side by side are what prefetchers follow badly: the next ones are
+  // asked for meanwhile, one line after another.
+  constexpr int kStep = kRows * kRowLanes<Op> * kElementBytes<Op>;
+  const std::byte* line = data + 2 * kRows * row_bytes;
   std::int64_t i = 0;
   for (; i + kRowLanes<Op> <= length; i += kRowLanes<Op>) {
+#pragma GCC unroll 8
+    for (int at = 0; at < kStep; at += 64) __builtin_prefetch(line + at);
+    line += kStep;
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
@@ -149,17 +159,81 @@ void AddShortRowsOf(const std::byte* data, std::int64_t rows,
   }
 }
 
-// The lanes of each row become one, in lanes [0, rows) of `turned`.
-template <class Op>
-void TurnAndFold(const Tile<Op>& tile, std::int64_t rows, Tile<Op>& turned) {
-  for (int c = 0; c < Op::kParts; ++c) {
-    for (std::int64_t row = 0; row < rows; ++row) {
-      for (int lane = 0; lane < kRowLanes<Op>; ++lane)
-        turned.values[c][lane * rows + row] =
-            tile.values[c][row * kRowLanes<Op> + lane];
-    }
+// Vectors of rows become one of twice the rows and half the lanes a row: `a`
+// and `b` hold N / kLanes rows each, the lanes of a row side by side. Each lane
+// joins the one half a row further on, as in FoldLanes.
+template <class Op, int N, int kLanes>
+[[gnu::always_inline]] inline Lanes<Op, N> FoldRows(const Lanes<Op, N>& a,
+                                                    const Lanes<Op, N>& b) {
+  using Lane = typename Op::Lane;
+  typename IndexOf<sizeof(Lane), N>::Type low;
+  typename IndexOf<sizeof(Lane), N>::Type high;
+#pragma GCC unroll 64
+  for (int i = 0; i < N; ++i) {
+    const int place = i / (kLanes / 2) * kLanes + i % (kLanes / 2);
+    low[i] = static_cast<typename IndexOf<sizeof(Lane), N>::Lane>(place);
+    high[i] = static_cast<typename IndexOf<sizeof(Lane), N>::Lane>(place +
+                                                                   kLanes / 2);
   }
-  FoldLanes<Op>(turned.parts, kRowLanes<Op>, rows);
+  Lanes<Op, N> left;
+  Lanes<Op, N> right;
+  for (int c = 0; c < Op::kParts; ++c) {
+    left.part[c] = __builtin_shuffle(a.part[c], b.part[c], low);
+    right.part[c] = __builtin_shuffle(a.part[c], b.part[c], high);
+  }
+  Op::template Merge<N>(left, right);
+  return left;
+}
+
+// N rows of kLanes lanes each, from lane `index` on in steps of kRowLanes, to
+// one vector.
+template <class Op, int N, int kLanes>
+[[gnu::always_inline]] inline Lanes<Op, N> FoldBlock(std::byte* const* parts,
+                                                     std::int64_t index) {
+  if constexpr (kLanes == N) {
+    return LoadLanes<Op, N>(parts, index);
+  } else {
+    // 2 * kLanes lanes a row to kLanes: two blocks of half as many rows.
+    constexpr std::int64_t kRows = N / (2 * kLanes);
+    return FoldRows<Op, N, 2 * kLanes>(
+        FoldBlock<Op, N, 2 * kLanes>(parts, index),
+        FoldBlock<Op, N, 2 * kLanes>(parts, index + kRows * kRowLanes<Op>));
+  }
+}
+
+// The lanes of each row become one, in lanes [0, rows) of `turned`: lane by
+// lane in the tree of FoldLanes.
+template <class Op>
+void TurnAndFold(Tile<Op>& tile, std::int64_t rows, Tile<Op>& turned) {
+  constexpr int kN = kRegisterLanes<typename Op::Lane>;
+  if constexpr (kRowBatch<Op> % kN == 0) {
+    const std::int64_t padded = (rows + kN - 1) / kN * kN;
+    for (int c = 0; c < Op::kParts; ++c) {
+      for (std::int64_t k = rows * kRowLanes<Op>; k < padded * kRowLanes<Op>;
+           ++k) {
+        tile.values[c][k] = Op::kNothing[c];
+      }
+    }
+    for (std::int64_t half = kRowLanes<Op> / 2; half >= kN; half /= 2) {
+      for (std::int64_t row = 0; row < padded; ++row) {
+        MergeLanes<Op>(tile.parts, row * kRowLanes<Op>, tile.parts,
+                       row * kRowLanes<Op> + half, half);
+      }
+    }
+    for (std::int64_t row = 0; row < padded; row += kN) {
+      StoreLanes<Op, kN>(FoldBlock<Op, kN, 1>(tile.parts, row * kRowLanes<Op>),
+                         turned.parts, row);
+    }
+  } else {
+    for (int c = 0; c < Op::kParts; ++c) {
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (int lane = 0; lane < kRowLanes<Op>; ++lane)
+          turned.values[c][lane * rows + row] =
+              tile.values[c][row * kRowLanes<Op> + lane];
+      }
+    }
+    FoldLanes<Op>(turned.parts, kRowLanes<Op>, rows);
+  }
 }
 
 template <class Op>

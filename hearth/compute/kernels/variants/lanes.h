@@ -46,11 +46,16 @@ template <class Op, int N>
 
 template <class Op>
 void ClearLanes(std::byte* const* parts, std::int64_t count) {
+  constexpr int kN = kRegisterLanes<typename Op::Lane>;
   for (int c = 0; c < Op::kParts; ++c) {
-    const typename Op::Lane nothing = Op::kNothing[c];
-    for (std::int64_t k = 0; k < count; ++k) {
-      __builtin_memcpy(parts[c] + k * kLaneBytes<Op>, &nothing,
-                       sizeof(nothing));
+    const auto nothing = Broadcast<typename Op::Lane, kN>(Op::kNothing[c]);
+    std::int64_t k = 0;
+    for (; k + kN <= count; k += kN) {
+      StoreRaw<typename Op::Lane, kN>(parts[c] + k * kLaneBytes<Op>, nothing);
+    }
+    for (; k < count; ++k) {
+      StoreRaw<typename Op::Lane, 1>(parts[c] + k * kLaneBytes<Op>,
+                                     Op::kNothing[c]);
     }
   }
 }
@@ -135,10 +140,12 @@ inline void AddRowGroup(const std::byte* data, std::int64_t width,
 
 // Lanes [0, width) take in `rows` rows of `width` elements, each `stride_bytes`
 // after the one before. Each lane sees its rows in order, however they are
-// grouped.
+// grouped. `after`: rows that will be read next, with the same stride; asked
+// for in time.
 template <class Op>
 void AddRows(const std::byte* data, std::int64_t rows, std::int64_t width,
-             std::int64_t stride_bytes, std::byte* const* parts) {
+             std::int64_t stride_bytes, std::byte* const* parts,
+             const std::byte* after) {
   constexpr int kN = kRegisterLanes<typename Op::Lane>;
   // What sixteen registers hold beside the work of adding.
   constexpr int kVectors = Op::kParts == 1 ? 8 : 4;
@@ -148,12 +155,17 @@ void AddRows(const std::byte* data, std::int64_t rows, std::int64_t width,
     return AddChunk<Op, kN, kVectors / 2>(data, rows, stride_bytes, parts, 0);
   constexpr int kRows = 4;
   std::int64_t i = 0;
-  for (; i + kRows <= rows; i += kRows)
-    AddRowGroup<Op, kRows>(data + i * stride_bytes, width, stride_bytes, parts,
-                           data + (i + kRows) * stride_bytes);
-  for (; i < rows; ++i)
-    AddRowGroup<Op, 1>(data + i * stride_bytes, width, stride_bytes, parts,
-                       data + (i + 1) * stride_bytes);
+  for (; i + kRows <= rows; i += kRows) {
+    const std::byte* from = data + i * stride_bytes;
+    AddRowGroup<Op, kRows>(
+        from, width, stride_bytes, parts,
+        i + kRows < rows ? from + kRows * stride_bytes : after);
+  }
+  for (; i < rows; ++i) {
+    const std::byte* from = data + i * stride_bytes;
+    AddRowGroup<Op, 1>(from, width, stride_bytes, parts,
+                       i + 1 < rows ? from + stride_bytes : after);
+  }
 }
 
 }  // namespace hearth::kernels::HEARTH_KERNEL_VARIANT

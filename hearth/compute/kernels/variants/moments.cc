@@ -128,14 +128,15 @@ struct MomentsOf {
   static void AddSpread(Tiles& tiles, const std::byte* data, std::int64_t rows,
                         std::int64_t lanes, std::int64_t stride) {
     if (rows <= kChainRows)
-      return AddRows<Second>(data, rows, lanes, stride, tiles.total.parts);
+      return AddRows<Second>(data, rows, lanes, stride, tiles.total.parts,
+                             data);
     for (std::int64_t i = 0; i < rows; i += kChainRows) {
       for (int c = 0; c < 2; ++c)
         __builtin_memset(tiles.second.values[c], 0,
                          static_cast<std::size_t>(lanes) * 8);
       AddRows<Second>(data + i * stride,
                       i + kChainRows < rows ? kChainRows : rows - i, lanes,
-                      stride, tiles.second.parts);
+                      stride, tiles.second.parts, data);
       MergeLanes<Second>(tiles.total.parts, 0, tiles.second.parts, 0, lanes);
     }
   }
@@ -183,9 +184,10 @@ struct MomentsOf {
     const std::int64_t rest = rows % groups * width;
     const std::int64_t step = groups * stride;
     ClearLanes<First>(tiles.first.parts, lanes);
-    AddRows<First>(data, whole, lanes, step, tiles.first.parts);
+    AddRows<First>(data, whole, lanes, step, tiles.first.parts, data);
     if (rest > 0)
-      AddRows<First>(data + whole * step, 1, rest, step, tiles.first.parts);
+      AddRows<First>(data + whole * step, 1, rest, step, tiles.first.parts,
+                     data);
     FoldLanes<First>(tiles.first.parts, groups, width);
     SetCentres(tiles, width, rows);
 
@@ -199,7 +201,8 @@ struct MomentsOf {
     }
     AddSpread(tiles, data, whole, lanes, step);
     if (rest > 0)
-      AddRows<Second>(data + whole * step, 1, rest, step, tiles.total.parts);
+      AddRows<Second>(data + whole * step, 1, rest, step, tiles.total.parts,
+                      data);
     FoldLanes<Second>(tiles.total.parts, groups, width);
     Join(tiles, tiles.total, width, accumulators, index);
   }

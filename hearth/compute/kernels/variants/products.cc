@@ -123,6 +123,13 @@ constexpr std::int64_t kTileColumns = 512;
 // Rows that are added up before they meet the sums.
 constexpr int kGroup = 8;
 
+// Short rows are streams too short for the processor to see; what comes 8 KiB
+// later is asked for in the order in which it lies. (Past the end that does
+// nothing.) Measured on an AMD Zen 4, columns of float64: 64 and 128 go from 10
+// to 14.5 GB/s, 256 and more go better without.
+constexpr std::int64_t kShortRowBytes = 1024;
+constexpr std::int64_t kPrefetchBytes = 8192;
+
 template <class Element, int N>
 [[gnu::always_inline]] inline void CombineGroup(const std::byte* x,
                                                 std::int64_t stride,
@@ -131,9 +138,6 @@ template <class Element, int N>
   Vector<double, N> product[kGroup];
 #pragma GCC unroll 8
   for (int i = 0; i < kGroup; ++i) {
-    // The next group's: short rows are streams too short for the processor to
-    // see. (A prefetch past the end does nothing.)
-    if constexpr (N > 1) __builtin_prefetch(x + (i + kGroup) * stride);
     product[i] = LoadWide<Element, N>(x + i * stride) * weights[i];
   }
   auto* at = reinterpret_cast<std::byte*>(sums);
@@ -187,6 +191,8 @@ void CombineTile(const RowSpan& x, const std::byte* weights, double* sums) {
   double tile[kTileColumns];
   for (std::int64_t k = 0; k < x.width; ++k) tile[k] = 0.0;
   const std::int64_t vectors_end = x.width / kN * kN;
+  const bool prefetch = x.stride == x.width * kBytes &&
+                        x.stride <= kShortRowBytes && x.stride >= 128;
   const std::byte* row = x.data;
   std::int64_t i = 0;
   for (; i + kGroup <= x.rows; i += kGroup, row += kGroup * x.stride) {
@@ -194,6 +200,14 @@ void CombineTile(const RowSpan& x, const std::byte* weights, double* sums) {
     __builtin_memcpy(weight, weights + i * 8, sizeof(weight));
     std::int64_t k = 0;
     for (; k < vectors_end; k += kN) {
+      if (prefetch) {
+        // As many bytes as the eight rows have in this step.
+#pragma GCC unroll 8
+        for (int line = 0; line < kGroup * kN * kBytes / 64; ++line) {
+          __builtin_prefetch(row + kPrefetchBytes + kGroup * k * kBytes +
+                             line * 64);
+        }
+      }
       CombineGroup<Element, kN>(row + k * kBytes, x.stride, weight, tile + k);
     }
     for (; k < x.width; ++k) {

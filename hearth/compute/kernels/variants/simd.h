@@ -24,6 +24,30 @@ struct VectorOf<T, 1> {
 template <class T, int N>
 using Vector = typename VectorOf<T, N>::Type;
 
+// Lane numbers, for shuffles of lanes of kBytes.
+template <int kBytes, int N>
+struct IndexOf;
+template <int N>
+struct IndexOf<1, N> {
+  using Lane = std::int8_t;
+  using Type = Vector<Lane, N>;
+};
+template <int N>
+struct IndexOf<2, N> {
+  using Lane = std::int16_t;
+  using Type = Vector<Lane, N>;
+};
+template <int N>
+struct IndexOf<4, N> {
+  using Lane = std::int32_t;
+  using Type = Vector<Lane, N>;
+};
+template <int N>
+struct IndexOf<8, N> {
+  using Lane = std::int64_t;
+  using Type = Vector<Lane, N>;
+};
+
 // Lanes of a T in one register.
 template <class T>
 inline constexpr int kRegisterLanes = HEARTH_VECTOR_BYTES /
@@ -46,9 +70,7 @@ template <class T, int N>
   if constexpr (N == 1) {
     return value;
   } else {
-    Vector<T, N> lanes;
-    for (int i = 0; i < N; ++i) lanes[i] = value;
-    return lanes;
+    return value - Vector<T, N>{};  // x - 0 is x, for -0.0 and NaN too
   }
 }
 
@@ -72,10 +94,15 @@ template <class To, class From, int N>
 // Whether every lane compares equal to 0; NaN does not.
 template <int N>
 [[gnu::always_inline]] inline bool AllZero(Vector<double, N> x) {
-  const auto differs = x != 0;
-  std::int64_t any = 0;
-  for (int i = 0; i < N; ++i) any |= differs[i];
-  return any == 0;
+  static_assert(sizeof(x) == HEARTH_VECTOR_BYTES);
+#if defined(__AVX512F__)
+  return _mm512_cmp_pd_mask(__m512d(x), _mm512_setzero_pd(), _CMP_NEQ_UQ) == 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_pd(
+             _mm256_cmp_pd(__m256d(x), _mm256_setzero_pd(), _CMP_NEQ_UQ)) == 0;
+#else
+  return x[0] == 0 && x[1] == 0;
+#endif
 }
 
 // Elements as they lie in memory. Each says what it holds and the arithmetic
