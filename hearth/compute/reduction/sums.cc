@@ -80,16 +80,17 @@ ElementType SumTypeOf(ElementType type) {
   }
 }
 
-ExtendedSumValue ReadExtendedSum(const Accumulators& from, std::int64_t index) {
+ExtendedSumValue ReadExtendedSum(const Accumulators& from, std::int64_t index,
+                                 int scale_bits) {
   return {ComponentAt<double>(from[0], index),
           ComponentAt<double>(from[1], index),
-          ComponentAt<double>(from[2], index)};
+          ComponentAt<std::int8_t>(from[2], index) * scale_bits};
 }
 
 double ExtendedSumValue::Rounded() const {
   // low is NaN after an infinity, and adding a zero could lose high's -0.0.
   const double sum = std::isfinite(high) && low != 0 ? high + low : high;
-  return exponent == 0 ? sum : std::ldexp(sum, static_cast<int>(exponent));
+  return exponent == 0 ? sum : std::ldexp(sum, exponent);
 }
 
 double ExtendedSumValue::DividedBy(double count) const {
@@ -98,7 +99,7 @@ double ExtendedSumValue::DividedBy(double count) const {
   // once.
   const double quotient = high / count;
   const double missed = std::fma(-quotient, count, high) + low;
-  return std::ldexp(quotient + missed / count, static_cast<int>(exponent));
+  return std::ldexp(quotient + missed / count, exponent);
 }
 
 std::unique_ptr<const Reducer> MakeSum(ElementType type,

@@ -94,13 +94,14 @@ inline constexpr int kRowBatch =
     kTileLanes / kRowLanes<Op> < kRowLanes<Op> ? kTileLanes / kRowLanes<Op>
                                                : kRowLanes<Op>;
 
-// kRows rows from `data` on, each to kRowLanes lanes from `index` on.
+// kRows rows from `data` on, each to kRowLanes lanes from `index` on. `length`
+// elements are taken of every `row_bytes`.
 template <class Op, int kRows>
 inline void AddShortRows(const std::byte* data, std::int64_t length,
-                         std::byte* const* parts, std::int64_t index) {
+                         std::int64_t row_bytes, std::byte* const* parts,
+                         std::int64_t index) {
   constexpr int kN = kRegisterLanes<typename Op::Lane>;
   constexpr int kVectors = kRowLanes<Op> / kN;
-  const std::int64_t row_bytes = length * kElementBytes<Op>;
   Lanes<Op, kN> lanes[kRows][kVectors];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
@@ -145,17 +146,18 @@ inline void AddShortRows(const std::byte* data, std::int64_t length,
 
 template <class Op>
 void AddShortRowsOf(const std::byte* data, std::int64_t rows,
-                    std::int64_t length, std::byte* const* parts) {
+                    std::int64_t length, std::int64_t row_bytes,
+                    std::byte* const* parts) {
   constexpr int kVectors = kRowLanes<Op> / kRegisterLanes<typename Op::Lane>;
   constexpr int kRows = kVectors >= 4 ? 1 : 4 / kVectors;
-  const std::int64_t row_bytes = length * kElementBytes<Op>;
   std::int64_t r = 0;
   for (; r + kRows <= rows; r += kRows) {
-    AddShortRows<Op, kRows>(data + r * row_bytes, length, parts,
+    AddShortRows<Op, kRows>(data + r * row_bytes, length, row_bytes, parts,
                             r * kRowLanes<Op>);
   }
   for (; r < rows; ++r) {
-    AddShortRows<Op, 1>(data + r * row_bytes, length, parts, r * kRowLanes<Op>);
+    AddShortRows<Op, 1>(data + r * row_bytes, length, row_bytes, parts,
+                        r * kRowLanes<Op>);
   }
 }
 
@@ -247,7 +249,7 @@ void ReduceShortRows(const std::byte* data, std::int64_t panels,
         p + kRowBatch<Op> < panels ? kRowBatch<Op> : panels - p;
     const std::byte* from = data + p * row_bytes;
     ClearLanes<Op>(tile.parts, now * kRowLanes<Op>);
-    AddShortRowsOf<Op>(from, now, length, tile.parts);
+    AddShortRowsOf<Op>(from, now, length, row_bytes, tile.parts);
     TurnAndFold<Op>(tile, now, turned);
     Op::Commit(turned.parts, now, {from, row_bytes, length, kElementBytes<Op>},
                accumulators, p);
