@@ -25,28 +25,32 @@ class SumReducer final : public KernelReducer {
   absl::Status Finish(const ReducerResult& input,
                       std::byte* out) const override {
     const Accumulators& from = input.from;
-    const ElementType stored = RealTypeOf(result_);
-    const std::int64_t bytes = BytesOf(stored);
-    for (std::int64_t i = 0; i < input.count; ++i) {
-      if (input.reduced_count == 0) {
-        StoreWrapped(stored, 0, out);  // -0.0 was the start, not the result
-      } else if (number_ == ElementType::kFloat64) {
-        StoreReal(stored, ReadExtendedSum(from, i).Rounded(), out);
-      } else if (IsFloat(number_)) {
-        StoreReal(stored, ComponentAt<double>(from[0], i), out);
-      } else {
-        StoreWrapped(stored, ComponentAt<std::uint64_t>(from[0], i), out);
-      }
-      out += bytes;
-      if (pads_) {
-        StoreReal(stored, 0.0, out);
-        out += bytes;
-      }
+    if (input.reduced_count == 0) {  // -0.0 was the start, not the result
+      Store(input.count, out, [](std::int64_t) { return std::uint64_t{0}; });
+    } else if (number_ == ElementType::kFloat64) {
+      Store(input.count, out,
+            [&](std::int64_t i) { return ReadExtendedSum(from, i).Rounded(); });
+    } else if (IsFloat(number_)) {
+      Store(input.count, out,
+            [&](std::int64_t i) { return ComponentAt<double>(from[0], i); });
+    } else {
+      Store(input.count, out, [&](std::int64_t i) {
+        return ComponentAt<std::uint64_t>(from[0], i);
+      });
     }
     return absl::OkStatus();
   }
 
  private:
+  template <class Value>
+  void Store(std::int64_t count, std::byte* out, Value&& value) const {
+    if (!pads_) return StoreRun(RealTypeOf(result_), count, out, value);
+    using Wide = decltype(value(0));
+    StoreRun(RealTypeOf(result_), 2 * count, out, [&](std::int64_t i) {
+      return i % 2 == 0 ? value(i / 2) : Wide{0};
+    });
+  }
+
   ElementType number_;
   ElementType result_;
   bool pads_;

@@ -113,11 +113,11 @@ inline void AddShortRows(const std::byte* data, std::int64_t length,
   // Rows side by side are what prefetchers follow badly: the next ones are
   // asked for meanwhile, one line after another.
   constexpr int kStep = kRows * kRowLanes<Op> * kElementBytes<Op>;
-  const std::byte* line = data + 2 * kRows * row_bytes;
+  const std::byte* line = data + kRows * row_bytes + kAheadBytes / 2;
   std::int64_t i = 0;
   for (; i + kRowLanes<Op> <= length; i += kRowLanes<Op>) {
 #pragma GCC unroll 8
-    for (int at = 0; at < kStep; at += 64) __builtin_prefetch(line + at);
+    for (int at = 0; at < kStep; at += 64) __builtin_prefetch(line + at, 0, 2);
     line += kStep;
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {

@@ -53,6 +53,7 @@ struct Spread {
   using Element = ElementType;
   using Lane = double;
   static constexpr int kParts = 3;  // d, d * d, centre
+  static constexpr int kChangingParts = 2;
   static constexpr Lane kNothing[kParts] = {0, 0, 0};
 
   template <int N>
