@@ -275,7 +275,8 @@ struct MomentsOf {
       const std::int64_t now = p + batch < count ? batch : count - p;
       const std::byte* from = data + p * row_bytes;
       ClearLanes<First>(tiles.first.parts, now * kLanes);
-      AddShortRowsOf<First>(from, now, looked, row_bytes, tiles.first.parts);
+      AddShortRowsOf<First>(from, now, looked, row_bytes, tiles.first.parts,
+                            data + count * row_bytes);
       TurnAndFold<First>(tiles.first, now, turned_first);
       SetCentres(tiles, turned_first, now, looked, length);
 
@@ -287,7 +288,8 @@ struct MomentsOf {
               tiles.second.parts[2] + (row * kLanes + lane) * 8, centre);
         }
       }
-      AddShortRowsOf<Second>(from, now, length, row_bytes, tiles.second.parts);
+      AddShortRowsOf<Second>(from, now, length, row_bytes, tiles.second.parts,
+                             data + count * row_bytes);
       TurnAndFold<Second>(tiles.second, now, turned_second);
       Join(tiles, turned_second, now, accumulators, p);
     }
