@@ -1,8 +1,11 @@
 // Numbers of any element type, one at a time and in runs.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "hearth/matrix/element_type.h"
 
@@ -22,6 +25,25 @@ void StoreWrapped(ElementType type, std::uint64_t value, std::byte* to);
 // need be aligned.
 void ConvertNumbers(ElementType from_type, const std::byte* from,
                     ElementType to_type, std::byte* to, std::int64_t count);
+
+// Results are made a few at a time, then stored as one run: `value(i)`, double
+// or uint64, for each i in [0, count), as StoreReal or StoreWrapped would.
+template <class Value>
+void StoreRun(ElementType type, std::int64_t count, std::byte* to,
+              Value&& value) {
+  using Wide = decltype(value(std::int64_t{0}));
+  constexpr std::int64_t kRun = 256;
+  std::array<Wide, kRun> run;
+  for (std::int64_t begin = 0; begin < count; begin += kRun) {
+    const std::int64_t now = std::min(kRun, count - begin);
+    for (std::int64_t i = 0; i < now; ++i)
+      run[static_cast<std::size_t>(i)] = value(begin + i);
+    ConvertNumbers(std::is_same_v<Wide, double> ? ElementType::kFloat64
+                                                : ElementType::kUint64,
+                   reinterpret_cast<const std::byte*>(run.data()), type,
+                   to + begin * BytesOf(type), now);
+  }
+}
 
 // A real number as the widest type of its kind: Wide is double for floats,
 // int64 for signed integers, uint64 for unsigned ones and bool.

@@ -28,8 +28,8 @@ enum class Scalar : std::uint8_t {
 
 // What a kernel accumulates, and in which components.
 enum class Family : std::uint8_t {
-  // integers, bool: u64 wrapping. float64: f64 high, low, exponent (a value of
-  // (high + low) * 2^exponent). Smaller floats: f64 sum.
+  // Integers, bool: u64 wrapping. float64: f64 high, low, i8 scale: a value of
+  // (high + low) * 2^(64 * scale). Smaller floats: f64 sum.
   kSum,
   kSumOfNumbers,     // the same of what is not NaN; floats only
   kSumOfMagnitudes,  // the same of |x|; floats only
@@ -52,9 +52,8 @@ enum class Family : std::uint8_t {
   // and low.
   kMoments,
   kMomentsOfNumbers,
-  // Sum of squares; floats only. As kSum has it; the exponent may be -1200, 0
-  // or
-  // 1200.
+  // Sum of squares; floats only. As kSum has it, but 2^(1200 * scale), and a
+  // scale of -1, 0 or 1.
   kSquares,
 };
 

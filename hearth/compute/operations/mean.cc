@@ -15,6 +15,21 @@ namespace {
 
 using kernels::Family;
 
+double MeanOf(std::uint64_t low, std::int64_t high, std::int64_t count) {
+  if (count == 0) return std::numeric_limits<double>::quiet_NaN();
+  const auto sum64 = static_cast<std::int64_t>(low);
+  constexpr std::int64_t kExact = std::int64_t{1} << 53;
+  if (high == sum64 >> 63 && sum64 <= kExact && sum64 >= -kExact &&
+      count <= kExact) {
+    return static_cast<double>(sum64) / static_cast<double>(count);
+  }
+  __extension__ using Int128 = __int128;
+  const Int128 sum = (static_cast<Int128>(high) << 64) | low;
+  return static_cast<double>(static_cast<long double>(sum / count) +
+                             static_cast<long double>(sum % count) /
+                                 static_cast<long double>(count));
+}
+
 // Integers: the exact sum of 128 bits, divided and rounded once.
 class IntegerMean final : public KernelReducer {
  public:
@@ -25,20 +40,11 @@ class IntegerMean final : public KernelReducer {
 
   absl::Status Finish(const ReducerResult& input,
                       std::byte* out) const override {
-    for (std::int64_t i = 0; i < input.count; ++i) {
-      double mean = std::numeric_limits<double>::quiet_NaN();
-      if (input.reduced_count > 0) {
-        const auto low = ComponentAt<std::uint64_t>(input.from[0], i);
-        const auto high = ComponentAt<std::int64_t>(input.from[1], i);
-        __extension__ using Int128 = __int128;
-        const Int128 sum = (static_cast<Int128>(high) << 64) | low;
-        const auto count = static_cast<long double>(input.reduced_count);
-        mean = static_cast<double>(
-            static_cast<long double>(sum / input.reduced_count) +
-            static_cast<long double>(sum % input.reduced_count) / count);
-      }
-      StoreReal(ElementType::kFloat64, mean, out + 8 * i);
-    }
+    StoreRun(ElementType::kFloat64, input.count, out, [&](std::int64_t i) {
+      return MeanOf(ComponentAt<std::uint64_t>(input.from[0], i),
+                    ComponentAt<std::int64_t>(input.from[1], i),
+                    input.reduced_count);
+    });
     return absl::OkStatus();
   }
 };
@@ -61,18 +67,17 @@ class FloatMean final : public KernelReducer {
   absl::Status Finish(const ReducerResult& input,
                       std::byte* out) const override {
     const ElementType stored = RealTypeOf(result_);
-    for (std::int64_t i = 0; i < input.count; ++i) {
-      double count = static_cast<double>(input.reduced_count);
+    StoreRun(stored, input.count, out, [&](std::int64_t i) {
+      auto count = static_cast<double>(input.reduced_count);
       if (nans_ == Nans::kSkip) {
         const std::byte* counts =
             input.from[static_cast<std::size_t>(components() - 1)];
         count = static_cast<double>(ComponentAt<std::uint64_t>(counts, i));
       }
-      const double mean = number_ == ElementType::kFloat64
-                              ? ReadExtendedSum(input.from, i).DividedBy(count)
-                              : ComponentAt<double>(input.from[0], i) / count;
-      StoreReal(stored, mean, out + i * BytesOf(stored));
-    }
+      return number_ == ElementType::kFloat64
+                 ? ReadExtendedSum(input.from, i).DividedBy(count)
+                 : ComponentAt<double>(input.from[0], i) / count;
+    });
     if (IsComplex(result_)) SpreadNonfinite(input.count, out);
     return absl::OkStatus();
   }

@@ -38,12 +38,13 @@ class Variance final : public KernelReducer {
 
   absl::Status Finish(const ReducerResult& input,
                       std::byte* out) const override {
-    for (std::int64_t i = 0; i < input.count; i += parts_) {
-      const auto count = ComponentAt<double>(input.from[0], i);
+    StoreRun(result_, input.count / parts_, out, [&](std::int64_t result) {
+      const std::int64_t first = result * parts_;
+      const auto count = ComponentAt<double>(input.from[0], first);
       double squares = 0;
-      for (int part = 0; part < parts_; ++part) {
-        squares += ComponentAt<double>(input.from[3], i + part) +
-                   ComponentAt<double>(input.from[4], i + part);
+      for (std::int64_t i = first; i < first + parts_; ++i) {
+        squares += ComponentAt<double>(input.from[3], i) +
+                   ComponentAt<double>(input.from[4], i);
       }
       // As NumPy: with no degree of freedom left, 0 / 0 or x / 0; where NaN was
       // left out, NaN.
@@ -51,9 +52,8 @@ class Variance final : public KernelReducer {
       double variance = squares / freedom;
       if (kind_.nans == Nans::kSkip && count <= ddof_)
         variance = std::numeric_limits<double>::quiet_NaN();
-      StoreReal(result_, kind_.root ? std::sqrt(variance) : variance,
-                out + i / parts_ * BytesOf(result_));
-    }
+      return kind_.root ? std::sqrt(variance) : variance;
+    });
     return absl::OkStatus();
   }
 

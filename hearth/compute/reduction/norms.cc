@@ -65,11 +65,11 @@ class KernelNorm final : public KernelReducer {
         squares += ComponentAt<double>(from[0], i + part);
         continue;
       }
-      const ExtendedSumValue sum = ReadExtendedSum(from, i + part);
+      const ExtendedSumValue sum = ReadExtendedSum(from, i + part, 1200);
       squares += std::ldexp(std::isfinite(sum.high)
                                 ? static_cast<long double>(sum.high) + sum.low
                                 : static_cast<long double>(sum.high),
-                            static_cast<int>(sum.exponent));
+                            sum.exponent);
     }
     return static_cast<double>(std::sqrt(squares));
   }

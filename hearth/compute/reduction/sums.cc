@@ -25,28 +25,32 @@ class SumReducer final : public KernelReducer {
   absl::Status Finish(const ReducerResult& input,
                       std::byte* out) const override {
     const Accumulators& from = input.from;
-    const ElementType stored = RealTypeOf(result_);
-    const std::int64_t bytes = BytesOf(stored);
-    for (std::int64_t i = 0; i < input.count; ++i) {
-      if (input.reduced_count == 0) {
-        StoreWrapped(stored, 0, out);  // -0.0 was the start, not the result
-      } else if (number_ == ElementType::kFloat64) {
-        StoreReal(stored, ReadExtendedSum(from, i).Rounded(), out);
-      } else if (IsFloat(number_)) {
-        StoreReal(stored, ComponentAt<double>(from[0], i), out);
-      } else {
-        StoreWrapped(stored, ComponentAt<std::uint64_t>(from[0], i), out);
-      }
-      out += bytes;
-      if (pads_) {
-        StoreReal(stored, 0.0, out);
-        out += bytes;
-      }
+    if (input.reduced_count == 0) {  // -0.0 was the start, not the result
+      Store(input.count, out, [](std::int64_t) { return std::uint64_t{0}; });
+    } else if (number_ == ElementType::kFloat64) {
+      Store(input.count, out,
+            [&](std::int64_t i) { return ReadExtendedSum(from, i).Rounded(); });
+    } else if (IsFloat(number_)) {
+      Store(input.count, out,
+            [&](std::int64_t i) { return ComponentAt<double>(from[0], i); });
+    } else {
+      Store(input.count, out, [&](std::int64_t i) {
+        return ComponentAt<std::uint64_t>(from[0], i);
+      });
     }
     return absl::OkStatus();
   }
 
  private:
+  template <class Value>
+  void Store(std::int64_t count, std::byte* out, Value&& value) const {
+    if (!pads_) return StoreRun(RealTypeOf(result_), count, out, value);
+    using Wide = decltype(value(0));
+    StoreRun(RealTypeOf(result_), 2 * count, out, [&](std::int64_t i) {
+      return i % 2 == 0 ? value(i / 2) : Wide{0};
+    });
+  }
+
   ElementType number_;
   ElementType result_;
   bool pads_;
@@ -80,16 +84,17 @@ ElementType SumTypeOf(ElementType type) {
   }
 }
 
-ExtendedSumValue ReadExtendedSum(const Accumulators& from, std::int64_t index) {
+ExtendedSumValue ReadExtendedSum(const Accumulators& from, std::int64_t index,
+                                 int scale_bits) {
   return {ComponentAt<double>(from[0], index),
           ComponentAt<double>(from[1], index),
-          ComponentAt<double>(from[2], index)};
+          ComponentAt<std::int8_t>(from[2], index) * scale_bits};
 }
 
 double ExtendedSumValue::Rounded() const {
   // low is NaN after an infinity, and adding a zero could lose high's -0.0.
   const double sum = std::isfinite(high) && low != 0 ? high + low : high;
-  return exponent == 0 ? sum : std::ldexp(sum, static_cast<int>(exponent));
+  return exponent == 0 ? sum : std::ldexp(sum, exponent);
 }
 
 double ExtendedSumValue::DividedBy(double count) const {
@@ -98,7 +103,7 @@ double ExtendedSumValue::DividedBy(double count) const {
   // once.
   const double quotient = high / count;
   const double missed = std::fma(-quotient, count, high) + low;
-  return std::ldexp(quotient + missed / count, static_cast<int>(exponent));
+  return std::ldexp(quotient + missed / count, exponent);
 }
 
 std::unique_ptr<const Reducer> MakeSum(ElementType type,

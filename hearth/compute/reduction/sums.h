@@ -17,12 +17,14 @@ ElementType SumTypeOf(ElementType type);
 struct ExtendedSumValue {
   double high;
   double low;
-  double exponent;
+  int exponent;
 
   double Rounded() const;
   double DividedBy(double count) const;
 };
-ExtendedSumValue ReadExtendedSum(const Accumulators& from, std::int64_t index);
+// `scale_bits`: 64 of sums, 1200 of squares (kernels::Family).
+ExtendedSumValue ReadExtendedSum(const Accumulators& from, std::int64_t index,
+                                 int scale_bits = 64);
 
 // Sums of elements of `type`, converted to `dtype` first where that is given.
 // Complex elements come as pairs of numbers (parts = 2).

@@ -210,7 +210,7 @@ TEST(Reductions, RefuseBytesThatAreNoPartial) {
                                 {.text = {{"axis", "0"}}, .matrices = {}});
   Bytes partial = (*plan)->Begin({});
   EXPECT_EQ(ReasonOf((*plan)->Combine(partial, Bytes(3))), Reason::kInternal);
-  Bytes wrong(16 + 24 * 9);
+  Bytes wrong(16 + 8 * 9 + 8 * 9 + 16);
   wrong[8] = std::byte{9};  // nine outputs of four
   EXPECT_EQ(ReasonOf((*plan)->Combine(partial, wrong)), Reason::kInternal);
   EXPECT_FALSE((*plan)->Finish(wrong, {}, 0).ok());

@@ -94,13 +94,25 @@ inline constexpr int kRowBatch =
     kTileLanes / kRowLanes<Op> < kRowLanes<Op> ? kTileLanes / kRowLanes<Op>
                                                : kRowLanes<Op>;
 
-// kRows rows from `data` on, each to kRowLanes lanes from `index` on.
+// Lanes of one vector that stand before `count`: all bits set, the others none.
+template <int kBytes, int N>
+[[gnu::always_inline]] inline auto FirstLanes(std::int64_t count) {
+  using Lane = typename IndexOf<kBytes, N>::Lane;
+  typename IndexOf<kBytes, N>::Type place;
+#pragma GCC unroll 64
+  for (int i = 0; i < N; ++i) place[i] = static_cast<Lane>(i);
+  const std::int64_t clamped = count < 0 ? 0 : count > N ? N : count;
+  return place < Broadcast<Lane, N>(static_cast<Lane>(clamped));
+}
+
+// kRows rows from `data` on, each to kRowLanes lanes from `index` on. `length`
+// elements are taken of every `row_bytes`. `end`: of what may be read.
 template <class Op, int kRows>
 inline void AddShortRows(const std::byte* data, std::int64_t length,
-                         std::byte* const* parts, std::int64_t index) {
+                         std::int64_t row_bytes, std::byte* const* parts,
+                         std::int64_t index, const std::byte* end) {
   constexpr int kN = kRegisterLanes<typename Op::Lane>;
   constexpr int kVectors = kRowLanes<Op> / kN;
-  const std::int64_t row_bytes = length * kElementBytes<Op>;
   Lanes<Op, kN> lanes[kRows][kVectors];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
@@ -112,11 +124,11 @@ inline void AddShortRows(const std::byte* data, std::int64_t length,
   // Rows side by side are what prefetchers follow badly: the next ones are
   // asked for meanwhile, one line after another.
   constexpr int kStep = kRows * kRowLanes<Op> * kElementBytes<Op>;
-  const std::byte* line = data + 2 * kRows * row_bytes;
+  const std::byte* line = data + kRows * row_bytes + kAheadBytes / 2;
   std::int64_t i = 0;
   for (; i + kRowLanes<Op> <= length; i += kRowLanes<Op>) {
 #pragma GCC unroll 8
-    for (int at = 0; at < kStep; at += 64) __builtin_prefetch(line + at);
+    for (int at = 0; at < kStep; at += 64) __builtin_prefetch(line + at, 0, 2);
     line += kStep;
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
@@ -126,6 +138,26 @@ inline void AddShortRows(const std::byte* data, std::int64_t length,
                                               (i + v * kN) * kElementBytes<Op>);
     }
   }
+  // The rest of a row is added to its lanes alone: whole vectors are read where
+  // what lies behind the row may be.
+  const std::byte* last =
+      data + (kRows - 1) * row_bytes + i * kElementBytes<Op>;
+  const bool whole = end - last >= kRowLanes<Op> * kElementBytes<Op>;
+  if (whole && i < length) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const auto mine = FirstLanes<kLaneBytes<Op>, kN>(length - i - v * kN);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        auto added = lanes[r][v];
+        Op::template Add<kN>(
+            added, data + r * row_bytes + (i + v * kN) * kElementBytes<Op>);
+        for (int c = 0; c < Op::kParts; ++c) {
+          lanes[r][v].part[c] = mine ? added.part[c] : lanes[r][v].part[c];
+        }
+      }
+    }
+  }
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
@@ -133,7 +165,7 @@ inline void AddShortRows(const std::byte* data, std::int64_t length,
       StoreLanes<Op, kN>(lanes[r][v], parts,
                          index + r * kRowLanes<Op> + v * kN);
   }
-  for (int r = 0; r < kRows; ++r) {
+  for (int r = 0; r < kRows && !whole; ++r) {
     for (std::int64_t k = i; k < length; ++k) {
       const std::int64_t at = index + r * kRowLanes<Op> + k - i;
       auto lane = LoadLanes<Op, 1>(parts, at);
@@ -145,17 +177,18 @@ inline void AddShortRows(const std::byte* data, std::int64_t length,
 
 template <class Op>
 void AddShortRowsOf(const std::byte* data, std::int64_t rows,
-                    std::int64_t length, std::byte* const* parts) {
+                    std::int64_t length, std::int64_t row_bytes,
+                    std::byte* const* parts, const std::byte* end) {
   constexpr int kVectors = kRowLanes<Op> / kRegisterLanes<typename Op::Lane>;
   constexpr int kRows = kVectors >= 4 ? 1 : 4 / kVectors;
-  const std::int64_t row_bytes = length * kElementBytes<Op>;
   std::int64_t r = 0;
   for (; r + kRows <= rows; r += kRows) {
-    AddShortRows<Op, kRows>(data + r * row_bytes, length, parts,
-                            r * kRowLanes<Op>);
+    AddShortRows<Op, kRows>(data + r * row_bytes, length, row_bytes, parts,
+                            r * kRowLanes<Op>, end);
   }
   for (; r < rows; ++r) {
-    AddShortRows<Op, 1>(data + r * row_bytes, length, parts, r * kRowLanes<Op>);
+    AddShortRows<Op, 1>(data + r * row_bytes, length, row_bytes, parts,
+                        r * kRowLanes<Op>, end);
   }
 }
 
@@ -247,7 +280,8 @@ void ReduceShortRows(const std::byte* data, std::int64_t panels,
         p + kRowBatch<Op> < panels ? kRowBatch<Op> : panels - p;
     const std::byte* from = data + p * row_bytes;
     ClearLanes<Op>(tile.parts, now * kRowLanes<Op>);
-    AddShortRowsOf<Op>(from, now, length, tile.parts);
+    AddShortRowsOf<Op>(from, now, length, row_bytes, tile.parts,
+                       data + panels * row_bytes);
     TurnAndFold<Op>(tile, now, turned);
     Op::Commit(turned.parts, now, {from, row_bytes, length, kElementBytes<Op>},
                accumulators, p);

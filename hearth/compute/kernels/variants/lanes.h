@@ -44,6 +44,19 @@ template <class Op, int N>
   }
 }
 
+// After adding: leaves alone the last parts that Op says adding never changes.
+template <class Op, int N>
+[[gnu::always_inline]] inline void StoreChanged(const Lanes<Op, N>& lanes,
+                                                std::byte* const* parts,
+                                                std::int64_t index) {
+  int changed = Op::kParts;
+  if constexpr (requires { Op::kChangingParts; }) changed = Op::kChangingParts;
+  for (int c = 0; c < changed; ++c) {
+    StoreRaw<typename Op::Lane, N>(parts[c] + index * kLaneBytes<Op>,
+                                   lanes.part[c]);
+  }
+}
+
 template <class Op>
 void ClearLanes(std::byte* const* parts, std::int64_t count) {
   constexpr int kN = kRegisterLanes<typename Op::Lane>;
@@ -96,35 +109,44 @@ inline void AddChunk(const std::byte* data, std::int64_t rows,
   }
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v)
-    StoreLanes<Op, N>(lanes[v], parts, index + v * N);
+    StoreChanged<Op, N>(lanes[v], parts, index + v * N);
 }
+
+inline constexpr std::int64_t kAheadBytes = 16 * 1024;
 
 // All lanes take in kRows rows, side by side: several rows pay for loading and
 // storing the lanes. But interleaved rows are what prefetchers follow badly, so
 // the next kRows rows, which begin at `next`, are asked for meanwhile, one row
-// after another.
+// after another. Into the second cache: the first is too small to wait in.
 template <class Op, int kRows>
 inline void AddRowGroup(const std::byte* data, std::int64_t width,
                         std::int64_t stride_bytes, std::byte* const* parts,
                         const std::byte* next) {
   constexpr int kN = kRegisterLanes<typename Op::Lane>;
   constexpr int kStep = kRows * kN * kElementBytes<Op>;
-  const std::int64_t steps = width / kN;
+  const auto add = [&](std::int64_t at, const std::byte* line)
+      __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (int ahead = 0; ahead < kStep; ahead += 64)
+      __builtin_prefetch(line + ahead, 0, 2);
+    auto lanes = LoadLanes<Op, kN>(parts, at);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      Op::template Add<kN>(lanes,
+                           data + r * stride_bytes + at * kElementBytes<Op>);
+    }
+    StoreChanged<Op, kN>(lanes, parts, at);
+  };
   std::int64_t k = 0;
-  for (int asked = 0; asked < kRows; ++asked) {
-    const std::int64_t end = steps * (asked + 1) / kRows * kN;
-    const std::byte* line = next + asked * stride_bytes;
-    for (; k < end; k += kN) {
-#pragma GCC unroll 8
-      for (int at = 0; at < kStep; at += 64) __builtin_prefetch(line + at);
-      line += kStep;
-      auto lanes = LoadLanes<Op, kN>(parts, k);
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        Op::template Add<kN>(lanes,
-                             data + r * stride_bytes + k * kElementBytes<Op>);
-      }
-      StoreLanes<Op, kN>(lanes, parts, k);
+  if (stride_bytes == width * kElementBytes<Op>) {  // no gaps: one long row
+    for (; k + kN <= width; k += kN)
+      add(k, next + k * kRows * kElementBytes<Op>);
+  } else {
+    const std::int64_t steps = width / kN;
+    for (int asked = 0; asked < kRows; ++asked) {
+      const std::int64_t end = steps * (asked + 1) / kRows * kN;
+      const std::byte* line = next + asked * stride_bytes;
+      for (; k < end; k += kN, line += kStep) add(k, line);
     }
   }
   for (; k < width; ++k) {
@@ -134,7 +156,7 @@ inline void AddRowGroup(const std::byte* data, std::int64_t width,
       Op::template Add<1>(lane,
                           data + r * stride_bytes + k * kElementBytes<Op>);
     }
-    StoreLanes<Op, 1>(lane, parts, k);
+    StoreChanged<Op, 1>(lane, parts, k);
   }
 }
 
@@ -154,17 +176,23 @@ void AddRows(const std::byte* data, std::int64_t rows, std::int64_t width,
   if (width == kN * kVectors / 2)
     return AddChunk<Op, kN, kVectors / 2>(data, rows, stride_bytes, parts, 0);
   constexpr int kRows = 4;
+  // Rows without gaps are one long one, asked for at a distance that gives
+  // memory the time it takes.
+  const bool gaps = stride_bytes != width * kElementBytes<Op>;
+  const std::int64_t group = kRows * stride_bytes;
+  const std::int64_t distance = group > kAheadBytes ? group : kAheadBytes;
   std::int64_t i = 0;
   for (; i + kRows <= rows; i += kRows) {
     const std::byte* from = data + i * stride_bytes;
-    AddRowGroup<Op, kRows>(
-        from, width, stride_bytes, parts,
-        i + kRows < rows ? from + kRows * stride_bytes : after);
+    const std::byte* next = i + kRows < rows ? from + group : after;
+    AddRowGroup<Op, kRows>(from, width, stride_bytes, parts,
+                           gaps ? next : from + distance);
   }
   for (; i < rows; ++i) {
     const std::byte* from = data + i * stride_bytes;
+    const std::byte* next = i + 1 < rows ? from + stride_bytes : after;
     AddRowGroup<Op, 1>(from, width, stride_bytes, parts,
-                       i + 1 < rows ? from + stride_bytes : after);
+                       gaps ? next : from + distance);
   }
 }
 

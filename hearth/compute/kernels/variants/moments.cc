@@ -1,9 +1,11 @@
 // Count, mean and sum of squared deviations from it.
 //
-// Elements are taken in pieces that stay in cache, each read twice: first for a
-// centre near its mean, then for the sums of d and d * d, d = x - centre. So
-// nothing cancels, however far the mean is from 0. Pieces are joined after
-// Chan, with means that carry what rounding left of them.
+// Elements are taken in pieces that stay in cache. A first look at a quarter of
+// a piece gives a centre, a second look at all of it the sums of d and d * d,
+// d = x - centre. The mean of a quarter is at most sqrt(3) standard deviations
+// from the mean of the whole, whatever the elements: so no more than two bits
+// cancel, however far the mean is from 0. Pieces are joined after Chan, with
+// means that carry what rounding left of them.
 #include "hearth/compute/kernels/variants/engine.h"
 #include "hearth/compute/kernels/variants/families.h"
 #include "hearth/compute/kernels/variants/two_sum.h"
@@ -51,6 +53,7 @@ struct Spread {
   using Element = ElementType;
   using Lane = double;
   static constexpr int kParts = 3;  // d, d * d, centre
+  static constexpr int kChangingParts = 2;
   static constexpr Lane kNothing[kParts] = {0, 0, 0};
 
   template <int N>
@@ -111,9 +114,10 @@ struct MomentsOf {
   using First = Centre<Element, kSkipsNan>;
   using Second = Spread<Element, kSkipsNan>;
   static constexpr int kBytes = kElementBytes<First>;
+  static constexpr int kN = kRegisterLanes<double>;
 
   // What stays in the nearest caches between the two looks.
-  static constexpr std::int64_t kPieceElements = 4096;
+  static constexpr std::int64_t kPieceElements = 8192;
 
   struct Tiles {
     Tile<First> first;
@@ -141,36 +145,61 @@ struct MomentsOf {
     }
   }
 
-  // The first look's sums, in tiles.first, become centres and counts: those of
-  // `rows` elements each, where NaN is not skipped.
-  static void SetCentres(Tiles& tiles, std::int64_t width, std::int64_t rows) {
-    for (std::int64_t k = 0; k < width; ++k) {
-      double count = static_cast<double>(rows);
-      if constexpr (kSkipsNan) count = tiles.first.values[1][k];
-      const double sum = tiles.first.values[0][k];
-      tiles.moments.values[0][k] = count;
-      tiles.moments.values[1][k] = count == 0 ? 0 : sum / count;
-    }
+  // The first look's sums, in `sums`, become centres and counts. Where NaN is
+  // not skipped, those are of `looked` and `rows` elements each.
+  static void SetCentres(Tiles& tiles, const Tile<First>& sums,
+                         std::int64_t width, std::int64_t looked,
+                         std::int64_t rows) {
+    std::int64_t k = 0;
+    for (; k + kN <= width; k += kN)
+      SetSomeCentres<kN>(tiles, sums, k, looked, rows);
+    for (; k < width; ++k) SetSomeCentres<1>(tiles, sums, k, looked, rows);
+  }
+  template <int N>
+  static void SetSomeCentres(Tiles& tiles, const Tile<First>& sums,
+                             std::int64_t k, std::int64_t looked,
+                             std::int64_t rows) {
+    using V = Vector<double, N>;
+    const V none = Broadcast<double, N>(0);
+    const auto sum = LoadLanes<First, N>(sums.parts, k);
+    V divisor = Broadcast<double, N>(static_cast<double>(looked));
+    V count = Broadcast<double, N>(static_cast<double>(rows));
+    if constexpr (kSkipsNan) divisor = count = sum.part[1];
+    StoreRaw<double, N>(tiles.moments.parts[0] + k * 8, count);
+    const V centre = divisor == none ? none : sum.part[0] / divisor;
+    StoreRaw<double, N>(tiles.moments.parts[1] + k * 8, centre);
   }
 
   // The second look's sums about those centres, in `sums`, become moments, and
   // join.
-  static void Join(Tiles& tiles, const Tile<Second>& sums, std::int64_t width,
-                   std::byte* const* accumulators, std::int64_t index) {
-    for (std::int64_t k = 0; k < width; ++k) {
-      const double count = tiles.moments.values[0][k];
-      const double sum = sums.values[0][k];
-      const double share = count == 0 ? 0 : sum / count;
-      double high = tiles.moments.values[1][k];
-      double low = 0;
-      TwoSum(high, low, share);
-      const double squares = sums.values[1][k] - sum * share;
-      tiles.moments.values[1][k] = high;
-      tiles.moments.values[2][k] = low;
-      tiles.moments.values[3][k] = squares < 0 ? 0 : squares;
-      tiles.moments.values[4][k] = 0;
-    }
-    MergeLanes<Moments>(accumulators, index, tiles.moments.parts, 0, width);
+  static void Join(const Tiles& tiles, const Tile<Second>& sums,
+                   std::int64_t width, std::byte* const* accumulators,
+                   std::int64_t index) {
+    std::int64_t k = 0;
+    for (; k + kN <= width; k += kN)
+      JoinSome<kN>(tiles, sums, k, accumulators, index);
+    for (; k < width; ++k) JoinSome<1>(tiles, sums, k, accumulators, index);
+  }
+  template <int N>
+  static void JoinSome(const Tiles& tiles, const Tile<Second>& sums,
+                       std::int64_t k, std::byte* const* accumulators,
+                       std::int64_t index) {
+    using V = Vector<double, N>;
+    const V none = Broadcast<double, N>(0);
+    const auto sum = LoadLanes<Second, N>(sums.parts, k);
+    Lanes<Moments, N> piece;
+    const V count = LoadRaw<double, N>(tiles.moments.parts[0] + k * 8);
+    const V share = count == none ? none : sum.part[0] / count;
+    const V squares = sum.part[1] - sum.part[0] * share;
+    piece.part[0] = count;
+    piece.part[1] = LoadRaw<double, N>(tiles.moments.parts[1] + k * 8);
+    piece.part[2] = none;
+    TwoSum<V>(piece.part[1], piece.part[2], share);
+    piece.part[3] = squares < none ? none : squares;
+    piece.part[4] = none;
+    auto kept = LoadLanes<Moments, N>(accumulators, index + k);
+    Moments::Merge<N>(kept, piece);
+    StoreLanes<Moments, N>(kept, accumulators, index + k);
   }
 
   // `groups` rows of `width` lie side by side as one (1: they do not); `rows`
@@ -183,21 +212,25 @@ struct MomentsOf {
     const std::int64_t whole = rows / groups;
     const std::int64_t rest = rows % groups * width;
     const std::int64_t step = groups * stride;
+    // A count of what is not NaN has to look at all.
+    const std::int64_t looked =
+        !kSkipsNan && whole >= kChainRows ? whole / 4 : whole;
     ClearLanes<First>(tiles.first.parts, lanes);
-    AddRows<First>(data, whole, lanes, step, tiles.first.parts, data);
-    if (rest > 0)
+    AddRows<First>(data, looked, lanes, step, tiles.first.parts, data);
+    if (looked == whole && rest > 0)
       AddRows<First>(data + whole * step, 1, rest, step, tiles.first.parts,
                      data);
     FoldLanes<First>(tiles.first.parts, groups, width);
-    SetCentres(tiles, width, rows);
+    SetCentres(tiles, tiles.first, width,
+               looked == whole ? rows : looked * groups, rows);
 
     ClearLanes<Second>(tiles.total.parts, lanes);
     for (std::int64_t g = 0; g < groups; ++g) {
-      for (std::int64_t k = 0; k < width; ++k) {
-        const double centre = tiles.moments.values[1][k];
-        tiles.second.values[2][g * width + k] = centre;
-        tiles.total.values[2][g * width + k] = centre;
-      }
+      const auto bytes = static_cast<std::size_t>(width) * 8;
+      __builtin_memcpy(tiles.second.parts[2] + g * width * 8,
+                       tiles.moments.parts[1], bytes);
+      __builtin_memcpy(tiles.total.parts[2] + g * width * 8,
+                       tiles.moments.parts[1], bytes);
     }
     AddSpread(tiles, data, whole, lanes, step);
     if (rest > 0)
@@ -233,25 +266,30 @@ struct MomentsOf {
     const std::int64_t row_bytes = length * kBytes;
     std::int64_t batch = 2 * kPieceElements / length;
     batch = batch < 8 ? 8 : batch > kRowBatch<First> ? kRowBatch<First> : batch;
+    const std::int64_t looked = !kSkipsNan && length >= 4 * kLanes
+                                    ? length / 4 / kLanes * kLanes
+                                    : length;
     Tile<First> turned_first;
     Tile<Second> turned_second;
     for (std::int64_t p = 0; p < count; p += batch) {
       const std::int64_t now = p + batch < count ? batch : count - p;
       const std::byte* from = data + p * row_bytes;
       ClearLanes<First>(tiles.first.parts, now * kLanes);
-      AddShortRowsOf<First>(from, now, length, tiles.first.parts);
+      AddShortRowsOf<First>(from, now, looked, row_bytes, tiles.first.parts,
+                            data + count * row_bytes);
       TurnAndFold<First>(tiles.first, now, turned_first);
-      for (int c = 0; c < First::kParts; ++c)
-        for (std::int64_t k = 0; k < now; ++k)
-          tiles.first.values[c][k] = turned_first.values[c][k];
-      SetCentres(tiles, now, length);
+      SetCentres(tiles, turned_first, now, looked, length);
 
       ClearLanes<Second>(tiles.second.parts, now * kLanes);
-      for (std::int64_t row = 0; row < now; ++row)
-        for (int lane = 0; lane < kLanes; ++lane)
-          tiles.second.values[2][row * kLanes + lane] =
-              tiles.moments.values[1][row];
-      AddShortRowsOf<Second>(from, now, length, tiles.second.parts);
+      for (std::int64_t row = 0; row < now; ++row) {
+        const auto centre = Broadcast<double, kN>(tiles.moments.values[1][row]);
+        for (int lane = 0; lane < kLanes; lane += kN) {
+          StoreRaw<double, kN>(
+              tiles.second.parts[2] + (row * kLanes + lane) * 8, centre);
+        }
+      }
+      AddShortRowsOf<Second>(from, now, length, row_bytes, tiles.second.parts,
+                             data + count * row_bytes);
       TurnAndFold<Second>(tiles.second, now, turned_second);
       Join(tiles, turned_second, now, accumulators, p);
     }

@@ -6,7 +6,7 @@
 
 #include "hearth/compute/kernels/variant.h"
 
-#if defined(__F16C__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -74,10 +74,66 @@ template <class T, int N>
   }
 }
 
+// One instruction, where g++ 12 makes a lane at a time of
+// __builtin_convertvector: integers of 1 or 2 bytes to wider ones.
+#if defined(__AVX2__)
+template <class To, class From, int N>
+inline constexpr bool kWidens = sizeof(From) <= 2 &&
+                                static_cast<To>(0.5) == 0 &&
+                                ((sizeof(To) == 4 && (N == 8 || N == 4)) ||
+                                 (sizeof(To) == 8 &&
+                                  N == HEARTH_VECTOR_BYTES / 8));
+
+template <class To, class From, int N>
+[[gnu::always_inline]] inline Vector<To, N> Widen(Vector<From, N> from) {
+  constexpr bool kSigned = static_cast<From>(-1) < 0;
+  constexpr bool kByte = sizeof(From) == 1;
+  __m128i x = _mm_setzero_si128();
+  __builtin_memcpy(&x, &from, sizeof(from));
+  if constexpr (sizeof(To) == 4 && N == 4) {
+    const __m128i y =
+        kByte ? (kSigned ? _mm_cvtepi8_epi32(x) : _mm_cvtepu8_epi32(x))
+              : (kSigned ? _mm_cvtepi16_epi32(x) : _mm_cvtepu16_epi32(x));
+    return Vector<To, N>(y);
+  } else if constexpr (sizeof(To) == 4) {
+    const __m256i y =
+        kByte ? (kSigned ? _mm256_cvtepi8_epi32(x) : _mm256_cvtepu8_epi32(x))
+              : (kSigned ? _mm256_cvtepi16_epi32(x) : _mm256_cvtepu16_epi32(x));
+    return Vector<To, N>(y);
+#if defined(__AVX512F__)
+  } else {
+    // maskz: as in Float16 below.
+    const __m512i y = kByte ? (kSigned ? _mm512_maskz_cvtepi8_epi64(0xff, x)
+                                       : _mm512_maskz_cvtepu8_epi64(0xff, x))
+                            : (kSigned ? _mm512_maskz_cvtepi16_epi64(0xff, x)
+                                       : _mm512_maskz_cvtepu16_epi64(0xff, x));
+    return Vector<To, N>(y);
+  }
+#else
+  } else {
+    const __m256i y =
+        kByte ? (kSigned ? _mm256_cvtepi8_epi64(x) : _mm256_cvtepu8_epi64(x))
+              : (kSigned ? _mm256_cvtepi16_epi64(x) : _mm256_cvtepu16_epi64(x));
+    return Vector<To, N>(y);
+  }
+#endif
+}
+#else
+template <class To, class From, int N>
+inline constexpr bool kWidens = false;
+template <class To, class From, int N>
+Vector<To, N> Widen(Vector<From, N> from);
+#endif
+
 template <class To, class From, int N>
 [[gnu::always_inline]] inline Vector<To, N> Convert(Vector<From, N> from) {
   if constexpr (N == 1) {
     return static_cast<To>(from);
+  } else if constexpr (kWidens<To, From, N>) {
+    return Widen<To, From, N>(from);
+  } else if constexpr (sizeof(From) <= 2 && kWidens<std::int32_t, From, N>) {
+    return __builtin_convertvector((Widen<std::int32_t, From, N>(from)),
+                                   Vector<To, N>);  // to a float
   } else {
     return __builtin_convertvector(from, Vector<To, N>);
   }

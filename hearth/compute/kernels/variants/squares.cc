@@ -28,9 +28,8 @@ struct WideSquares : KeepsItsLanes<WideSquares<ElementType>> {
   }
 };
 
-// An exponent is 0, or +-kSquareExponent where elements were scaled by half of
-// it.
-inline constexpr double kSquareExponent = 1200;
+// A value is (high + low) * 2^(1200 * scale): 1 or -1 where elements were
+// scaled by 2^-600 or 2^600.
 inline constexpr double kElementScale = 0x1p-600;
 inline constexpr double kTiny = 0x1p-900;  // digits may be lost below
 
@@ -56,46 +55,34 @@ struct Squares {
 
   [[gnu::noinline]] static Extended Again(const Source& source,
                                           std::int64_t accumulator,
-                                          double scale, double exponent) {
-    Extended sum{0, 0, exponent};
+                                          double factor, std::int8_t scale) {
+    Extended sum{0, 0, scale};
     const std::byte* at = source.data + accumulator * source.accumulator_bytes;
     for (std::int64_t i = 0; i < source.rows; ++i) {
-      const double x = LoadRaw<double, 1>(at) * scale;
+      const double x = LoadRaw<double, 1>(at) * factor;
       TwoSum(sum.high, sum.low, x * x);
       at += source.row_bytes;
     }
     return sum;
   }
 
-  static Extended Rescaled(const Extended& x, double exponent) {
-    double scale = 1;
-    for (double e = x.exponent; e < exponent; e += kSquareExponent)
-      scale *= kElementScale;
-    return {x.high * scale * scale, x.low * scale * scale, exponent};
+  // Requires a scale that is no less.
+  static Extended Rescaled(const Extended& x, std::int8_t scale) {
+    double factor = 1;
+    for (int i = x.scale; i < scale; ++i) factor *= kElementScale;
+    return {x.high * factor * factor, x.low * factor * factor, scale};
   }
 
   static Extended Plus(const Extended& a, const Extended& b) {
     if (a.high == 0) return b;
     if (b.high == 0) return a;
-    double exponent = a.exponent > b.exponent ? a.exponent : b.exponent;
-    if (exponent == 0 && !IsFinite(a.high + b.high)) exponent = kSquareExponent;
-    Extended sum = Rescaled(a, exponent);
-    const Extended term = Rescaled(b, exponent);
+    std::int8_t scale = a.scale > b.scale ? a.scale : b.scale;
+    if (scale == 0 && !IsFinite(a.high + b.high)) scale = 1;
+    Extended sum = Rescaled(a, scale);
+    const Extended term = Rescaled(b, scale);
     TwoSum(sum.high, sum.low, term.high);
     sum.low += term.low;
     return sum;
-  }
-
-  static Extended Load(std::byte* const* from, std::int64_t index) {
-    return {LoadRaw<double, 1>(from[0] + index * 8),
-            LoadRaw<double, 1>(from[1] + index * 8),
-            LoadRaw<double, 1>(from[2] + index * 8)};
-  }
-  static void Store(const Extended& x, std::byte* const* to,
-                    std::int64_t index) {
-    StoreRaw<double, 1>(to[0] + index * 8, x.high);
-    StoreRaw<double, 1>(to[1] + index * 8, x.low);
-    StoreRaw<double, 1>(to[2] + index * 8, x.exponent);
   }
 
   static void Commit(std::byte* const* parts, std::int64_t count,
@@ -105,18 +92,20 @@ struct Squares {
       Extended sum{LoadRaw<double, 1>(parts[0] + k * 8),
                    LoadRaw<double, 1>(parts[1] + k * 8), 0};
       if (!IsFinite(sum.high)) {
-        sum = Again(source, k, kElementScale, kSquareExponent);
+        sum = Again(source, k, kElementScale, 1);
       } else if (sum.high < kTiny) {
-        sum = Again(source, k, 1 / kElementScale, -kSquareExponent);
+        sum = Again(source, k, 1 / kElementScale, -1);
       }
-      Store(Plus(Load(accumulators, index + k), sum), accumulators, index + k);
+      StoreExtended(Plus(LoadExtended(accumulators, index + k), sum),
+                    accumulators, index + k);
     }
   }
 
   static void MergeAll(std::byte* const* left, std::byte* const* right,
                        std::int64_t count) {
     for (std::int64_t k = 0; k < count; ++k)
-      Store(Plus(Load(left, k), Load(right, k)), left, k);
+      StoreExtended(Plus(LoadExtended(left, k), LoadExtended(right, k)), left,
+                    k);
   }
 };
 

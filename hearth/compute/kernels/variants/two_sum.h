@@ -17,21 +17,32 @@ template <class V>
   high = sum;
 }
 
-// (high + low) * 2^exponent. The exponent is 0, or kOverflowExponent once a sum
-// passed the largest float64: with it, 2^63 of the largest elements fit.
+// (high + low) * 2^(64 * scale). The scale is 0, or 1 once a sum passed the
+// largest float64: with it, 2^63 of the largest elements fit.
 struct Extended {
   double high;
   double low;
-  double exponent;
+  std::int8_t scale;
 };
-inline constexpr double kOverflowExponent = 64;
 inline constexpr double kOverflowScale = 0x1p-64;
 
 [[gnu::always_inline]] inline bool IsFinite(double x) { return x - x == 0; }
 
+inline Extended LoadExtended(std::byte* const* from, std::int64_t index) {
+  return {LoadRaw<double, 1>(from[0] + index * 8),
+          LoadRaw<double, 1>(from[1] + index * 8),
+          LoadRaw<std::int8_t, 1>(from[2] + index)};
+}
+inline void StoreExtended(const Extended& x, std::byte* const* to,
+                          std::int64_t index) {
+  StoreRaw<double, 1>(to[0] + index * 8, x.high);
+  StoreRaw<double, 1>(to[1] + index * 8, x.low);
+  StoreRaw<std::int8_t, 1>(to[2] + index, x.scale);
+}
+
 inline Extended Scaled(const Extended& x) {
-  if (x.exponent != 0) return x;
-  return {x.high * kOverflowScale, x.low * kOverflowScale, kOverflowExponent};
+  if (x.scale != 0) return x;
+  return {x.high * kOverflowScale, x.low * kOverflowScale, 1};
 }
 
 // Only where an operand was scaled, or the plain sum is not finite.
@@ -66,21 +77,9 @@ struct ExtendedSum {
     left.part[1] += right.part[1];
   }
 
-  static Extended Load(std::byte* const* from, std::int64_t index) {
-    return {LoadRaw<double, 1>(from[0] + index * 8),
-            LoadRaw<double, 1>(from[1] + index * 8),
-            LoadRaw<double, 1>(from[2] + index * 8)};
-  }
-  static void Store(const Extended& x, std::byte* const* to,
-                    std::int64_t index) {
-    StoreRaw<double, 1>(to[0] + index * 8, x.high);
-    StoreRaw<double, 1>(to[1] + index * 8, x.low);
-    StoreRaw<double, 1>(to[2] + index * 8, x.exponent);
-  }
-
   [[gnu::noinline]] static Extended Again(const Source& source,
                                           std::int64_t accumulator) {
-    Extended sum{-0.0, -0.0, kOverflowExponent};
+    Extended sum{-0.0, -0.0, 1};
     const std::byte* at = source.data + accumulator * source.accumulator_bytes;
     for (std::int64_t i = 0; i < source.rows; ++i) {
       TwoSum(sum.high, sum.low,
@@ -101,10 +100,9 @@ struct ExtendedSum {
     for (; k + kN <= count; k += kN) {
       auto lanes = LoadLanes<ExtendedSum, kN>(accumulators, index + k);
       Merge<kN>(lanes, LoadLanes<ExtendedSum, kN>(parts, k));
-      const auto exponents =
-          LoadRaw<double, kN>(accumulators[2] + (index + k) * 8);
-      // 0 where the sum is finite and nothing was scaled; else NaN or 64.
-      if (AllZero<kN>((lanes.part[0] - lanes.part[0]) + exponents)) {
+      // 0 where a sum is finite, else NaN.
+      const bool finite = AllZero<kN>(lanes.part[0] - lanes.part[0]);
+      if (finite && NoneScaled<kN>(accumulators[2] + index + k)) {
         StoreLanes<ExtendedSum, kN>(lanes, accumulators, index + k);
       } else {
         JoinOneByOne(k, k + kN, accumulators, index, term_of);
@@ -113,19 +111,27 @@ struct ExtendedSum {
     JoinOneByOne(k, count, accumulators, index, term_of);
   }
 
+  template <int N>
+  static bool NoneScaled(const std::byte* scales) {
+    static_assert(N <= 8);
+    std::uint64_t all = 0;
+    __builtin_memcpy(&all, scales, N);
+    return all == 0;
+  }
+
   template <class TermOf>
   static void JoinOneByOne(std::int64_t begin, std::int64_t end,
                            std::byte* const* accumulators, std::int64_t index,
                            TermOf&& term_of) {
     for (std::int64_t k = begin; k < end; ++k) {
-      const Extended before = Load(accumulators, index + k);
+      const Extended before = LoadExtended(accumulators, index + k);
       const Extended term = term_of(k);
       Extended sum = before;
       TwoSum(sum.high, sum.low, term.high);
       sum.low += term.low;
-      if (!IsFinite(sum.high) || before.exponent != 0 || term.exponent != 0)
+      if (!IsFinite(sum.high) || before.scale != 0 || term.scale != 0)
         sum = AddScaled(before, term);
-      Store(sum, accumulators, index + k);
+      StoreExtended(sum, accumulators, index + k);
     }
   }
 
@@ -143,7 +149,7 @@ struct ExtendedSum {
 template <class Op>
 void ClearExtended(std::byte* const* accumulators, std::int64_t count) {
   ClearLanes<Op>(accumulators, count);
-  __builtin_memset(accumulators[2], 0, static_cast<std::size_t>(count) * 8);
+  __builtin_memset(accumulators[2], 0, static_cast<std::size_t>(count));
 }
 
 template <class Op>
@@ -153,8 +159,8 @@ void MergeExtended(std::byte* const* left, std::byte* const* right,
   // way will do.
   bool scaled = false;
   for (std::int64_t k = 0; k < count; ++k)
-    scaled |= LoadRaw<double, 1>(right[2] + k * 8) != 0;
-  const auto term_of = [&](std::int64_t k) { return Op::Load(right, k); };
+    scaled |= right[2][k] != std::byte{0};
+  const auto term_of = [&](std::int64_t k) { return LoadExtended(right, k); };
   if (scaled) {
     Op::JoinOneByOne(0, count, left, 0, term_of);
   } else {
@@ -166,7 +172,9 @@ template <class Op>
 constexpr Kernel ExtendedKernelOf() {
   Kernel kernel{};
   kernel.components = Op::kComponents;
-  for (int c = 0; c < Op::kComponents; ++c) kernel.component_bytes[c] = 8;
+  kernel.component_bytes[0] = 8;
+  kernel.component_bytes[1] = 8;
+  kernel.component_bytes[2] = 1;
   kernel.clear = &ClearExtended<Op>;
   kernel.reduce = &ReducePanels<Op>;
   kernel.merge = &MergeExtended<Op>;
