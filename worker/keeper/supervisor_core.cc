@@ -14,6 +14,10 @@ constexpr absl::Duration kCrashWindow = absl::Minutes(1);
 // A worker that crashes now and then for weeks must not grow a history.
 constexpr std::size_t kStoriesKept = 8;
 
+// What kills one worker often kills those who would tell of it, so a story is
+// repeated for this long to whoever comes.
+constexpr absl::Duration kNewsAge = absl::Seconds(10);
+
 bool Crashed(const WorkerStory& story) {
   return story.end == WorkerStory::End::kSignalled || story.code != 0;
 }
@@ -65,7 +69,8 @@ void SupervisorCore::On(const ChildSaidReady& said, Actions& actions) {
   if (child.state != State::kRunning || stopping_) return;
   child.ready = child.ready_once = true;
   if (!essential(said.child)) {
-    for (const WorkerStory& story : std::exchange(untold_, {})) {
+    ForgetOldNews();
+    for (const auto& [ended_at, story] : news_) {
       // Its own predecessors it was told of at its start.
       const bool own = story.slot == said.child - options_.essential_count;
       if (!own) actions.push_back(TellStory{said.child, story});
@@ -134,11 +139,17 @@ void SupervisorCore::Tell(ChildIndex dead, const WorkerStory& story,
   for (ChildIndex i = options_.essential_count; i < children_.size(); ++i) {
     if (i != dead && children_[i].ready) {
       actions.push_back(TellStory{i, story});
-      return;
     }
   }
-  if (untold_.size() == kStoriesKept * children_.size()) untold_.pop_front();
-  untold_.push_back(story);
+  ForgetOldNews();
+  if (news_.size() == kStoriesKept * children_.size()) news_.pop_front();
+  news_.emplace_back(now_, story);
+}
+
+void SupervisorCore::ForgetOldNews() {
+  while (!news_.empty() && news_.front().first <= now_ - kNewsAge) {
+    news_.pop_front();
+  }
 }
 
 void SupervisorCore::On(const StopAsked& asked, Actions& actions) {

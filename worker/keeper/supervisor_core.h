@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -79,8 +80,9 @@ using SupervisorAction = std::variant<StartChild, TellStory, TerminateChild,
 //
 // A worker that crashes (any end but exit status 0) is started again after
 // 100 ms, doubling with each crash within a minute, and given up after the
-// third. Its story goes to a living sibling, which tells the coordinator, and
-// to its own successor. An essential child's end ends everything.
+// third. Its story goes to its own successor, to every living sibling and to
+// those that get ready soon after: each tells the coordinator, which takes the
+// first. An essential child's end ends everything.
 //
 // Kind:    resource, single-threaded, pure: knows no pid and sends no signal.
 // Time:    `now` never runs backwards.
@@ -123,13 +125,14 @@ class SupervisorCore {
   void Start(ChildIndex child, Actions& actions);
   void WorkerEnded(ChildIndex index, WorkerStory story, Actions& actions);
   void Tell(ChildIndex dead, const WorkerStory& story, Actions& actions);
+  void ForgetOldNews();
   void Stop(int exit_status, bool at_once, Actions& actions);
   void FinishIfAllGone(Actions& actions);
 
   const Options options_;
   absl::Time now_ = absl::InfinitePast();
   std::vector<Child> children_;
-  std::deque<WorkerStory> untold_;  // nobody was ready to hear them
+  std::deque<std::pair<absl::Time, WorkerStory>> news_;  // oldest first
   bool all_ready_ = false;
   bool stopping_ = false;
   bool finished_ = false;

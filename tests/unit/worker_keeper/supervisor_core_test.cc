@@ -127,11 +127,30 @@ TEST_F(Supervisor, EndsWithStatus0WhenAllWorkersAreDone) {
   EXPECT_THAT(Handle(ChildEnded{1, Exited(0)}), ElementsAre(Finishes(0)));
 }
 
-TEST_F(Supervisor, TellsALivingSiblingOfADeath) {
+TEST_F(Supervisor, TellsEveryLivingSiblingOfADeath) {
   Handle(Began{});
   Handle(ChildSaidReady{0});
   Handle(ChildSaidReady{1});
   EXPECT_THAT(Handle(ChildEnded{0, Killed(SIGKILL)}), Contains(TellsTo(1)));
+}
+
+TEST_F(Supervisor, RepeatsAStoryWhoseHearersMayHaveDiedOfTheSame) {
+  Handle(Began{});
+  Handle(ChildSaidReady{0});
+  Handle(ChildSaidReady{1});
+  EXPECT_THAT(Handle(ChildEnded{0, Killed(SIGKILL)}), Contains(TellsTo(1)));
+  EXPECT_THAT(Handle(ChildEnded{1, Killed(SIGKILL)}), Not(Contains(TellsTo(0))));
+  Pass(absl::Milliseconds(100));
+  Handle(TimeWentBy{});
+  EXPECT_THAT(Handle(ChildSaidReady{1}), Contains(TellsTo(1)));
+  EXPECT_THAT(Handle(ChildSaidReady{0}), Contains(TellsTo(0)));
+}
+
+TEST_F(Supervisor, TellsNoOldNews) {
+  Handle(Began{});
+  Handle(ChildEnded{0, Killed(SIGKILL)});
+  Pass(absl::Seconds(11));
+  EXPECT_THAT(Handle(ChildSaidReady{1}), Not(Contains(TellsTo(1))));
 }
 
 TEST_F(Supervisor, KeepsAStoryUntilSomebodyCanHearIt) {
