@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -49,6 +50,9 @@ class HandoverLine {
   //        reason the connection is closed: a late answer finds nobody.
   absl::StatusOr<HandoverAnswer> Ask(const HandoverQuestion& question,
                                      absl::Duration deadline);
+
+  // The connection, for whoever closes it at a better time.
+  UniqueFd Release() { return std::move(socket_); }
 
  private:
   absl::StatusOr<HandoverAnswer> AskOnce(const HandoverQuestion& question,

@@ -152,8 +152,9 @@ absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text) {
   question.head.set_token(ticket.ticket);
   question.attempt = "open shared array";
   question.names_token = true;
+  HandoverLine line(AddressOf(ticket.keeper), Clock::Real());
   absl::StatusOr<HandoverAnswer> answer =
-      AskKeeper(ticket.keeper, question, options_.deadline);
+      line.Ask(question, options_.deadline);
   if (KeeperGone(answer.status())) {
     return Error(Reason::kSegmentGone,
                  absl::StrCat(question.Attempt(),
@@ -163,7 +164,10 @@ absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text) {
   }
   HEARTH_RETURN_IF_ERROR(answer.status());
   if (Current().zero()) Learn(ticket.keeper);
-  return TakeFetched(*std::move(answer), question);
+  HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched,
+                          TakeFetched(*std::move(answer), question));
+  fetched.connection = line.Release();
+  return fetched;
 }
 
 void TicketOffice::Release(absl::string_view text, ReleaseOptions options) {
