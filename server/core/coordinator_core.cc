@@ -172,30 +172,16 @@ void CoordinatorCore::Impl::LoseWorker(WorkerId worker) {
     scheduler_.NoteWork(task.job);
   }
   look_at_everyone_ = true;
-  JudgeTokensLeft(worker);
 }
 
-// Segments that a dead worker made and nobody heard of.
-void CoordinatorCore::Impl::JudgeTokensLeft(WorkerId worker) {
-  const WorkerRecord* record = members_.Find(worker);
-  if (record == nullptr || record->state != WorkerState::kLost) return;
-  const std::string host = record->identity.host;
-  for (const Id& token : members_.TakeTokensLeft(worker)) {
-    if (!tokens_.IsLive(token)) tokens_.Drop(host, token);
+void CoordinatorCore::Impl::On(TokensLeft& left) {
+  for (const Id& token : left.tokens) {
+    if (!tokens_.IsLive(token)) tokens_.Drop(left.host, token);
   }
 }
 
 void CoordinatorCore::Impl::On(WorkerStory& story) {
-  const auto worker =
-      members_.Tell(story.host, story.pid, story.story, story.tokens_left);
-  if (worker.has_value()) {
-    JudgeTokensLeft(*worker);
-  } else {
-    // A process that never joined, or too long ago: what it made is nobody's.
-    for (const Id& token : story.tokens_left) {
-      if (!tokens_.IsLive(token)) tokens_.Drop(story.host, token);
-    }
-  }
+  members_.Tell(story.host, story.pid, story.story);
   FailThoseWhoseStoryIsTold();
 }
 

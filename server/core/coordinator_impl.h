@@ -55,11 +55,11 @@ class CoordinatorCore::Impl {
   void On(Heartbeat& beat);
   void On(WorkerLost& lost);
   void On(WorkerStory& story);
+  void On(TokensLeft& left);
   void On(WorkerReported& reported);
   void On(DrainWorker& drain);
   void On(TimePassed&);
   void LoseWorker(WorkerId worker);
-  void JudgeTokensLeft(WorkerId worker);
 
   // --- clients ---
   void On(SubmitJob& submit);

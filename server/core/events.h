@@ -36,14 +36,18 @@ struct WorkerLost {
   std::string what{};
 };
 // From its keeper, through any worker of the host, before or after WorkerLost:
-// exit code or signal, OOM evidence, last log lines; and the tokens that the
-// keeper still holds of what this process created (those that no commit had
-// named are dropped).
+// exit code or signal, OOM evidence, last log lines.
 struct WorkerStory {
   std::string host{};
   std::int64_t pid = 0;
   std::string story{};
-  std::vector<Id> tokens_left{};
+};
+// Segments whose makers are dead, workers or clients: those that nobody has
+// named are dropped. Told some seconds after a death, and again until they are
+// gone.
+struct TokensLeft {
+  std::string host{};
+  std::vector<Id> tokens{};
 };
 // A batch of reports. Reports arrive in order within an epoch; what was not
 // acknowledged when a stream broke is sent again in the next one.
@@ -103,7 +107,7 @@ struct RemoveMatrix {
 struct TimePassed {};
 
 using Event =
-    std::variant<WorkerJoined, Heartbeat, WorkerLost, WorkerStory,
+    std::variant<WorkerJoined, Heartbeat, WorkerLost, WorkerStory, TokensLeft,
                  WorkerReported, DrainWorker, SubmitJob, CancelJob, ForgetJob,
                  PutMatrix, SealMatrix, RemoveMatrix, TimePassed>;
 

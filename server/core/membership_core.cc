@@ -113,25 +113,14 @@ std::vector<WorkerId> MembershipCore::Expire(absl::Time now) {
   return expired;
 }
 
-std::optional<WorkerId> MembershipCore::Tell(absl::string_view host,
-                                             std::int64_t pid,
-                                             absl::string_view story,
-                                             std::vector<Id> tokens_left) {
+void MembershipCore::Tell(absl::string_view host, std::int64_t pid,
+                          absl::string_view story) {
   for (auto entry = workers_.rbegin(); entry != workers_.rend(); ++entry) {
     WorkerRecord& record = entry->second;
     if (record.identity.pid != pid || record.identity.host != host) continue;
     record.story = std::string(story);
-    record.tokens_left.insert(record.tokens_left.end(), tokens_left.begin(),
-                              tokens_left.end());
-    return record.id;
+    return;
   }
-  return std::nullopt;
-}
-
-std::vector<Id> MembershipCore::TakeTokensLeft(WorkerId worker) {
-  const auto found = workers_.find(worker);
-  if (found == workers_.end()) return {};
-  return std::exchange(found->second.tokens_left, {});
 }
 
 const WorkerRecord* MembershipCore::Find(WorkerId worker) const {

@@ -36,7 +36,6 @@ struct WorkerRecord {
   absl::Time lost_at{};
   std::string lost_why{};              // what the coordinator saw
   std::optional<std::string> story{};  // what its keeper says: signal, OOM, log
-  std::vector<Id> tokens_left{};       // held by its keeper, not yet judged
 };
 
 // Who belongs to the cluster, and who has ended and how.
@@ -73,12 +72,8 @@ class MembershipCore {
   // Workers whose lease has run out; now lost.
   std::vector<WorkerId> Expire(absl::Time now);
 
-  // Newest worker with that host and pid; its story and leftovers are kept
-  // with it.
-  std::optional<WorkerId> Tell(absl::string_view host, std::int64_t pid,
-                               absl::string_view story,
-                               std::vector<Id> tokens_left);
-  std::vector<Id> TakeTokensLeft(WorkerId worker);
+  // The story is kept with the newest worker of that host and pid.
+  void Tell(absl::string_view host, std::int64_t pid, absl::string_view story);
 
   const WorkerRecord* Find(WorkerId worker) const;
   std::vector<WorkerRecord> List() const;  // by id

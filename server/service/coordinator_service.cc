@@ -193,14 +193,18 @@ void CoordinatorService::OnMessage(server::WorkerSession& session,
       }
     } else if (message.has_story()) {
       const WorkerRecord* record = core_.members().Find(worker);
-      WorkerStory story{.host = record == nullptr ? "" : record->identity.host,
-                        .pid = message.story().pid(),
-                        .story = message.story().text(),
-                        .tokens_left = {}};
-      for (const auto& token : message.story().tokens_left()) {
-        story.tokens_left.push_back(FromProto(token));
+      Ask(WorkerStory{.host = record == nullptr ? "" : record->identity.host,
+                      .pid = message.story().pid(),
+                      .story = message.story().text()},
+          errands);
+    } else if (message.has_leftovers()) {
+      const WorkerRecord* record = core_.members().Find(worker);
+      TokensLeft left{.host = record == nullptr ? "" : record->identity.host,
+                      .tokens = {}};
+      for (const auto& token : message.leftovers().tokens()) {
+        left.tokens.push_back(FromProto(token));
       }
-      Ask(std::move(story), errands);
+      Ask(std::move(left), errands);
     } else if (message.has_memory()) {
       const auto question = questions_.find(message.memory().question());
       if (question != questions_.end()) {

@@ -100,6 +100,18 @@ def test_a_client_that_dies_there_leaves_nothing(place, point):
             np.load(path).sum(), abs=1e-6)
 
 
+def test_what_a_dead_client_handed_over_and_never_named_is_dropped_by_a_living_cluster(place):
+    path, temporary = place
+    with Server("local", "--workers", "2", env=environment(TMPDIR=temporary)) as local:
+        before = meminfo()["Shmem"]
+        env = crash_at("client.handover", TMPDIR=temporary, HEARTH_CLUSTER=local.address)
+        result = finish(start("put", "m", path, "--copy", cwd=path.parent, env=env))
+        assert result.status == -9, result
+        assert local.succeed("ls")["matrices"] == []
+        assert meminfo()["Shmem"] > before + 60 * MIB, "it was not handed over: nothing is proven"
+        wait_until(lambda: meminfo()["Shmem"] <= before + 8 * MIB, 20, "the end of its segment")
+
+
 @pytest.mark.parametrize("point", COORDINATOR)
 def test_a_coordinator_that_dies_there_is_one_error_line(place, point):
     path, temporary = place

@@ -57,16 +57,17 @@ void World::Kill(const ProcessPtr& process, const std::string& how) {
   if (process->stream != 0) {
     Break(process->stream, /*coordinator_knows=*/false);
   }
-  // What its keeper still holds of it is known once it is dead; the story may
-  // come before or after the broken stream is noticed.
+  // The story may come before or after the broken stream is noticed; what the
+  // keeper still holds of it is looked at later.
   After(UpTo(absl::Seconds(3)), [this, process, how] {
-    server::WorkerStory story{"a", process->pid, how, {}};
+    Tell(server::WorkerStory{"a", process->pid, how});
+  });
+  After(absl::Seconds(10) + UpTo(absl::Seconds(3)), [this, process] {
+    server::TokensLeft left{"a", {}};
     for (const auto& [token, segment] : segments_) {
-      if (segment.maker == process->incarnation) {
-        story.tokens_left.push_back(token);
-      }
+      if (segment.maker == process->incarnation) left.tokens.push_back(token);
     }
-    Tell(std::move(story));
+    Tell(std::move(left));
   });
   if (!scenario_.restarts) return;
   After(absl::Milliseconds(50) + UpTo(absl::Milliseconds(500)),

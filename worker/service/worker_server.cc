@@ -24,6 +24,7 @@
 #include "worker/core/task_queue_core.h"
 #include "worker/service/coordinator_link.h"
 #include "worker/service/job_context.h"
+#include "worker/service/leftovers.h"
 #include "worker/service/segment_store.h"
 #include "worker/service/task_runner.h"
 #include "worker/service/wire.h"
@@ -32,6 +33,7 @@ namespace hearth::worker {
 namespace {
 
 constexpr absl::Duration kReconnectFor = absl::Seconds(10);
+constexpr absl::Duration kLeftoversEvery = absl::Seconds(5);
 constexpr absl::Duration kReconnectPause = absl::Milliseconds(50);
 // What IEEE says: every exception masked, denormals kept, to nearest.
 constexpr unsigned kPlainFloatingPoint = 0x1f80;
@@ -45,6 +47,8 @@ class WorkerServer::Impl {
         clock_(clock),
         incarnation_(Id::Random()),
         keeper_({.keeper = options_.keeper}),
+        leftovers_(options_.keeper),
+        next_leftovers_(clock_.Now() + kLeftoversEvery),
         store_(keeper_),
         jobs_(keeper_, store_),
         queue_(options_.threads) {
@@ -135,7 +139,15 @@ class WorkerServer::Impl {
         message.mutable_heartbeat();
         if (welcome_) link_->Send(std::move(message));
       }
-      const absl::Time until = std::min(queue_.flush_at(), next_heartbeat);
+      if (now >= next_leftovers_) {
+        next_leftovers_ = now + kLeftoversEvery;
+        lock.unlock();
+        ReportLeftovers();
+        lock.lock();
+        continue;
+      }
+      const absl::Time until = std::min(
+          {queue_.flush_at(), next_heartbeat, next_leftovers_});
       wake_main_.wait_for(lock, absl::ToChronoMicroseconds(
                                     std::max(until - now, absl::Duration())));
     }
@@ -145,6 +157,17 @@ class WorkerServer::Impl {
     lock.unlock();
     ended.reset();
     return refused;
+  }
+
+  void ReportLeftovers() {
+    const std::vector<Id> tokens = leftovers_.Look();
+    if (tokens.empty()) return;
+    proto::FromWorker message;
+    for (const Id& token : tokens) {
+      *message.mutable_leftovers()->add_tokens() = ToProto(token);
+    }
+    std::scoped_lock lock(mutex_);
+    if (link_ != nullptr && welcome_) link_->Send(std::move(message));
   }
 
   // ------------------------------------------------ what the coordinator says
@@ -279,6 +302,8 @@ class WorkerServer::Impl {
   const Clock& clock_;
   const Id incarnation_;
   HandoverClient keeper_;
+  Leftovers leftovers_;        // the main thread's
+  absl::Time next_leftovers_;  // the main thread's
   SegmentStore store_;
   JobCache jobs_;
 

@@ -249,7 +249,7 @@ TEST(Jobs, LeaveAResultThatWasGivenANameToTheCatalog) {
   cluster.Tell(PutMatrix{1, made});
   cluster.Tell(ForgetJob{job});
   cluster.Lose(w1);
-  cluster.TellStory(w1, "exit code 1", {Token(4).token});
+  cluster.Tell(TokensLeft{"a", {Token(4).token}});
   EXPECT_THAT(cluster.TakeDropped(), IsEmpty());
   cluster.Tell(RemoveMatrix{2, "made"});
   EXPECT_THAT(cluster.TakeDropped(), ElementsAre(Token(4).token));

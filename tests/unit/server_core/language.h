@@ -74,10 +74,9 @@ class Cluster {
     Tell(WorkerLost{worker, core_.members().Find(worker)->epoch,
                     std::move(what)});
   }
-  void TellStory(WorkerId worker, std::string story,
-                 std::vector<Id> tokens = {}) {
+  void TellStory(WorkerId worker, std::string story) {
     Tell(WorkerStory{"a", core_.members().Find(worker)->identity.pid,
-                     std::move(story), std::move(tokens)});
+                     std::move(story)});
   }
 
   Answer Submit(JobSpec spec, std::string key = "") {

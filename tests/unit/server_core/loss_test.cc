@@ -123,16 +123,15 @@ TEST(Loss, RunsTheThirdAttemptWithNothingBesideIt) {
   EXPECT_TRUE(cluster.Finish(good));
 }
 
-TEST(Loss, DropsWhatADeadWorkerMadeAndNobodyHeardOf) {
+TEST(Loss, DropsWhatTheDeadMadeAndNobodyHeardOf) {
   Cluster cluster;
   const WorkerId w1 = cluster.Join(2);
   cluster.SubmitPlanned({.leaf_count = 2});
   const auto tasks = cluster.TakeTasks();
   cluster.CommitTask(w1, tasks[0].second, Token(1));
-  // The story comes first: nothing is judged while commits may still come.
-  cluster.TellStory(w1, "exit code 1", {Token(1).token, Token(2).token});
-  EXPECT_THAT(cluster.TakeDropped(), IsEmpty());
   cluster.Lose(w1);
+  cluster.Tell(PutMatrix{1, MemoryMatrix("m", 3)});
+  cluster.Tell(TokensLeft{"a", {Token(1).token, Token(2).token, Id{0, 3}}});
   EXPECT_THAT(cluster.TakeDropped(), ElementsAre(Token(2).token));
 }
 
