@@ -2,6 +2,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "client/cluster_state.h"
 #include "client/hearth.h"
@@ -44,19 +45,58 @@ absl::StatusOr<MatrixInfo> FromMessage(const proto::MatrixInfo& message) {
   return info;
 }
 
-// A fresh sealed segment with the file's payload.
-absl::StatusOr<SealedSegment> CopyToMemory(const MatrixFile& file) {
+SegmentCard CardOf(SegmentKind kind, std::int64_t bytes) {
+  return {.kind = kind, .bytes = static_cast<std::uint64_t>(bytes)};
+}
+
+// The file's payload in a fresh sealed segment, which the keeper holds by
+// `token`. It gets it before the copy, so that a matrix it has no room for
+// costs no time and no memory.
+absl::StatusOr<SealedSegment> CopyToMemory(const MatrixFile& file,
+                                           HandoverClient& keeper,
+                                           const Id& token) {
   const MemoryLimits limits;
   const std::int64_t bytes = file.layout.bytes();
   HEARTH_ASSIGN_OR_RETURN(OpenSegment open, OpenSegment::Create(bytes, limits));
+  HEARTH_RETURN_IF_ERROR(
+      keeper.Deposit(token, open.fd(), CardOf(SegmentKind::kOpen, bytes)));
+  absl::Cleanup drop = [&] { keeper.Drop(token).IgnoreError(); };
   CrashPoint("client.create");
   HEARTH_RETURN_IF_ERROR(CopyFileIntoSegment(
       open, 0, file.source, file.payload_offset, bytes, limits));
   HEARTH_RETURN_IF_ERROR(file.source.Verify());
   CrashPoint("client.fill");
-  auto sealed = open.Seal();
+  HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, open.Seal());
   CrashPoint("client.seal");
+  HEARTH_RETURN_IF_ERROR(
+      keeper.Replace(token, sealed.fd(), CardOf(SegmentKind::kSealed, bytes)));
+  std::move(drop).Cancel();
   return sealed;
+}
+
+// Names a segment that the host's keeper holds by `token`.
+absl::StatusOr<MatrixInfo> Register(ClusterState& state, absl::string_view name,
+                                    const MatrixLayout& layout,
+                                    const SealedSegment& segment,
+                                    const std::string& host, const Id& token,
+                                    const Cluster::PutOptions& options) {
+  CrashPoint("client.handover");
+  proto::PutMatrixRequest request;
+  proto::MatrixRecord& record = *request.mutable_record();
+  record.set_name(std::string(name));
+  *record.mutable_layout() = ToProto(layout);
+  *record.mutable_segment()->mutable_token() = ToProto(token);
+  record.mutable_segment()->set_host(host);
+  record.set_page_bytes(PageBytesOf(segment.bytes()));
+  record.set_sealed(true);
+  request.set_replace(options.replace);
+  const auto info = state.coordinator().Put(request);
+  CrashPoint("client.register");
+  if (!info.ok()) {
+    state.KeeperOf(host).Drop(token).IgnoreError();
+    return info.status();
+  }
+  return FromMessage(*info);
 }
 
 // A result as a matrix; a small one came in a message.
@@ -124,11 +164,13 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
   }
   if (options.copy) {
     if (!options.replace) HEARTH_RETURN_IF_ERROR(CheckFree(name));
-    HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, CopyToMemory(*opened));
-    return Put(name,
-               Matrix(std::make_shared<const MappedBytes>(opened->layout,
-                                                          std::move(sealed))),
-               options);
+    HEARTH_ASSIGN_OR_RETURN(const std::string host, state_->LocalHost());
+    const Id token = Id::Random();
+    HEARTH_ASSIGN_OR_RETURN(
+        const SealedSegment sealed,
+        CopyToMemory(*opened, state_->KeeperOf(host), token));
+    return Register(*state_, name, opened->layout, sealed, host, token,
+                    options);
   }
   proto::PutMatrixRequest request;
   *request.mutable_record() = client::RecordOf(*opened);
@@ -155,27 +197,11 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
   HEARTH_ASSIGN_OR_RETURN(const std::string host, state_->LocalHost());
   const Id token = Id::Random();
   HandoverClient& keeper = state_->KeeperOf(host);
-  HEARTH_RETURN_IF_ERROR(keeper.Deposit(
-      token, segment->fd(),
-      {.kind = SegmentKind::kSealed,
-       .bytes = static_cast<std::uint64_t>(bytes.layout().bytes())}));
-  CrashPoint("client.handover");
-  proto::PutMatrixRequest request;
-  proto::MatrixRecord& record = *request.mutable_record();
-  record.set_name(std::string(name));
-  *record.mutable_layout() = ToProto(bytes.layout());
-  *record.mutable_segment()->mutable_token() = ToProto(token);
-  record.mutable_segment()->set_host(host);
-  record.set_page_bytes(PageBytesOf(segment->bytes()));
-  record.set_sealed(true);
-  request.set_replace(options.replace);
-  const auto info = state_->coordinator().Put(request);
-  CrashPoint("client.register");
-  if (!info.ok()) {
-    keeper.Drop(token).IgnoreError();
-    return info.status();
-  }
-  return FromMessage(*info);
+  HEARTH_RETURN_IF_ERROR(
+      keeper.Deposit(token, segment->fd(),
+                     CardOf(SegmentKind::kSealed, bytes.layout().bytes())));
+  return Register(*state_, name, bytes.layout(), *segment, host, token,
+                  options);
 }
 
 absl::StatusOr<MatrixInfo> Cluster::Make(absl::string_view name,

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import uuid
 
 import numpy as np
@@ -42,6 +43,20 @@ def test_memory_is_a_limit_for_matrices():
         line = local.fail("make", "large", "--shape", "40000000", status=1)
         assert "64" in line, line
         local.succeed("rm", "small")
+
+
+def test_memory_is_looked_at_before_a_copy(tmp_path):
+    """A matrix there is no room for costs neither its time nor its memory."""
+    path = tmp_path / "large.npy"
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f8", "fortran_order": False, "shape": (2**30,)})
+        file.truncate(file.tell() + 8 * 2**30)
+    with Server("local", "--workers", "1", "--memory", "64MiB") as local:
+        began = time.monotonic()
+        line = local.fail("put", "large", path, "--copy", status=1)
+        assert "64" in line and time.monotonic() - began < 1.0, line
+        assert local.succeed("ls")["matrices"] == []
 
 
 def test_sigterm_ends_a_local_cluster():
