@@ -109,7 +109,10 @@ void SupervisorCore::WorkerEnded(ChildIndex index, WorkerStory story,
     std::deque<absl::Time>& crashes = child.crashes;
     crashes.push_back(now_);
     while (crashes.front() <= now_ - kCrashWindow) crashes.pop_front();
-    story.given_up = crashes.size() >= limits::kCrashesPerMinuteMax;
+    // One that said no before it was ever ready would say it again.
+    const bool refused =
+        !child.ready_once && story.end == WorkerStory::End::kExited;
+    story.given_up = refused || crashes.size() >= limits::kCrashesPerMinuteMax;
     if (story.given_up) {
       child.state = State::kGivenUp;
     } else {

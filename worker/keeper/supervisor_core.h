@@ -80,9 +80,10 @@ using SupervisorAction = std::variant<StartChild, TellStory, TerminateChild,
 //
 // A worker that crashes (any end but exit status 0) is started again after
 // 100 ms, doubling with each crash within a minute, and given up after the
-// third. Its story goes to its own successor, to every living sibling and to
-// those that get ready soon after: each tells the coordinator, which takes the
-// first. An essential child's end ends everything.
+// third; one that exits before it was ever ready is given up at once. Its story
+// goes to its own successor, to every living sibling and to those that get
+// ready soon after: each tells the coordinator, which takes the first. An
+// essential child's end ends everything.
 //
 // Kind:    resource, single-threaded, pure: knows no pid and sends no signal.
 // Time:    `now` never runs backwards.

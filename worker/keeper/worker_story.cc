@@ -63,8 +63,7 @@ std::string WorkerStory::Sentence(absl::string_view subject) const {
                     "; the kernel counted an out-of-memory kill just then");
   }
   if (given_up) {
-    absl::StrAppend(&text, "; it crashed ", limits::kCrashesPerMinuteMax,
-                    " times in a minute and is not started again");
+    absl::StrAppend(&text, "; it is not started again");
   }
   return text;
 }

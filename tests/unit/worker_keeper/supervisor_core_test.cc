@@ -89,8 +89,14 @@ TEST_F(Supervisor, StartsACrashedWorkerAgainAfterABackOff) {
   EXPECT_EQ(core_.next_wake(), now_ + absl::Milliseconds(200));
 }
 
+TEST_F(Supervisor, GivesUpAWorkerThatSaysNoBeforeItIsReady) {
+  Handle(Began{});
+  EXPECT_THAT(Handle(ChildEnded{0, Exited(1)}), Contains(GivesUp()));
+}
+
 TEST_F(Supervisor, GivesAWorkerUpAfterThreeCrashesInAMinute) {
   Handle(Began{});
+  Handle(ChildSaidReady{0});
   for (int crash = 1; crash <= 2; ++crash) {
     EXPECT_THAT(Handle(ChildEnded{0, Exited(1)}), Not(Contains(GivesUp())));
     Pass(absl::Seconds(1));
@@ -102,6 +108,7 @@ TEST_F(Supervisor, GivesAWorkerUpAfterThreeCrashesInAMinute) {
 
 TEST_F(Supervisor, GoesOnForEverWithAWorkerThatCrashesNowAndThen) {
   Handle(Began{});
+  Handle(ChildSaidReady{0});
   for (int crash = 0; crash < 50; ++crash) {
     EXPECT_THAT(Handle(ChildEnded{0, Exited(1)}), Not(Contains(GivesUp())));
     Pass(absl::Seconds(31));
@@ -111,6 +118,7 @@ TEST_F(Supervisor, GoesOnForEverWithAWorkerThatCrashesNowAndThen) {
 
 TEST_F(Supervisor, EndsWithStatus1WhenAllWorkersAreGivenUp) {
   Handle(Began{});
+  Handle(ChildSaidReady{0});
   Handle(ChildEnded{1, Exited(0)});  // one was done, and stays so
   for (int crash = 1; crash <= 2; ++crash) {
     Handle(ChildEnded{0, Exited(1)});
