@@ -14,6 +14,7 @@
 #include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/shm/descriptor.h"
+#include "hearth/shm/page_size.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -46,13 +47,6 @@ WindowReader::WindowReader(const FileSource& file, std::int64_t offset,
   // Only then is it worth a call for each piece to ask where the holes are.
   sparse_ = fstat(file.fd(), &found) == 0 &&
             std::int64_t{found.st_blocks} * 512 < found.st_size;
-  // Doubles the kernel's read-ahead.
-  // TODO(perf): where that is small (128 KiB is usual, see
-  // /sys/class/bdi/*/read_ahead_kb), a WILLNEED for the next window would let
-  // the disk work while a slow operation computes. Here it gained nothing.
-  if (own_fd_.valid()) {
-    (void)posix_fadvise(own_fd_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-  }
 }
 
 WindowReader::~WindowReader() { Drop(); }
@@ -76,6 +70,7 @@ absl::StatusOr<std::span<const std::byte>> WindowReader::Next(
   }
   const auto piece = window_.bytes().subspan(
       static_cast<std::size_t>(at_ - window_begin_), size);
+  HEARTH_RETURN_IF_ERROR(Populate(piece));
   at_ += bytes;
   return piece;
 }
@@ -99,30 +94,37 @@ absl::Status WindowReader::MoveWindow(std::int64_t bytes) {
   HEARTH_ASSIGN_OR_RETURN(Mapping window,
                           Mapping::Of(fd, at_, length, MapAccess::kRead,
                                       absl::StrCat("\"", file_.path(), "\"")));
-  const std::span<std::byte> pages = window.pages();
-  if (!pages.empty()) {
-    // Else a fault reads around itself, what was dropped just now included.
-    (void)madvise(pages.data(), pages.size(), MADV_SEQUENTIAL);
-    // Kernels before 5.14 don't know it (EINVAL): there each fault reads on.
-    while (madvise(pages.data(), pages.size(), MADV_POPULATE_READ) != 0 &&
-           errno != EINVAL) {
-      if (errno == EINTR || errno == EAGAIN) continue;
-      if (errno == ENOMEM) {
-        return Error(Reason::kOutOfMemory,
-                     absl::StrCat("read ", length, " bytes at ", at_, " of \"",
-                                  file_.path(),
-                                  "\": the kernel has no memory for them"));
-      }
-      // EFAULT, EHWPOISON: where plain reading would raise SIGBUS.
-      return Error(Reason::kFileChanged,
-                   absl::StrCat("read ", length, " bytes at ", at_, " of \"",
-                                file_.path(),
-                                "\": it was truncated since it was published, "
-                                "or its disk failed; publish it again"));
-    }
-  }
   window_begin_ = at_;
   window_ = std::move(window);
+  return absl::OkStatus();
+}
+
+// Reads `piece` of the window and nothing behind it: the range often goes on
+// where another reader's begins.
+absl::Status WindowReader::Populate(std::span<const std::byte> piece) const {
+  if (piece.empty()) return absl::OkStatus();
+  const std::span<std::byte> pages = window_.pages();
+  const auto page_bytes = static_cast<std::size_t>(PageBytes());
+  const auto begin = static_cast<std::size_t>(piece.data() - pages.data()) /
+                     page_bytes * page_bytes;
+  const auto end =
+      static_cast<std::size_t>(piece.data() + piece.size() - pages.data());
+  // Kernels before 5.14 don't know it (EINVAL): there each fault reads on.
+  while (madvise(pages.data() + begin, end - begin, MADV_POPULATE_READ) != 0 &&
+         errno != EINVAL) {
+    if (errno == EINTR || errno == EAGAIN) continue;
+    const auto attempt = absl::StrCat("read ", piece.size(), " bytes at ", at_,
+                                      " of \"", file_.path(), "\": ");
+    if (errno == ENOMEM) {
+      return Error(Reason::kOutOfMemory,
+                   absl::StrCat(attempt, "the kernel has no memory for them"));
+    }
+    // EFAULT, EHWPOISON: where plain reading would raise SIGBUS.
+    return Error(Reason::kFileChanged,
+                 absl::StrCat(attempt,
+                              "it was truncated since it was published, or its "
+                              "disk failed; publish it again"));
+  }
   return absl::OkStatus();
 }
 

@@ -58,6 +58,7 @@ class WindowReader {
  private:
   bool IsHole(std::int64_t bytes) const;
   absl::Status MoveWindow(std::int64_t bytes);
+  absl::Status Populate(std::span<const std::byte> piece) const;
   void Drop();
 
   const FileSource& file_;
