@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -68,6 +69,10 @@ class Scheduler {
     JobCore* core = nullptr;
     std::map<WorkerId, int> briefed;  // worker → brief_version
     std::set<WorkerId> ever;          // had a task of it
+    // Of a file: where the runs end that each worker was given last, one for
+    // each of its threads, oldest first. Who goes on there reads on, where the
+    // kernel has read ahead already.
+    std::map<WorkerId, std::deque<std::int64_t>> places;
     std::optional<WorkerId> emptying;
     // Replaces `core` being asked again and again within one Fill.
     MatrixPtr matrix;
@@ -82,6 +87,8 @@ class Scheduler {
 
   // Each: true when the worker got something.
   bool GiveOne(WorkerId worker, WorkerLoad& load, bool to_wait, absl::Time now);
+  std::optional<std::int64_t> PlaceOf(const Seat& seat, WorkerId worker,
+                                      const WorkerLoad& load) const;
   bool GiveAlone(WorkerId worker, WorkerLoad& load, absl::Time now);
   bool TakeOver(WorkerId worker, const WorkerLoad& load, absl::Time now);
   bool TakeWaiting(WorkerId worker, const WorkerLoad& load);
