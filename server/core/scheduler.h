@@ -22,12 +22,14 @@ namespace hearth::server {
 // Which worker gets which piece of which job.
 //
 // Every thread has a task and enough waiting behind it to never wait itself;
-// jobs take turns; large runs first, smaller ones towards the end; a worker
-// with nothing to do takes what waits elsewhere, then half of what runs.
+// jobs take turns; large runs first, smaller ones towards the end; of a file
+// each worker reads a part from front to back; a worker with nothing to do
+// takes what waits elsewhere, then half of what runs.
 //
 // Kind: resource, single-threaded. Works on the jobs that it was given until
 //       they are removed.
-// Cost: O(log n) a task; a job's start or a worker's end costs O(workers).
+// Cost: O(log n) a task, O(workers) for each part of a file; a job's start or a
+// worker's end costs O(workers).
 class Scheduler {
  public:
   Scheduler(const CoordinatorOptions& options, const MembershipCore& members)
