@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
+#include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/empty_tasks.h"
 #include "hearth/compute/random_fill.h"
@@ -68,6 +69,12 @@ absl::Status JobContext::Prepare(const proto::Brief& brief,
   HEARTH_ASSIGN_OR_RETURN(plan_,
                           operation->Prepare(source_->layout(), arguments));
   if (plan_->needs_whole_matrix()) {
+    if (!source_->Whole().ok() &&
+        source_->layout().bytes() <= limits::kWholeMatrixBytesMax) {
+      HEARTH_ASSIGN_OR_RETURN(
+          source_, MatrixSource::Open(brief.matrix(), keeper,
+                                      MatrixSource::MapsWhole::kAlways));
+    }
     HEARTH_ASSIGN_OR_RETURN(whole_, source_->Whole());
   }
   return absl::OkStatus();

@@ -21,7 +21,8 @@ FileIdentity IdentityOf(const proto::FileSource& file) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const MatrixSource>> MatrixSource::Open(
-    const proto::MatrixRecord& record, HandoverClient& keeper) {
+    const proto::MatrixRecord& record, HandoverClient& keeper,
+    MapsWhole maps_whole) {
   HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(record.layout()));
   const std::int64_t bytes = layout.bytes();
   CrashPoint("worker.map");
@@ -47,7 +48,8 @@ absl::StatusOr<std::shared_ptr<const MatrixSource>> MatrixSource::Open(
   source->payload_offset_ = published.payload_offset();
   HEARTH_RETURN_IF_ERROR(source->Verify());
   const std::int64_t free_bytes = MemoryLimits().Tightest().free_bytes;
-  if (ChooseReading(bytes, free_bytes) == FileReading::kMappedWhole) {
+  if (maps_whole == MapsWhole::kAlways ||
+      ChooseReading(bytes, free_bytes) == FileReading::kMappedWhole) {
     HEARTH_ASSIGN_OR_RETURN(
         source->file_mapping_,
         source->file_->MapRange(source->payload_offset_, bytes));

@@ -32,8 +32,11 @@ struct ReadEffort {
 // Threads: const methods from any.
 class MatrixSource {
  public:
+  // Whether a file is mapped whole: where memory allows it, or always.
+  enum class MapsWhole { kWhereItFits, kAlways };
   static absl::StatusOr<std::shared_ptr<const MatrixSource>> Open(
-      const proto::MatrixRecord& record, HandoverClient& keeper);
+      const proto::MatrixRecord& record, HandoverClient& keeper,
+      MapsWhole maps_whole = MapsWhole::kWhereItFits);
 
   const MatrixLayout& layout() const { return layout_; }
   const Partition& partition() const { return partition_; }
