@@ -5,7 +5,6 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "hearth/base/error.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
@@ -18,19 +17,6 @@
 #include "worker/service/worker_server.h"
 
 namespace hearth {
-namespace {
-
-std::string TextOf(const worker::WorkerStory& story) {
-  std::string text = story.Sentence();
-  if (!story.last_lines.empty()) {
-    absl::StrAppend(
-        &text, "; its last words: ", absl::StrJoin(story.last_lines, " | "));
-  }
-  return text;
-}
-
-}  // namespace
-
 absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
                                const client::Context& context) {
   HEARTH_ASSIGN_OR_RETURN(const std::string program, FindHearthProgram());
@@ -81,11 +67,11 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
        .on_ready = [&lifeline] { lifeline->Ready().IgnoreError(); }},
       Clock::Real());
   for (const worker::WorkerStory& story : lifeline->hello().predecessors) {
-    server.ReportStory(story.pid, TextOf(story));
+    server.ReportStory(story.pid, story.WithLastWords());
   }
   lifeline->StartWatching(
       {.on_story = [&server](const worker::WorkerStory& story) {
-        server.ReportStory(story.pid, TextOf(story));
+        server.ReportStory(story.pid, story.WithLastWords());
       }});
   return server.Run();
 }
