@@ -141,6 +141,11 @@ def test_the_variable_names_the_directory_too(coordinator, workers, folders, squ
     assert succeed("run", "max", square, env=env)["result"]["values"] == 5
 
 
+def test_a_proxy_for_browsers_is_not_asked(coordinator, folders):
+    env = environment(coordinator.address, http_proxy="http://127.0.0.1:9", no_proxy="")
+    succeed("ls", "--tls-dir", folders / "node", env=env)
+
+
 def test_local_serves_clients_over_tls(folders, square):
     with Server("local", "--workers", "1", "--listen", "127.0.0.1:0",
                 "--tls-dir", folders / "ours") as server:
@@ -195,6 +200,27 @@ def test_a_foreign_certificate_is_refused(coordinator, folders, tmp_path):
     with pytest.raises((ssl.SSLError, ConnectionError)):
         talk_tls(coordinator.address, folders / "ours/ca.pem", folders / "foreign")
     talk_tls(coordinator.address, folders / "ours/ca.pem", folders / "node")
+
+
+def test_a_coordinator_that_refuses_us_is_named(coordinator, folders, tmp_path):
+    # Believes both authorities, and has a certificate of the wrong one.
+    issue(folders / "foreign", tmp_path / "both")
+    with (tmp_path / "both/ca.pem").open("ab") as authorities:
+        authorities.write((folders / "ours/ca.pem").read_bytes())
+    line = client_fails(coordinator.address, "--tls-dir", tmp_path / "both")
+    assert "refused our certificate" in line and "both/node.pem" in line, line
+
+
+def test_authorities_can_be_changed_without_a_gap(folders, square, tmp_path):
+    # While nodes still have certificates of the old one, all believe both.
+    both = (folders / "ours/ca.pem").read_bytes() + (folders / "foreign/ca.pem").read_bytes()
+    for name, authority in (("old", "ours"), ("new", "foreign")):
+        issue(folders / authority, tmp_path / name)
+        (tmp_path / name / "ca.pem").write_bytes(both)
+    with Server("coordinator", "--listen", "127.0.0.1:0", "--tls-dir", tmp_path / "old") as server:
+        with Server("worker", "--coordinator", server.address, "--tls-dir", tmp_path / "new"):
+            assert server.succeed("run", "sum", square, "--tls-dir", tmp_path / "new")[
+                "result"]["values"] == 15
 
 
 def test_no_certificate_is_refused(coordinator, folders):

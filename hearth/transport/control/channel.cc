@@ -40,6 +40,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstPauseMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestPauseMs);
+  // Nodes of a cluster reach each other directly, whatever browsers go through.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   if (!options.tcp.server_name.empty()) {
     arguments.SetSslTargetNameOverride(options.tcp.server_name);
   }

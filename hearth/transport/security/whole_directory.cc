@@ -83,6 +83,13 @@ absl::StatusOr<std::vector<std::string>> NamesIn(const std::string& path) {
   return names;
 }
 
+absl::Status AlreadyThere(const std::string& path) {
+  return Error(Reason::kNameTaken,
+               absl::StrCat("write ", Quoted(path),
+                            ": credentials are there already; choose another "
+                            "directory, or say --force to replace them"));
+}
+
 // Whether what is at `path` may be replaced.
 absl::Status CheckReplaceable(const std::string& path,
                               const std::vector<NewFile>& files, bool replace) {
@@ -97,12 +104,7 @@ absl::Status CheckReplaceable(const std::string& path,
                                 "of its own"));
     }
   }
-  if (!names.empty() && !replace) {
-    return Error(Reason::kNameTaken,
-                 absl::StrCat(attempt,
-                              "credentials are there already; choose another "
-                              "directory, or say --force to replace them"));
-  }
+  if (!names.empty() && !replace) return AlreadyThere(path);
   const bool brings_authority = std::any_of(
       files.begin(), files.end(),
       [](const NewFile& file) { return file.name == kAuthorityKeyFile; });
@@ -140,10 +142,12 @@ void Discard(const std::string& path) {
 }
 
 // `made` takes the place of `path`, which may be there.
-absl::Status Exchange(const std::string& made, const std::string& path) {
+absl::Status Exchange(const std::string& made, const std::string& path,
+                      bool replace) {
   // Also over an empty directory.
   if (rename(made.c_str(), path.c_str()) == 0) return absl::OkStatus();
   if (errno != ENOTEMPTY && errno != EEXIST) return WriteError(path);
+  if (!replace) return AlreadyThere(path);  // somebody was quicker
   if (renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, path.c_str(),
                 RENAME_EXCHANGE) == 0) {
     return absl::OkStatus();  // the old one is called `made` now
@@ -189,7 +193,7 @@ absl::Status WriteWholeDirectory(const std::string& path,
   for (const NewFile& file : files) {
     HEARTH_RETURN_IF_ERROR(WriteFile(absl::StrCat(made, "/", file.name), file));
   }
-  return Exchange(made, target);
+  return Exchange(made, target, replace);
 }
 
 }  // namespace hearth

@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <thread>
+#include <vector>
 
 #include "hearth/base/error.h"
 #include "hearth/transport/security/credentials.h"
@@ -67,6 +70,26 @@ TEST_F(IssuingTest, ReplacesOnlyWhenTold) {
   ASSERT_THAT(forced, IsOk());
   EXPECT_NE(forced->authority.fingerprint, first->authority.fingerprint);
   EXPECT_THAT(ReadCredentials(Path("tls"), kNow), IsOk());
+  EXPECT_THAT(NamesIn(directory_.path()), UnorderedElementsAre("tls"));
+}
+
+// The look at what is there and the renaming are two steps: the second one of
+// two that come at once must not replace the first one's authority.
+TEST_F(IssuingTest, LetsOneOfManyAtOnceWin) {
+  std::atomic<int> made = 0;
+  std::atomic<int> taken = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      const absl::Status status =
+          MakeCluster(Path("tls"), {.now = kNow}).status();
+      made += status.ok() ? 1 : 0;
+      taken += ReasonOf(status) == Reason::kNameTaken ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(made, 1);
+  EXPECT_EQ(taken, 7);
   EXPECT_THAT(NamesIn(directory_.path()), UnorderedElementsAre("tls"));
 }
 
