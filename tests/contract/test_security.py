@@ -90,8 +90,7 @@ def test_init_never_overwrites_without_force(tmp_path):
 
 def test_the_default_directory_is_the_users(tmp_path):
     env = environment(HOME=tmp_path)
-    env.pop("XDG_CONFIG_HOME", None)
-    env.pop("HEARTH_TLS_DIR", None)
+    del env["XDG_CONFIG_HOME"]
     made = succeed("security", "init", env=env)
     assert made["directory"] == str(tmp_path / ".config/hearth/tls")
     named = succeed("security", "init", env={**env, "HEARTH_TLS_DIR": str(tmp_path / "t")})
@@ -179,7 +178,6 @@ def test_unix_sockets_need_none(cluster, square, tmp_path):
 ], ids=lambda command: command[0])
 def test_tcp_without_credentials_is_refused(command, tmp_path):
     env = environment(HOME=tmp_path)
-    env.pop("HEARTH_TLS_DIR", None)
     line = fail(*command, env=env, timeout=20)
     assert "security init" in line and "--insecure" in line, line
 

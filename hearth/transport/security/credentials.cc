@@ -86,6 +86,13 @@ absl::StatusOr<std::string> ReadBounded(absl::string_view directory,
                      " lets others at the key; run \"chmod 600\" on it, and "
                      "issue a new one if anybody may have read it"));
   }
+  if ((found.st_mode & S_IWOTH) != 0) {
+    return Error(Reason::kNotAllowed,
+                 absl::StrCat("use ", Quoted(path),
+                              ": anybody may write it, and so could add an "
+                              "authority; run \"chmod 644\" on it and look at "
+                              "what it holds"));
+  }
   std::string text(static_cast<std::size_t>(limits::kPemBytesMax) + 1, '\0');
   std::size_t size = 0;
   while (size < text.size()) {

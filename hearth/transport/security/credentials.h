@@ -28,7 +28,8 @@ absl::Status CheckCredentials(const Credentials& credentials, absl::Time now);
 // ca.pem, node.pem and node.key of `directory`, checked.
 //
 // Fails: file-missing where one is not there or can't be read; not-allowed for
-//        a key that others may read; else as CheckCredentials.
+//        a key that others may read, or a file that anybody may write; else as
+//        CheckCredentials.
 absl::StatusOr<Credentials> ReadCredentials(absl::string_view directory,
                                             absl::Time now);
 

@@ -240,6 +240,14 @@ TEST_F(ReadCredentialsTest, RefusesAKeyThatOthersMayRead) {
   EXPECT_THAT(Read(), IsOk());
 }
 
+TEST_F(ReadCredentialsTest, RefusesAnAuthorityThatAnybodyMayWrite) {
+  ASSERT_EQ(chmod(Path("ca.pem").c_str(), 0666), 0);
+  const absl::Status status = Read();
+  EXPECT_EQ(ReasonOf(status), Reason::kNotAllowed);
+  EXPECT_THAT(MessageOf(status),
+              AllOf(HasSubstr("ca.pem"), HasSubstr("chmod 644")));
+}
+
 TEST_F(ReadCredentialsTest, RefusesWhatMayNotBeRead) {
   if (geteuid() == 0) GTEST_SKIP() << "root reads everything";
   ASSERT_EQ(chmod(Path("node.pem").c_str(), 0), 0);
