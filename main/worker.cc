@@ -36,7 +36,7 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
                absl::StrCat("--coordinator=", coordinator.ToString()),
                absl::StrCat("--keeper=", handover.ToString()),
                absl::StrCat("--threads=", threads)}};
-  if (context.insecure) keeper.worker.argv.push_back("--insecure");
+  AddSecurityOptions(context, keeper.worker.argv);
   if (!options.memory.empty()) {
     HEARTH_ASSIGN_OR_RETURN(const std::int64_t bytes,
                             ParseSize(options.memory));
@@ -58,9 +58,11 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
       const auto lifeline,
       worker::WorkerLifeline::Take(UniqueFd(worker::kLifelineFd)));
   HEARTH_ASSIGN_OR_RETURN(const Address keeper, Address::Parse(options.keeper));
+  HEARTH_ASSIGN_OR_RETURN(const Address coordinator,
+                          Address::Parse(options.coordinator));
   worker::WorkerServer server(
-      {.coordinator = options.coordinator,
-       .insecure = context.insecure,
+      {.coordinator = coordinator,
+       .security = {.tls_dir = context.tls_dir, .insecure = context.insecure},
        .keeper = keeper,
        .slot = absl::StrCat(lifeline->hello().slot),
        .threads = std::max(1, options.threads),

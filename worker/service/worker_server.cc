@@ -109,7 +109,7 @@ class WorkerServer::Impl {
       welcome_ = false;
     }
     auto link = CoordinatorLink::Open(
-        options_.coordinator, options_.insecure, hello,
+        options_.coordinator, options_.security, hello,
         {.on_message = [this](const auto& message) { OnMessage(message); },
          .on_broken =
              [this](const absl::Status&) {
@@ -146,8 +146,8 @@ class WorkerServer::Impl {
         lock.lock();
         continue;
       }
-      const absl::Time until = std::min(
-          {queue_.flush_at(), next_heartbeat, next_leftovers_});
+      const absl::Time until =
+          std::min({queue_.flush_at(), next_heartbeat, next_leftovers_});
       wake_main_.wait_for(lock, absl::ToChronoMicroseconds(
                                     std::max(until - now, absl::Duration())));
     }

@@ -8,14 +8,15 @@
 #include "absl/status/status.h"
 #include "hearth/base/address.h"
 #include "hearth/base/clock.h"
+#include "hearth/transport/security/tcp_security.h"
 
 namespace hearth::worker {
 
 struct WorkerServerOptions {
-  std::string coordinator;  // its address
-  bool insecure = false;
-  Address keeper;    // where segments are deposited and fetched
-  std::string slot;  // this seat's name at its keeper
+  Address coordinator;
+  TcpSecurityOptions security;  // towards it
+  Address keeper;               // where segments are deposited and fetched
+  std::string slot;             // this seat's name at its keeper
   int threads = 1;
   // The coordinator has welcomed this worker, for the first time.
   std::function<void()> on_ready = [] {};
