@@ -61,6 +61,16 @@ def test_four_gigabytes(tmp_path):
     prove(tmp_path, 4096 * MIB)
 
 
+def test_a_removed_matrix_is_free_at_once():
+    with Server("local", "--workers", "2") as local:
+        before = meminfo()["Shmem"]
+        local.succeed("make", "m", "--shape", "16777216")
+        local.succeed("run", "sum", "m")
+        assert meminfo()["Shmem"] > before + 120 * MIB
+        local.succeed("rm", "m")
+        wait_until(lambda: meminfo()["Shmem"] < before + 16 * MIB, 3, "the end of its memory")
+
+
 def test_the_probe_sees_what_a_process_holds():
     """A child with 100 MiB of its own is seen with it."""
     with mmap.mmap(-1, 100 * MIB) as memory:

@@ -288,6 +288,9 @@ class WorkerServer::Impl {
       Apply(std::move(turn.actions));
       outcome = Nothing{};
       if (std::holds_alternative<Idle>(turn.step)) {
+        lock.unlock();
+        runner.LetGo();
+        lock.lock();
         wake_threads_.wait(lock, [this] { return wakes_ > 0 || stopping_; });
         if (wakes_ > 0) --wakes_;
         continue;
