@@ -1,0 +1,18 @@
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <memory>
+#include <string>
+
+namespace hearth {
+
+// A channel for streams of rows to host:port, apart from every other: its
+// settings are those of large reads, and a link that is cut shows in seconds.
+// Connects when it is first used, and again by itself.
+std::shared_ptr<grpc::Channel> ConnectBulk(
+    const std::string& address,
+    std::shared_ptr<grpc::ChannelCredentials> credentials);
+
+}  // namespace hearth
