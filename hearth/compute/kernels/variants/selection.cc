@@ -94,12 +94,19 @@ void MakeKeys(Scalar scalar, const std::byte* from, std::int64_t count,
 #if defined(__AVX512F__)
 struct Eight {
   static constexpr int kKeys = 8;
+  // GCC 12 may spill the eight bits of a mask and read 32 back. The empty
+  // instruction has them widened in a register first.
+  [[gnu::always_inline]] static unsigned Widened(__mmask8 mask) {
+    unsigned wide = mask;
+    asm("" : "+r"(wide));
+    return wide;
+  }
   [[gnu::always_inline]] static unsigned InMask(__m512i keys, __m512i lo,
                                                 __m512i width) {
-    return _mm512_cmple_epu64_mask(_mm512_sub_epi64(keys, lo), width);
+    return Widened(_mm512_cmple_epu64_mask(_mm512_sub_epi64(keys, lo), width));
   }
   [[gnu::always_inline]] static unsigned BelowMask(__m512i keys, __m512i lo) {
-    return _mm512_cmplt_epi64_mask(keys, lo);
+    return Widened(_mm512_cmplt_epi64_mask(keys, lo));
   }
 };
 
