@@ -1,5 +1,6 @@
 #include "hearth/base/tcp_socket.h"
 
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -77,6 +78,38 @@ absl::StatusOr<TcpListener> ListenTcp(const Address& address) {
                 ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
                 : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
   return listener;
+}
+
+absl::StatusOr<std::string> OwnAddressTowards(const Address& there) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_DGRAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  addrinfo* list = nullptr;
+  const int unknown = getaddrinfo(
+      there.name.c_str(), absl::StrCat(there.port).c_str(), &hints, &list);
+  if (unknown != 0) {
+    return Error(Reason::kClusterUnreachable,
+                 absl::StrCat("find the way to ", there.ToString(), ": ",
+                              gai_strerror(unknown)));
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> freed(list,
+                                                             freeaddrinfo);
+  // A datagram socket that is connected has a route, and nothing was sent.
+  const UniqueFd probe(
+      socket(list->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage own{};
+  socklen_t size = sizeof(own);
+  char text[INET6_ADDRSTRLEN + IF_NAMESIZE] = {};
+  if (!probe.valid() ||
+      connect(probe.get(), list->ai_addr, list->ai_addrlen) != 0 ||
+      getsockname(probe.get(), reinterpret_cast<sockaddr*>(&own), &size) != 0 ||
+      getnameinfo(reinterpret_cast<const sockaddr*>(&own), size, text,
+                  sizeof(text), nullptr, 0, NI_NUMERICHOST) != 0) {
+    return Error(Reason::kClusterUnreachable,
+                 absl::StrCat("find the way to ", there.ToString(), ": ",
+                              std::strerror(errno)));
+  }
+  return std::string(text);
 }
 
 UniqueFd AcceptTcp(int listener) {

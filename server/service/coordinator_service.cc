@@ -64,11 +64,11 @@ void CoordinatorService::Carry(Action& action, Errands& errands,
   if (auto* answered = std::get_if<Answer>(&action)) {
     answer = std::move(*answered);
   } else if (const auto* brief = std::get_if<Brief>(&action)) {
-    *message.mutable_brief() = ToWire(*brief);
+    *message.mutable_brief() = ToWire(*brief, core_.members());
     SendTo(brief->worker, std::move(message), errands);
   } else if (const auto* assign = std::get_if<Assign>(&action)) {
     for (const Task& task : assign->tasks) {
-      *message.mutable_assign()->add_tasks() = ToWire(task);
+      *message.mutable_assign()->add_tasks() = ToWire(task, core_.members());
     }
     SendTo(assign->worker, std::move(message), errands);
   } else if (const auto* revoke = std::get_if<Revoke>(&action)) {
@@ -147,7 +147,7 @@ void CoordinatorService::Join(server::WorkerSession& session,
                    .slot = hello.slot(),
                    .incarnation = FromProto(hello.incarnation()),
                    .pid = hello.pid(),
-                   .address = hello.host(),
+                   .address = hello.address(),
                    .thread_count = hello.thread_count()}};
   std::optional<Answer> ignored;
   auto actions = core_.Handle(std::move(joined), clock_.Now());

@@ -92,7 +92,9 @@ proto::WorkerSummary SummaryOf(const WorkerRecord& record) {
   summary.set_id(ToString(record.id));
   summary.set_host(record.identity.host);
   summary.set_pid(static_cast<std::int32_t>(record.identity.pid));
-  summary.set_address(record.identity.address);
+  summary.set_address(record.identity.address.empty()
+                          ? record.identity.host
+                          : record.identity.address);
   summary.set_state(std::string(NameOf(record.state)));
   summary.set_thread_count(record.identity.thread_count);
   if (record.state == WorkerState::kLost) {
@@ -104,7 +106,7 @@ proto::WorkerSummary SummaryOf(const WorkerRecord& record) {
 proto::MatrixInfo InfoOf(const MatrixRecord& matrix,
                          const CoordinatorCore& core) {
   proto::MatrixInfo info;
-  *info.mutable_record() = ToWire(matrix);
+  *info.mutable_record() = ToWire(matrix, core.members());
   const std::vector<WorkerId> near = core.WorkersNear(matrix);
   for (const RowRange& rows : ShardRowsOf(matrix)) {
     proto::Shard& shard = *info.add_shards();

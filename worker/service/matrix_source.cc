@@ -20,18 +20,28 @@ FileIdentity IdentityOf(const proto::FileSource& file) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const MatrixSource>> MatrixSource::Open(
-    const proto::MatrixRecord& record, HandoverClient& keeper) {
+absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
+    const proto::MatrixRecord& record, SegmentReach& reach) {
   HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(record.layout()));
   const std::int64_t bytes = layout.bytes();
   CrashPoint("worker.map");
-  std::shared_ptr<MatrixSource> source(new MatrixSource(std::move(layout)));
+  std::shared_ptr<MatrixSource> source(
+      new MatrixSource(std::move(layout), reach));
 
   if (record.has_segment()) {
-    HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched,
-                            keeper.Fetch(FromProto(record.segment().token())));
-    HEARTH_ASSIGN_OR_RETURN(source->segment_,
-                            SealedSegment::Adopt(std::move(fetched.fd), bytes));
+    SegmentPlace place{.token = FromProto(record.segment().token()),
+                       .host = record.segment().host(),
+                       .addresses = {record.segment().addresses().begin(),
+                                     record.segment().addresses().end()},
+                       .bytes = bytes};
+    HEARTH_ASSIGN_OR_RETURN(std::optional<FetchedSegment> fetched,
+                            reach.Fetch(place));
+    if (!fetched.has_value()) {
+      source->elsewhere_ = std::move(place);
+      return source;
+    }
+    HEARTH_ASSIGN_OR_RETURN(
+        source->segment_, SealedSegment::Adopt(std::move(fetched->fd), bytes));
     return source;
   }
   if (record.has_unmade()) {
@@ -55,6 +65,13 @@ absl::StatusOr<std::shared_ptr<const MatrixSource>> MatrixSource::Open(
   return source;
 }
 
+absl::Status MatrixSource::Bring() {
+  if (!elsewhere_.has_value()) return absl::OkStatus();
+  HEARTH_ASSIGN_OR_RETURN(segment_, reach_.Bring(*elsewhere_));
+  elsewhere_.reset();
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::span<const std::byte>> MatrixSource::Whole() const {
   if (segment_.has_value()) return segment_->bytes();
   if (file_mapping_.has_value()) return file_mapping_->bytes();
@@ -70,8 +87,18 @@ absl::Status MatrixSource::Verify() const {
 }
 
 BlockReader::BlockReader(const MatrixSource& source, std::int64_t begin,
-                         std::int64_t end)
+                         std::int64_t end, std::function<bool()> cancelled)
     : source_(source) {
+  if (source.elsewhere_.has_value()) {
+    const std::int64_t width = BytesOf(source.layout_.type);
+    const RowBlock first = source.partition_.Block(begin);
+    const std::int64_t from = first.element_begin * width;
+    stream_ = source.reach_.Read(
+        *source.elsewhere_, from,
+        source.partition_.Block(end - 1).element_end() * width - from,
+        first.element_count * width, std::move(cancelled));
+    return;
+  }
   if (!source.file_.has_value() || source.file_mapping_.has_value()) return;
   const std::int64_t element_bytes = BytesOf(source.layout_.type);
   const std::int64_t from = source.partition_.Block(begin).element_begin;
@@ -87,6 +114,13 @@ absl::Status BlockReader::Visit(
   const std::int64_t offset = block.element_begin * element_bytes;
   const std::int64_t bytes = block.element_count * element_bytes;
   if (source_.unmade_) return work({.block = block, .data = nullptr});
+  if (stream_ != nullptr) {
+    std::byte* into = streamed_.Get(bytes);
+    HEARTH_RETURN_IF_ERROR(
+        stream_->Next({into, static_cast<std::size_t>(bytes)}));
+    effort_.bytes_streamed += bytes;
+    return Native(block, into, work);
+  }
   if (source_.segment_.has_value()) {
     effort_.bytes_mapped += bytes;
     return Native(block, source_.segment_->bytes().data() + offset, work);
