@@ -22,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "hearth/base/unique_fd.h"
 #include "hearth/shm/process_memory.h"
 #include "hearth/shm/window_reader.h"
 
@@ -49,41 +50,66 @@ struct Range {
   std::int64_t bytes = 0;
 };
 
+// The kernel's read-ahead follows one reader of each.
+UniqueFd OwnDescriptor(const FileSource& file) {
+  return UniqueFd(open(file.path().c_str(), O_RDONLY | O_CLOEXEC));
+}
+
 void BarePread(const FileSource& file, Range range) {
   constexpr std::int64_t kWindow = 8 * kMiB;
+  const UniqueFd fd = OwnDescriptor(file);
   const std::unique_ptr<std::byte, void (*)(void*)> buffer(
       static_cast<std::byte*>(std::aligned_alloc(4096, kWindow)), std::free);
   for (std::int64_t at = range.offset; at < range.offset + range.bytes;) {
     const auto wanted = static_cast<std::size_t>(
         std::min(kWindow, range.offset + range.bytes - at));
-    const ssize_t got = pread(file.fd(), buffer.get(), wanted, at);
+    const ssize_t got = pread(fd.get(), buffer.get(), wanted, at);
     if (got <= 0) std::abort();
     Sum({buffer.get(), static_cast<std::size_t>(got)});
-    posix_fadvise(file.fd(), at, got, POSIX_FADV_DONTNEED);
+    posix_fadvise(fd.get(), at, got, POSIX_FADV_DONTNEED);
     at += got;
   }
 }
 
 void BareMmap(const FileSource& file, Range range) {
   constexpr std::int64_t kWindow = 64 * kMiB;
+  const UniqueFd fd = OwnDescriptor(file);
   for (std::int64_t at = range.offset; at < range.offset + range.bytes;) {
     const std::int64_t bytes =
         std::min(kWindow, range.offset + range.bytes - at);
     const auto length = static_cast<std::size_t>(bytes);
     void* const mapped =
-        mmap(nullptr, length, PROT_READ, MAP_SHARED, file.fd(), at);
+        mmap(nullptr, length, PROT_READ, MAP_SHARED, fd.get(), at);
     if (mapped == MAP_FAILED) std::abort();
     madvise(mapped, length, MADV_SEQUENTIAL);
     Sum({static_cast<const std::byte*>(mapped), length});
     madvise(mapped, length, MADV_DONTNEED);
     munmap(mapped, length);
-    posix_fadvise(file.fd(), at, bytes, POSIX_FADV_DONTNEED);
+    posix_fadvise(fd.get(), at, bytes, POSIX_FADV_DONTNEED);
     at += bytes;
   }
 }
 
-void Windows(const FileSource& file, Range range, std::int64_t block) {
-  WindowReader reader(file, range.offset, range.bytes);
+void BarePopulated(const FileSource& file, Range range) {
+  constexpr std::int64_t kWindow = 16 * kMiB;
+  const UniqueFd fd = OwnDescriptor(file);
+  for (std::int64_t at = range.offset; at < range.offset + range.bytes;) {
+    const std::int64_t bytes =
+        std::min(kWindow, range.offset + range.bytes - at);
+    const auto length = static_cast<std::size_t>(bytes);
+    void* const mapped = mmap(nullptr, length, PROT_READ,
+                              MAP_SHARED | MAP_POPULATE, fd.get(), at);
+    if (mapped == MAP_FAILED) std::abort();
+    Sum({static_cast<const std::byte*>(mapped), length});
+    munmap(mapped, length);
+    posix_fadvise(fd.get(), at, bytes, POSIX_FADV_DONTNEED);
+    at += bytes;
+  }
+}
+
+void Windows(const FileSource& file, Range range, std::int64_t block,
+             WindowAccess access) {
+  WindowReader reader(file, range.offset, range.bytes, access);
   while (reader.bytes_left() > 0) {
     const auto window = reader.Next(block);
     if (!window.ok()) {
@@ -110,6 +136,9 @@ struct Way {
 
 void RunOnce(Way& way, const FileSource& file, std::int64_t bytes,
              int threads) {
+  // From the disk, every time.
+  fsync(file.fd());
+  posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED);
   const std::int64_t cached_before = ReadHostMemory().cached_bytes;
   const std::int64_t own_before = MemoryOf(getpid())->own_bytes;
   std::atomic<int> left = threads;
@@ -153,12 +182,19 @@ int Main(int argc, char** argv) {
 
   std::vector<Way> ways;
   ways.push_back({"bare pread, 8 MiB", true, BarePread});
-  ways.push_back({"bare mmap, 64 MiB", true, BareMmap});
-  for (const std::int64_t block : {1, 4, 16}) {
-    ways.push_back({"WindowReader, " + std::to_string(block) + " MiB", false,
-                    [block](const FileSource& from, Range range) {
-                      Windows(from, range, block * kMiB);
-                    }});
+  ways.push_back({"bare mmap, 64 MiB, sequential", true, BareMmap});
+  ways.push_back({"bare mmap, 16 MiB, populated", true, BarePopulated});
+  for (const WindowAccess access :
+       {WindowAccess::kMapped, WindowAccess::kCopied}) {
+    for (const std::int64_t block : {1, 4, 16}) {
+      const std::string kind =
+          access == WindowAccess::kMapped ? "mapped" : "copied";
+      ways.push_back(
+          {"WindowReader, " + kind + ", " + std::to_string(block) + " MiB",
+           false, [block, access](const FileSource& from, Range range) {
+             Windows(from, range, block * kMiB, access);
+           }});
+    }
   }
   for (int round = 0; round < rounds; ++round) {
     for (Way& way : ways) RunOnce(way, *file, bytes, threads);
@@ -167,10 +203,10 @@ int Main(int argc, char** argv) {
   for (Way& way : ways) {
     if (way.bare) best_bare = std::max(best_bare, way.median());
   }
-  std::printf("%-22s %8s %7s %12s %9s\n", "way", "GB/s", "ratio", "cache MiB",
+  std::printf("%-29s %8s %7s %12s %9s\n", "way", "GB/s", "ratio", "cache MiB",
               "own MiB");
   for (Way& way : ways) {
-    std::printf("%-22s %8.2f %7.2f %12ld %9ld\n", way.name.c_str(),
+    std::printf("%-29s %8.2f %7.2f %12ld %9ld\n", way.name.c_str(),
                 way.median(), way.median() / best_bare,
                 static_cast<long>(way.cached_bytes_max / kMiB),
                 static_cast<long>(way.own_bytes_max / kMiB));

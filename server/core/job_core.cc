@@ -39,7 +39,8 @@ bool JobCore::HasWork(Care care) const {
          !combines_waiting_[static_cast<std::size_t>(care)].empty();
 }
 
-std::optional<Work> JobCore::Take(Care care, int thread_count) {
+std::optional<Work> JobCore::Take(Care care, int thread_count,
+                                  std::optional<std::int64_t> place) {
   if (single_ == care) {
     single_.reset();
     if (record_.state == JobState::kPlanning) {
@@ -54,7 +55,10 @@ std::optional<Work> JobCore::Take(Care care, int thread_count) {
   const std::int64_t leaves_max =
       care == Care::kNone ? NextRunLeaves(thread_count)
                           : std::numeric_limits<std::int64_t>::max() / 4;
-  const auto run = queue(care).Take(leaves_max, cover_.leaf_count());
+  const auto run = place.has_value()
+                       ? queue(care).TakeAt(*place, thread_count, leaves_max,
+                                            cover_.leaf_count())
+                       : queue(care).Take(leaves_max, cover_.leaf_count());
   return Work{TaskKind::kCompute, *run, care, {}};
 }
 

@@ -38,6 +38,7 @@ Scheduler::Left Scheduler::RemoveWorker(WorkerId worker) {
   for (auto& [job, seat] : seats_) {
     // One less of at most max_workers: the others may come in.
     if (seat.briefed.erase(worker) > 0) NoteWork(job);
+    seat.places.erase(worker);
   }
   hungry_.erase(worker);
   touched_.erase(worker);
@@ -302,13 +303,29 @@ bool Scheduler::GiveOne(WorkerId worker, WorkerLoad& load, bool to_wait,
     if (!to_wait)
       work = seat.core->Take(Care::kUnbatched, ThreadsFor(seat, load));
     if (!work.has_value()) {
-      work = seat.core->Take(Care::kNone, ThreadsFor(seat, load));
+      work = seat.core->Take(Care::kNone, ThreadsFor(seat, load),
+                             PlaceOf(seat, worker, load));
     }
     if (!work.has_value()) continue;
     Give(worker, load, job, seat, *std::move(work), now);
     return true;
   }
   return false;
+}
+
+std::optional<std::int64_t> Scheduler::PlaceOf(const Seat& seat,
+                                               WorkerId worker,
+                                               const WorkerLoad& load) const {
+  if (!std::holds_alternative<FileSource>(seat.matrix->source)) {
+    return std::nullopt;
+  }
+  const auto places = seat.places.find(worker);
+  // Tasks are begun in the order in which they are given: the thread with the
+  // oldest is the next to be free.
+  const bool each_thread_has_one =
+      places != seat.places.end() &&
+      std::ssize(places->second) >= load.thread_count();
+  return each_thread_has_one ? places->second.front() : -1;
 }
 
 bool Scheduler::GiveAlone(WorkerId worker, WorkerLoad& load, absl::Time now) {
@@ -349,6 +366,12 @@ void Scheduler::Give(WorkerId worker, WorkerLoad& load, JobId job, Seat& seat,
             .given_at = now});
   if (work.kind == TaskKind::kCompute && work.run.leaf_count() > 1) {
     splittable_.insert({work.run.leaf_count(), worker, id});
+  }
+  if (work.kind == TaskKind::kCompute &&
+      std::holds_alternative<FileSource>(record.order->matrix->source)) {
+    std::deque<std::int64_t>& places = seat.places[worker];
+    places.push_back(work.run.end);
+    if (std::ssize(places) > load.thread_count()) places.pop_front();
   }
   if (!load.hungry()) hungry_.erase(worker);
   assigns_[worker].push_back(

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -21,12 +22,14 @@ namespace hearth::server {
 // Which worker gets which piece of which job.
 //
 // Every thread has a task and enough waiting behind it to never wait itself;
-// jobs take turns; large runs first, smaller ones towards the end; a worker
-// with nothing to do takes what waits elsewhere, then half of what runs.
+// jobs take turns; large runs first, smaller ones towards the end; of a file
+// each worker reads a part from front to back; a worker with nothing to do
+// takes what waits elsewhere, then half of what runs.
 //
 // Kind: resource, single-threaded. Works on the jobs that it was given until
 //       they are removed.
-// Cost: O(log n) a task; a job's start or a worker's end costs O(workers).
+// Cost: O(log n) a task, O(workers) for each part of a file; a job's start or a
+// worker's end costs O(workers).
 class Scheduler {
  public:
   Scheduler(const CoordinatorOptions& options, const MembershipCore& members)
@@ -68,6 +71,10 @@ class Scheduler {
     JobCore* core = nullptr;
     std::map<WorkerId, int> briefed;  // worker → brief_version
     std::set<WorkerId> ever;          // had a task of it
+    // Of a file: where the runs end that each worker was given last, one for
+    // each of its threads, oldest first. Who goes on there reads on, where the
+    // kernel has read ahead already.
+    std::map<WorkerId, std::deque<std::int64_t>> places;
     std::optional<WorkerId> emptying;
     // Replaces `core` being asked again and again within one Fill.
     MatrixPtr matrix;
@@ -82,6 +89,8 @@ class Scheduler {
 
   // Each: true when the worker got something.
   bool GiveOne(WorkerId worker, WorkerLoad& load, bool to_wait, absl::Time now);
+  std::optional<std::int64_t> PlaceOf(const Seat& seat, WorkerId worker,
+                                      const WorkerLoad& load) const;
   bool GiveAlone(WorkerId worker, WorkerLoad& load, absl::Time now);
   bool TakeOver(WorkerId worker, const WorkerLoad& load, absl::Time now);
   bool TakeWaiting(WorkerId worker, const WorkerLoad& load);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -8,16 +10,17 @@
 
 namespace hearth::server {
 
-// Leaves that nobody computes yet, as disjoint runs of any length; handed out
-// as nodes of the tree, first leaves first. Neighbours are joined where the
+// Leaves that nobody computes yet, as disjoint runs of any length, called
+// pieces here; handed out as nodes of the tree. Neighbours are joined where the
 // queue is made so; else each run keeps its bounds.
 //
-// Kind: resource, single-threaded. Cost: O(log n) for n runs, not leaves.
+// Kind: resource, single-threaded. Cost: O(log n) for n pieces, not leaves; a
+//       reader that begins elsewhere costs O(n), once for each piece.
 class WorkQueue {
  public:
   explicit WorkQueue(bool joins_neighbours) : joins_(joins_neighbours) {}
 
-  bool empty() const { return end_by_begin_.empty(); }
+  bool empty() const { return pieces_.empty(); }
   std::int64_t leaf_count() const { return leaf_count_; }
 
   // Leaves that are there already stay there once.
@@ -25,70 +28,116 @@ class WorkQueue {
     Remove(run);
     leaf_count_ += run.leaf_count();
     if (joins_) {
-      auto after = end_by_begin_.find(run.end);
-      if (after != end_by_begin_.end()) {
-        run.end = after->second;
-        end_by_begin_.erase(after);
+      auto after = pieces_.find(run.end);
+      if (after != pieces_.end()) {
+        run.end = after->second.end;
+        pieces_.erase(after);
       }
-      auto before = end_by_begin_.lower_bound(run.begin);
-      if (before != end_by_begin_.begin() && (--before)->second == run.begin) {
-        before->second = run.end;
+      auto before = pieces_.lower_bound(run.begin);
+      if (before != pieces_.begin() && (--before)->second.end == run.begin) {
+        before->second.end = run.end;
         return;
       }
     }
-    end_by_begin_[run.begin] = run.end;
+    pieces_[run.begin] = {run.end, false};
   }
 
-  // A node of at most `leaves_max` leaves, at least one.
+  // The first leaves: a node of at most `leaves_max` of them, at least one.
   std::optional<LeafRun> Take(std::int64_t leaves_max,
                               std::int64_t leaf_count_of_job) {
     if (empty()) return std::nullopt;
-    const auto first = end_by_begin_.begin();
-    const LeafRun piece{first->first, first->second};
-    const LeafRun node = FirstNodeOf(piece, leaves_max, leaf_count_of_job);
-    leaf_count_ -= node.leaf_count();
-    if (node.end == piece.end) {
-      end_by_begin_.erase(first);
-    } else {
-      auto handle = end_by_begin_.extract(first);
-      handle.key() = node.end;
-      end_by_begin_.insert(end_by_begin_.begin(), std::move(handle));
+    return TakeFrom(pieces_.begin(), pieces_.begin()->first, leaves_max,
+                    leaf_count_of_job);
+  }
+
+  // For one of `readers` of a file, each of which should stay in a part of its
+  // own: the leaves from `next_leaf` on, where the reader is; when they are
+  // gone, or it is nowhere yet (-1), from where it has the most before it and
+  // leaves an even share, or half, to whoever reads there.
+  std::optional<LeafRun> TakeAt(std::int64_t next_leaf, int readers,
+                                std::int64_t leaves_max,
+                                std::int64_t leaf_count_of_job) {
+    if (empty()) return std::nullopt;
+    const auto here = pieces_.find(next_leaf);
+    if (here != pieces_.end()) {
+      return TakeFrom(here, next_leaf, leaves_max, leaf_count_of_job);
     }
-    return node;
+    const std::int64_t share = leaf_count_ / std::max(readers, 1);
+    const auto kept = [share](const Pieces::value_type& piece) {
+      const std::int64_t leaves = piece.second.end - piece.first;
+      return piece.second.has_reader ? std::min(share, leaves / 2) : 0;
+    };
+    const auto best =
+        std::max_element(pieces_.begin(), pieces_.end(),
+                         [&kept](const Pieces::value_type& one,
+                                 const Pieces::value_type& other) {
+                           return one.second.end - one.first - kept(one) <
+                                  other.second.end - other.first - kept(other);
+                         });
+    // Moved on to where a long node can begin.
+    const std::int64_t around = best->first + kept(*best);
+    auto grain = static_cast<std::int64_t>(std::bit_floor(
+        static_cast<std::uint64_t>(std::max<std::int64_t>(leaves_max, 1))));
+    std::int64_t from = (around + grain - 1) / grain * grain;
+    while (from >= best->second.end) {
+      grain /= 2;
+      from = (around + grain - 1) / grain * grain;
+    }
+    if (around == best->first) from = around;
+    return TakeFrom(best, from, leaves_max, leaf_count_of_job);
   }
 
   // Not wanted any more, where it is here at all.
   void Remove(LeafRun run) {
     if (empty()) return;
-    auto at = end_by_begin_.upper_bound(run.begin);
-    if (at != end_by_begin_.begin()) at = std::prev(at);
-    while (at != end_by_begin_.end() && at->first < run.end) {
-      const LeafRun piece{at->first, at->second};
+    auto at = pieces_.upper_bound(run.begin);
+    if (at != pieces_.begin()) at = std::prev(at);
+    while (at != pieces_.end() && at->first < run.end) {
+      const LeafRun piece{at->first, at->second.end};
       if (!piece.Overlaps(run)) {
         ++at;
         continue;
       }
-      at = end_by_begin_.erase(at);
+      const bool has_reader = at->second.has_reader;
+      at = pieces_.erase(at);
       leaf_count_ -= piece.leaf_count();
-      Keep({piece.begin, run.begin});
-      Keep({run.end, piece.end});
+      Keep({piece.begin, run.begin}, has_reader);
+      Keep({run.end, piece.end}, false);
     }
   }
 
   void Clear() {
-    end_by_begin_.clear();
+    pieces_.clear();
     leaf_count_ = 0;
   }
 
  private:
-  void Keep(LeafRun rest) {
+  struct Piece {
+    std::int64_t end = 0;
+    bool has_reader = false;  // who had the leaf before is to go on here
+  };
+  using Pieces = std::map<std::int64_t, Piece>;  // by their first leaf
+
+  LeafRun TakeFrom(Pieces::iterator at, std::int64_t from,
+                   std::int64_t leaves_max, std::int64_t leaf_count_of_job) {
+    const auto [begin, piece] = *at;
+    const LeafRun node =
+        FirstNodeOf({from, piece.end}, leaves_max, leaf_count_of_job);
+    leaf_count_ -= piece.end - begin;
+    pieces_.erase(at);
+    Keep({begin, node.begin}, piece.has_reader);
+    Keep({node.end, piece.end}, true);
+    return node;
+  }
+
+  void Keep(LeafRun rest, bool has_reader) {
     if (rest.empty()) return;
-    end_by_begin_[rest.begin] = rest.end;
+    pieces_[rest.begin] = {rest.end, has_reader};
     leaf_count_ += rest.leaf_count();
   }
 
   bool joins_;
-  std::map<std::int64_t, std::int64_t> end_by_begin_;
+  Pieces pieces_;
   std::int64_t leaf_count_ = 0;
 };
 

@@ -154,6 +154,49 @@ TEST(WorkQueue, ForgetsWhatWasDoneElsewhere) {
   EXPECT_EQ(queue.Take(16, 16), (LeafRun{8, 16}));
 }
 
+TEST(WorkQueue, GivesEveryReaderOfAFileAPartOfItsOwn) {
+  WorkQueue queue(true);
+  queue.Add({0, 64});
+  EXPECT_EQ(queue.TakeAt(-1, 4, 4, 64), (LeafRun{0, 4}));
+  EXPECT_EQ(queue.TakeAt(-1, 4, 4, 64), (LeafRun{20, 24}));
+  EXPECT_EQ(queue.TakeAt(-1, 4, 4, 64), (LeafRun{40, 44}));
+  EXPECT_EQ(queue.TakeAt(-1, 4, 4, 64), (LeafRun{56, 60}));
+  EXPECT_EQ(queue.leaf_count(), 48);
+}
+
+TEST(WorkQueue, LetsAReaderGoOnWhereItIs) {
+  WorkQueue queue(true);
+  queue.Add({0, 64});
+  std::int64_t place = -1;
+  queue.TakeAt(-1, 2, 4, 64);
+  for (const std::int64_t begin : {36, 40, 44}) {
+    const auto run = queue.TakeAt(place, 2, 4, 64);
+    EXPECT_EQ(run, (LeafRun{begin, begin + 4}));
+    place = run->end;
+  }
+}
+
+TEST(WorkQueue, HelpsTheReaderThatHasMostBeforeItOnceAPartIsDone) {
+  WorkQueue queue(true);
+  queue.Add({0, 16});
+  EXPECT_EQ(queue.TakeAt(-1, 2, 8, 16), (LeafRun{0, 8}));
+  EXPECT_EQ(queue.TakeAt(-1, 2, 2, 16), (LeafRun{12, 14}));
+  EXPECT_EQ(queue.TakeAt(14, 2, 2, 16), (LeafRun{14, 16}));
+  EXPECT_EQ(queue.TakeAt(16, 2, 1, 16), (LeafRun{10, 11}));
+  // The last leaf before a reader, too, when there is no other.
+  EXPECT_EQ(queue.TakeAt(8, 2, 2, 16), (LeafRun{8, 10}));
+  EXPECT_EQ(queue.TakeAt(-1, 2, 2, 16), (LeafRun{11, 12}));
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(WorkQueue, BeginsAtTheFrontOfWhatWasGivenBack) {
+  WorkQueue queue(true);
+  queue.Add({0, 64});
+  queue.TakeAt(-1, 2, 64, 64);
+  queue.Add({20, 36});
+  EXPECT_EQ(queue.TakeAt(64, 2, 4, 64), (LeafRun{20, 24}));
+}
+
 // --- attempts ----------------------------------------------------------------
 
 TEST(Attempts, AreInheritedByTheParts) {

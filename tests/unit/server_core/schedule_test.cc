@@ -43,6 +43,27 @@ TEST(Schedule, BeginsWithLargeRunsAndEndsWithSmallOnes) {
   EXPECT_LE(lengths.back(), 2);
 }
 
+TEST(Schedule, LetsEveryWorkerReadAPartOfAFileFromFrontToBack) {
+  Cluster cluster;
+  for (int i = 0; i < 4; ++i) cluster.Join();
+  cluster.SubmitPlanned({.leaf_count = 1024});
+  std::map<WorkerId, std::int64_t> places;
+  int jumps = 0;
+  for (auto tasks = cluster.TakeTasks(); !tasks.empty();
+       tasks = cluster.TakeTasks()) {
+    for (const auto& [worker, task] : tasks) {
+      if (task.kind != TaskKind::kCompute) continue;
+      const auto [place, first] = places.try_emplace(worker, -1);
+      if (place->second != task.run.begin) ++jumps;
+      place->second = task.run.end;
+    }
+    for (const auto& [worker, task] : tasks) cluster.CommitTask(worker, task);
+  }
+  EXPECT_THAT(places, SizeIs(4));
+  // Each to its part, and a few to help in the end.
+  EXPECT_LE(jumps, 16);
+}
+
 TEST(Schedule, KeepsRunsWithinWhatThePlanSays) {
   Cluster cluster;
   cluster.Join(4);

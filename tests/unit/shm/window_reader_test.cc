@@ -74,13 +74,27 @@ class WindowReaderTest : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
-TEST_F(WindowReaderTest, GivesTheWholeRangeInOrderInPiecesOfAnySize) {
+// Both ways of access keep the same promises.
+class EveryWindowReaderTest
+    : public WindowReaderTest,
+      public ::testing::WithParamInterface<WindowAccess> {};
+
+INSTANTIATE_TEST_SUITE_P(Access, EveryWindowReaderTest,
+                         ::testing::Values(WindowAccess::kMapped,
+                                           WindowAccess::kCopied),
+                         [](const auto& access) {
+                           return access.param == WindowAccess::kMapped
+                                      ? "Mapped"
+                                      : "Copied";
+                         });
+
+TEST_P(EveryWindowReaderTest, GivesTheWholeRangeInOrderInPiecesOfAnySize) {
   const std::string text = Patterned(3 * kMiB + 12345);
   const FileSource file = NewFile(text);
   for (const std::int64_t piece : {4096L, 100'001L, kMiB, 4 * kMiB}) {
     constexpr std::int64_t kFrom = 777;
     const std::int64_t bytes = static_cast<std::int64_t>(text.size()) - 1000;
-    WindowReader reader(file, kFrom, bytes);
+    WindowReader reader(file, kFrom, bytes, GetParam());
     std::string read;
     while (reader.bytes_left() > 0) {
       const auto window = reader.Next(piece);
@@ -93,19 +107,19 @@ TEST_F(WindowReaderTest, GivesTheWholeRangeInOrderInPiecesOfAnySize) {
   }
 }
 
-TEST_F(WindowReaderTest, ReadsAnEmptyRangeAsNothing) {
+TEST_P(EveryWindowReaderTest, ReadsAnEmptyRangeAsNothing) {
   const FileSource file = NewFile("");
-  WindowReader reader(file, 0, 0);
+  WindowReader reader(file, 0, 0, GetParam());
   EXPECT_EQ(reader.bytes_left(), 0);
   EXPECT_TRUE(reader.Next(4096)->empty());
 }
 
-TEST_F(WindowReaderTest, SeesDataBetweenHoles) {
+TEST_P(EveryWindowReaderTest, SeesDataBetweenHoles) {
   const FileSource file = NewSparseFile(64 * kMiB);
   const std::string path = file.path();
   const UniqueFd writer(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   ASSERT_EQ(pwrite(writer.get(), "island", 6, 20 * kMiB + 7), 6);
-  WindowReader reader(file, 0, 64 * kMiB);
+  WindowReader reader(file, 0, 64 * kMiB, GetParam());
   std::int64_t at = 0;
   while (reader.bytes_left() > 0) {
     const auto window = reader.Next(3 * kMiB);
@@ -121,11 +135,11 @@ TEST_F(WindowReaderTest, SeesDataBetweenHoles) {
   EXPECT_EQ(at, 64 * kMiB);
 }
 
-TEST_F(WindowReaderTest, WalksATerabyteOfHolesWithoutMemory) {
+TEST_P(EveryWindowReaderTest, WalksATerabyteOfHolesWithoutMemory) {
   constexpr std::int64_t kBytes = 1024 * kGiB;
   const FileSource file = NewSparseFile(kBytes);
   const std::int64_t own_before = MemoryOf(getpid())->own_bytes;
-  WindowReader reader(file, 0, kBytes);
+  WindowReader reader(file, 0, kBytes, GetParam());
   unsigned sum = 0;
   while (reader.bytes_left() > 0) {
     const auto window = reader.Next(16 * kMiB);
@@ -137,10 +151,10 @@ TEST_F(WindowReaderTest, WalksATerabyteOfHolesWithoutMemory) {
   EXPECT_LT(MemoryOf(getpid())->own_bytes - own_before, 32 * kMiB);
 }
 
-TEST_F(WindowReaderTest, MakesATruncatedFileAnErrorOfTheNextWindow) {
+TEST_P(EveryWindowReaderTest, MakesATruncatedFileAnErrorOfTheNextWindow) {
   constexpr std::int64_t kBytes = 2 * limits::kWindowBytes;
   const FileSource file = NewFile(Patterned(kBytes));
-  WindowReader reader(file, 0, kBytes);
+  WindowReader reader(file, 0, kBytes, GetParam());
   ASSERT_THAT(reader.Next(limits::kWindowBytes), IsOk());
   std::filesystem::resize_file(file.path(), limits::kWindowBytes + 6000);
   const auto refused = reader.Next(limits::kWindowBytes);
@@ -152,7 +166,7 @@ TEST_F(WindowReaderTest, MakesATruncatedFileAnErrorOfTheNextWindow) {
 
 TEST_F(WindowReaderTest, MakesATruncationWithinTheWindowAnErrorOfTheWork) {
   const FileSource file = NewFile(Patterned(kMiB));
-  WindowReader reader(file, 0, kMiB);
+  WindowReader reader(file, 0, kMiB, WindowAccess::kMapped);
   const auto block = reader.Next(kMiB);
   ASSERT_THAT(block, IsOk());
   std::filesystem::resize_file(file.path(), 6000);
@@ -164,15 +178,15 @@ TEST_F(WindowReaderTest, MakesATruncationWithinTheWindowAnErrorOfTheWork) {
   EXPECT_EQ(ReasonOf(status), Reason::kFileChanged);
 }
 
-TEST_F(WindowReaderTest, MakesATruncatedSparseFileAnErrorToo) {
+TEST_P(EveryWindowReaderTest, MakesATruncatedSparseFileAnErrorToo) {
   const FileSource file = NewSparseFile(kGiB);
-  WindowReader reader(file, 0, kGiB);
+  WindowReader reader(file, 0, kGiB, GetParam());
   ASSERT_THAT(reader.Next(kMiB), IsOk());
   std::filesystem::resize_file(file.path(), kMiB + 5);
   EXPECT_EQ(ReasonOf(reader.Next(kMiB).status()), Reason::kFileChanged);
 }
 
-TEST_F(WindowReaderTest, LeavesThePageCacheAsItWas) {
+TEST_P(EveryWindowReaderTest, LeavesThePageCacheAsItWas) {
   const FileSource file = NewFile(Patterned(96 * kMiB));
   struct statfs where {};
   ASSERT_EQ(statfs(file.path().c_str(), &where), 0);
@@ -182,7 +196,7 @@ TEST_F(WindowReaderTest, LeavesThePageCacheAsItWas) {
   }
   std::int64_t cached_most = 0;
   {
-    WindowReader reader(file, 0, 96 * kMiB);
+    WindowReader reader(file, 0, 96 * kMiB, GetParam());
     while (reader.bytes_left() > 0) {
       ASSERT_THAT(reader.Next(kMiB + 321), IsOk());
       if (reader.bytes_left() < 40 * kMiB) {
@@ -194,6 +208,12 @@ TEST_F(WindowReaderTest, LeavesThePageCacheAsItWas) {
   EXPECT_LT(cached_most, 60 * kMiB / 4096);
   // The kernel may keep what it was just busy with.
   EXPECT_LT(CachedPages(file), 4 * kMiB / 4096);
+}
+
+TEST(ChooseAccess, CopiesWhereTheKernelReadsLittleAhead) {
+  EXPECT_EQ(ChooseAccess(0), WindowAccess::kCopied);
+  EXPECT_EQ(ChooseAccess(128 * limits::kKiB), WindowAccess::kCopied);
+  EXPECT_EQ(ChooseAccess(8 * kMiB), WindowAccess::kMapped);
 }
 
 TEST(ChooseReading, KeepsTheCacheOfAFileUnderHalfOfTheFreeMemory) {
