@@ -52,7 +52,8 @@ proto::JobSummary SummaryOf(const JobRecord& record) {
   return summary;
 }
 
-proto::JobUpdate UpdateOf(const JobRecord& record, absl::Time now) {
+proto::JobUpdate UpdateOf(const JobRecord& record,
+                          const MembershipCore& members, absl::Time now) {
   proto::JobUpdate update;
   *update.mutable_summary() = SummaryOf(record);
   const proto::PlanDescription description = DescriptionOf(record);
@@ -80,6 +81,9 @@ proto::JobUpdate UpdateOf(const JobRecord& record, absl::Time now) {
     if (bytes.has_token()) {
       *array.mutable_segment()->mutable_token() = ToProto(bytes.token);
       array.mutable_segment()->set_host(bytes.host);
+      for (std::string& address : members.AddressesAt(bytes.host)) {
+        array.mutable_segment()->add_addresses(std::move(address));
+      }
     } else {
       array.set_inline_bytes(bytes.inline_bytes);
     }
