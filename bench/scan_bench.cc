@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -46,11 +47,15 @@ volatile long sink;
 void RunOnce(const Plan& plan, const MatrixLayout& layout,
              const std::byte* data, Scratch& scratch, Scratch& out) {
   const Partition partition(layout);
+  std::span<const std::byte> whole;
+  if (plan.needs_whole_matrix()) {
+    whole = {data, static_cast<std::size_t>(layout.bytes())};
+  }
   Bytes partial = plan.concatenates() ? Bytes() : plan.Begin({});
   for (std::int64_t i = 0; i < partition.block_count(); ++i) {
     const RowBlock block = partition.Block(i);
-    const BlockView view{block,
-                         data + block.element_begin * BytesOf(layout.type)};
+    const BlockView view{
+        block, data + block.element_begin * BytesOf(layout.type), whole};
     const absl::Status status =
         plan.concatenates()
             ? plan.MapBlock(view, scratch, out.Get(plan.SliceOf(block).bytes))

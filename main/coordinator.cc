@@ -45,7 +45,9 @@ absl::StatusOr<int> RunCoordinator(const client::CoordinatorProcess& options,
                                         .listener = UniqueFd(options.listen_fd),
                                         .insecure = context.insecure}));
   if (lifeline != nullptr) {
-    lifeline->StartWatching({});
+    lifeline->StartWatching({.on_story = [&](const worker::WorkerStory& story) {
+      server->TellStory(options.keeper, story.pid, story.WithLastWords());
+    }});
     HEARTH_RETURN_IF_ERROR(lifeline->Ready(server->address()));
   } else {
     PrintReady(server->address(), {getpid()}, context.json);

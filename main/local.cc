@@ -46,6 +46,7 @@ absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
   if (context.insecure) coordinator.argv.push_back("--insecure");
 
   const Address handover = RandomAbstractAddress();
+  coordinator.argv.push_back(absl::StrCat("--keeper=", handover.ToString()));
   HEARTH_ASSIGN_OR_RETURN(keeper.listener,
                           ListenUnix(handover, SocketType::kPacket));
   const int workers = options.workers > 0 ? options.workers : CoreCount();

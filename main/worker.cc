@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "hearth/base/error.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
@@ -22,15 +21,6 @@
 
 namespace hearth {
 namespace {
-
-std::string TextOf(const worker::WorkerStory& story) {
-  std::string text = story.Sentence();
-  if (!story.last_lines.empty()) {
-    absl::StrAppend(
-        &text, "; its last words: ", absl::StrJoin(story.last_lines, " | "));
-  }
-  return text;
-}
 
 // Where worker `slot` of this host serves its segments: nowhere, in a cluster
 // that has no other host.
@@ -115,11 +105,11 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
        .on_ready = [&lifeline] { lifeline->Ready().IgnoreError(); }},
       Clock::Real());
   for (const worker::WorkerStory& story : lifeline->hello().predecessors) {
-    server.ReportStory(story.pid, TextOf(story));
+    server.ReportStory(story.pid, story.WithLastWords());
   }
   lifeline->StartWatching(
       {.on_story = [&server](const worker::WorkerStory& story) {
-        server.ReportStory(story.pid, TextOf(story));
+        server.ReportStory(story.pid, story.WithLastWords());
       }});
   return server.Run();
 }

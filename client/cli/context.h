@@ -50,6 +50,7 @@ struct CoordinatorProcess {
   bool child = false;  // of a keeper: finds its lifeline on descriptor 3
   int listen_fd = -1;
   std::string address;
+  std::string keeper;  // whose child it is
 };
 struct WorkerProcess {
   std::string coordinator;

@@ -95,6 +95,7 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
   AddHidden(command, "--listen-fd", options->listen_fd);
   command->add_flag("--child", options->child)->group("");
   command->add_option("--address", options->address)->group("");
+  command->add_option("--keeper", options->keeper)->group("");
 }
 
 void AddWorker(CLI::App& app, CommandLine& line) {

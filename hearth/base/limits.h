@@ -19,6 +19,11 @@ inline constexpr std::int64_t kRowBlockBytesMax = 16 * kMiB;
 inline constexpr std::int64_t kRowBlockBytesMin = 1 * kMiB;
 inline constexpr std::int64_t kRowBlocksAimedAt = 256;
 
+// A matrix that is no larger may be mapped whole however little memory is free:
+// its pages are read once and given back. 4 GiB of them take 1 s at 4 GB/s, so
+// that reading some twice is no calamity.
+inline constexpr std::int64_t kWholeMatrixBytesMax = 4 * kGiB;
+
 // What is placed, fetched again or lost as one: at 10 Gbit/s, a second.
 inline constexpr std::int64_t kShardBytesMax = 1 * kGiB;
 

@@ -59,7 +59,8 @@ auto WithWideType(ElementType type, Visit&& visit) {
 }
 
 // The first of `count` numbers, each `stride_bytes` after the one before, that
-// equals `value` (or is NaN as it is); `count` where none is.
+// equals `value` (or is NaN as it is); `count` where none is. Requires a value
+// that the type can hold.
 template <class Wide>
 std::int64_t FindNumber(ElementType type, const std::byte* from,
                         std::int64_t stride_bytes, std::int64_t count,

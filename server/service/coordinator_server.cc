@@ -58,6 +58,11 @@ struct CoordinatorServer::Parts {
 CoordinatorServer::CoordinatorServer() : parts_(std::make_unique<Parts>()) {}
 CoordinatorServer::~CoordinatorServer() = default;
 
+void CoordinatorServer::TellStory(const std::string& host, std::int64_t pid,
+                                  const std::string& story) {
+  parts_->service.TellStory(host, pid, story);
+}
+
 absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
     CoordinatorServerOptions options) {
   std::unique_ptr<CoordinatorServer> server(new CoordinatorServer);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -28,6 +29,10 @@ class CoordinatorServer {
   ~CoordinatorServer();
 
   const std::string& address() const { return address_; }
+
+  // How a worker of `host` ended, from a keeper that can say so itself.
+  void TellStory(const std::string& host, std::int64_t pid,
+                 const std::string& story);
 
  private:
   struct Parts;

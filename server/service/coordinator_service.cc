@@ -34,6 +34,16 @@ void CoordinatorService::Tick() {
   Run(std::move(errands));
 }
 
+void CoordinatorService::TellStory(const std::string& host, std::int64_t pid,
+                                   const std::string& story) {
+  Errands errands;
+  {
+    MutexLock lock(mutex_);
+    Ask(WorkerStory{.host = host, .pid = pid, .story = story}, errands);
+  }
+  Run(std::move(errands));
+}
+
 void CoordinatorService::Run(Errands errands) {
   for (const auto& session : errands.pump) session->Pump();
   for (const auto& session : errands.end) session->End();

@@ -30,6 +30,9 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
   // times a second.
   void Tick();
 
+  void TellStory(const std::string& host, std::int64_t pid,
+                 const std::string& story);
+
   grpc::ServerBidiReactor<proto::FromWorker, proto::ToWorker>* WorkerSession(
       grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* WaitReady(grpc::CallbackServerContext* context,

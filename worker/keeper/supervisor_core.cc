@@ -18,6 +18,10 @@ constexpr std::size_t kStoriesKept = 8;
 // repeated for this long to whoever comes.
 constexpr absl::Duration kNewsAge = absl::Seconds(10);
 
+// When no worker is left, a coordinator beside them has this long to tell its
+// clients why.
+constexpr absl::Duration kFarewell = absl::Seconds(1);
+
 bool Crashed(const WorkerStory& story) {
   return story.end == WorkerStory::End::kSignalled || story.code != 0;
 }
@@ -46,6 +50,7 @@ std::vector<SupervisorAction> SupervisorCore::Handle(
 std::optional<absl::Time> SupervisorCore::next_wake() const {
   absl::Time wake = kill_at_;
   if (!stopping_) {
+    wake = std::min(wake, farewell_at_);
     for (const Child& child : children_) {
       if (child.state == State::kWaiting) wake = std::min(wake, child.start_at);
     }
@@ -68,13 +73,11 @@ void SupervisorCore::On(const ChildSaidReady& said, Actions& actions) {
   Child& child = children_[said.child];
   if (child.state != State::kRunning || stopping_) return;
   child.ready = child.ready_once = true;
-  if (!essential(said.child)) {
-    ForgetOldNews();
-    for (const auto& [ended_at, story] : news_) {
-      // Its own predecessors it was told of at its start.
-      const bool own = story.slot == said.child - options_.essential_count;
-      if (!own) actions.push_back(TellStory{said.child, story});
-    }
+  ForgetOldNews();
+  for (const auto& [ended_at, story] : news_) {
+    // Its own predecessors it was told of at its start.
+    const bool own = story.slot + options_.essential_count == said.child;
+    if (!own) actions.push_back(TellStory{said.child, story});
   }
   if (all_ready_) return;
   all_ready_ = std::all_of(children_.begin(), children_.end(),
@@ -134,12 +137,17 @@ void SupervisorCore::WorkerEnded(ChildIndex index, WorkerStory story,
   const bool any_given_up = std::any_of(
       workers, children_.end(),
       [](const Child& one) { return one.state == State::kGivenUp; });
-  Stop(any_given_up ? 1 : 0, /*at_once=*/false, actions);
+  const int status = any_given_up ? 1 : 0;
+  if (options_.essential_count == 0) {
+    return Stop(status, /*at_once=*/false, actions);
+  }
+  farewell_at_ = now_ + kFarewell;
+  exit_status_ = status;
 }
 
 void SupervisorCore::Tell(ChildIndex dead, const WorkerStory& story,
                           Actions& actions) {
-  for (ChildIndex i = options_.essential_count; i < children_.size(); ++i) {
+  for (ChildIndex i = 0; i < children_.size(); ++i) {
     if (i != dead && children_[i].ready) {
       actions.push_back(TellStory{i, story});
     }
@@ -164,6 +172,9 @@ void SupervisorCore::On(const TimeWentBy&, Actions& actions) {
   if (stopping_) {
     if (now_ >= kill_at_) Stop(exit_status_, /*at_once=*/true, actions);
     return;
+  }
+  if (now_ >= farewell_at_) {
+    return Stop(exit_status_, /*at_once=*/false, actions);
   }
   for (ChildIndex i = 0; i < children_.size(); ++i) {
     const Child& child = children_[i];

@@ -82,8 +82,9 @@ using SupervisorAction = std::variant<StartChild, TellStory, TerminateChild,
 // 100 ms, doubling with each crash within a minute, and given up after the
 // third; one that exits before it was ever ready is given up at once. Its story
 // goes to its own successor, to every living sibling and to those that get
-// ready soon after: each tells the coordinator, which takes the first. An
-// essential child's end ends everything.
+// ready soon after: each tells the coordinator, which takes the first; and to
+// a coordinator that is an essential child. When no worker is left, that one
+// has a second to tell its clients. An essential child's end ends everything.
 //
 // Kind:    resource, single-threaded, pure: knows no pid and sends no signal.
 // Time:    `now` never runs backwards.
@@ -138,6 +139,7 @@ class SupervisorCore {
   bool stopping_ = false;
   bool finished_ = false;
   int exit_status_ = 0;
+  absl::Time farewell_at_ = absl::InfiniteFuture();
   absl::Time kill_at_ = absl::InfiniteFuture();
 };
 

@@ -68,6 +68,12 @@ std::string WorkerStory::Sentence(absl::string_view subject) const {
   return text;
 }
 
+std::string WorkerStory::WithLastWords() const {
+  if (last_lines.empty()) return Sentence();
+  return absl::StrCat(Sentence(),
+                      "; its last words: ", absl::StrJoin(last_lines, " | "));
+}
+
 std::string WorkerStory::Encode() const {
   StoryRecord record;
   record.slot = slot;

@@ -37,6 +37,8 @@ struct WorkerStory {
 
   std::string Encode() const;
   // Fails: internal, for bytes that Encode did not write.
+  // The sentence, and its last words if it had any.
+  std::string WithLastWords() const;
   static absl::StatusOr<WorkerStory> Decode(absl::string_view bytes);
 
   friend bool operator==(const WorkerStory&, const WorkerStory&) = default;

@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
+#include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/empty_tasks.h"
 #include "hearth/compute/random_fill.h"

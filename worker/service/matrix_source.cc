@@ -66,9 +66,16 @@ absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
 }
 
 absl::Status MatrixSource::Bring() {
-  if (!elsewhere_.has_value()) return absl::OkStatus();
-  HEARTH_ASSIGN_OR_RETURN(segment_, reach_.Bring(*elsewhere_));
-  elsewhere_.reset();
+  if (elsewhere_.has_value()) {
+    HEARTH_ASSIGN_OR_RETURN(segment_, reach_.Bring(*elsewhere_));
+    elsewhere_.reset();
+  }
+  const std::int64_t bytes = layout_.bytes();
+  if (file_.has_value() && !file_mapping_.has_value() &&
+      bytes <= limits::kWholeMatrixBytesMax) {
+    HEARTH_ASSIGN_OR_RETURN(file_mapping_,
+                            file_->MapRange(payload_offset_, bytes));
+  }
   return absl::OkStatus();
 }
 

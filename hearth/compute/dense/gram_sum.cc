@@ -15,10 +15,11 @@
 namespace hearth {
 namespace {
 
-// Long enough for BLAS to reach its speed (512 rows: 95 % of it at 2,048
-// columns), short enough that a converted panel stays in a cache where it can.
+// Long enough for BLAS to reach its speed (1,024 rows: all of it at 2,048
+// columns, 512: 95 %), short enough that a converted panel stays in a cache
+// where it can.
 constexpr std::int64_t kPanelBytesAimedAt = 4 * limits::kMiB;
-constexpr std::int64_t kPanelRowsMin = 512;
+constexpr std::int64_t kPanelRowsMin = 1024;
 constexpr std::int64_t kPanelRowsMax = 16384;
 
 // Combining an element of two partials costs about what 60 of its products do
@@ -97,7 +98,8 @@ GramSum::GramSum(const MatrixLayout& layout)
       panel_rows_(
           std::clamp(kPanelBytesAimedAt /
                          (element_bytes_ * std::max<std::int64_t>(columns_, 1)),
-                     kPanelRowsMin, kPanelRowsMax)) {}
+                     kPanelRowsMin, kPanelRowsMax)),
+      blocks_at_once_(BlocksAtOnce()) {}
 
 bool GramSum::FitsIn(const MatrixLayout& layout) {
   const std::int64_t bytes = IsComplex(layout.type) ? 16 : 8;
@@ -123,6 +125,32 @@ int GramSum::leaf_blocks_log2() const {
   return log2;
 }
 
+std::int64_t GramSum::BlocksAtOnce() const {
+  if (layout_.bytes() > limits::kWholeMatrixBytesMax) return 1;
+  const std::int64_t rows = rows_ / partition_.block_count();
+  std::int64_t blocks = 1;
+  while (rows * blocks < kPanelRowsMin && blocks < std::int64_t{1}
+                                                       << leaf_blocks_log2()) {
+    blocks *= 2;
+  }
+  return blocks;
+}
+
+Share GramSum::RowsOf(const RowBlock& block) const {
+  if (!needs_whole_matrix()) return {0, block.element_count / columns_};
+  if (block.index % blocks_at_once_ != 0) return {};
+  const std::int64_t last =
+      std::min(block.index + blocks_at_once_, partition_.block_count()) - 1;
+  if (by_columns()) {
+    const auto share = [&](std::int64_t index) {
+      return ShareOf(rows_, index, partition_.block_count(), 8);
+    };
+    return {share(block.index).begin, share(last).end};
+  }
+  return {block.element_begin / columns_,
+          partition_.Block(last).element_end() / columns_};
+}
+
 template <class T>
 absl::Status GramSum::AccumulateAs(const BlockView& view,
                                    std::span<const T> shift, Scratch& scratch,
@@ -134,18 +162,17 @@ absl::Status GramSum::AccumulateAs(const BlockView& view,
   if (columns_ == 0 || rows_ == 0) return absl::OkStatus();
   HEARTH_ASSIGN_OR_RETURN(const Blas* blas, LoadBlas());
 
-  const bool by_columns = needs_whole_matrix();
-  if (by_columns &&
+  const bool by_columns = this->by_columns();
+  const bool whole = needs_whole_matrix();
+  if (whole &&
       static_cast<std::int64_t>(view.matrix.size()) != layout_.bytes()) {
     return Error(Reason::kInternal,
-                 "gram of a column-major matrix: it was not given whole");
+                 "add to a Gram matrix: the matrix was not given whole");
   }
-  const Share rows =
-      by_columns ? ShareOf(rows_, view.block.index, partition_.block_count(), 8)
-                 : Share{0, view.block.element_count / columns_};
-  const NamedElementType type{
-      layout_.type, by_columns ? layout_.byte_order : ByteOrder::kNative};
-  const std::byte* base = by_columns ? view.matrix.data() : view.data;
+  const Share rows = RowsOf(view.block);
+  const NamedElementType type{layout_.type,
+                              whole ? layout_.byte_order : ByteOrder::kNative};
+  const std::byte* base = whole ? view.matrix.data() : view.data;
   const std::int64_t bytes = BytesOf(type.type);
   const std::int64_t stride = by_columns ? rows_ : columns_;
   const bool in_place = shift.empty() && InPlace<T>(type, base, stride);
@@ -196,7 +223,7 @@ absl::Status GramSum::Combine(Bytes& left,
   const std::int64_t parts = element_bytes_ / 8;
   auto* sum = reinterpret_cast<double*>(left.data());
   for (std::int64_t i = 0; i < columns_; ++i) {
-    const bool by_columns = needs_whole_matrix();
+    const bool by_columns = this->by_columns();
     const std::int64_t begin = (i * columns_ + (by_columns ? 0 : i)) * parts;
     const std::int64_t end =
         (i * columns_ + (by_columns ? i + 1 : columns_)) * parts;
@@ -221,7 +248,7 @@ absl::Status GramSum::Mirror(Bytes& partial) const {
         auto& upper = sum[i * columns_ + j];
         auto& lower = sum[j * columns_ + i];
         // Column-major memory holds element (i, j) where row-major has (j, i).
-        if (needs_whole_matrix()) upper = lower;
+        if (by_columns()) upper = lower;
         lower = conjugate(upper);
       }
     }

@@ -38,8 +38,11 @@ class GramSum {
   std::int64_t scratch_bytes() const;
   int leaf_blocks_log2() const;
   // A row block of a column-major matrix is a run of columns, but it stands for
-  // a share of the rows here.
-  bool needs_whole_matrix() const { return layout_.order == Order::kFortran; }
+  // a share of the rows here. And where a block has too few rows for BLAS, the
+  // first of several takes them all.
+  bool needs_whole_matrix() const {
+    return by_columns() || blocks_at_once_ > 1;
+  }
 
   // `shift` has a number a column, or none: it is subtracted first.
   absl::Status Accumulate(const BlockView& view, std::span<const double> shift,
@@ -54,6 +57,11 @@ class GramSum {
   absl::Status Mirror(Bytes& partial) const;
 
  private:
+  bool by_columns() const { return layout_.order == Order::kFortran; }
+  std::int64_t BlocksAtOnce() const;
+  // Rows that `block` stands for, counted from where its view begins.
+  Share RowsOf(const RowBlock& block) const;
+
   template <class T>
   absl::Status AccumulateAs(const BlockView& view, std::span<const T> shift,
                             Scratch& scratch, Bytes& partial) const;
@@ -64,6 +72,7 @@ class GramSum {
   std::int64_t columns_;
   std::int64_t element_bytes_;  // of the partial: 8 or 16
   std::int64_t panel_rows_;
+  std::int64_t blocks_at_once_;  // a power of two, within a leaf
 };
 
 }  // namespace hearth

@@ -27,6 +27,15 @@ class VectorOperand {
 
   ElementType type() const { return type_.type; }
 
+  // Elements from `begin` on as they are, where they are native `type`; or
+  // null.
+  const std::byte* InPlace(ElementType type, std::int64_t begin) const {
+    if (type_.type != type || type_.byte_order != ByteOrder::kNative) {
+      return nullptr;
+    }
+    return bytes_ + begin * BytesOf(type);
+  }
+
   // Elements [begin, begin + count), converted: in place where they are native
   // float64 already (then at any alignment), else in `buffer`.
   template <class A>

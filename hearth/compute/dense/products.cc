@@ -78,8 +78,16 @@ void Products<A>::AddDots(const StoredRows& x, const VectorOperand& operand,
   const kernels::ProductKernels* direct = KernelsFor(x.type);
   for (std::int64_t k = 0; k < x.width; k += kDotColumns) {
     const std::int64_t width = std::min(kDotColumns, x.width - k);
-    const std::byte* weights = operand.Read(begin + k, width, weight_buffer);
     const std::byte* from = x.data + k * bytes;
+    if constexpr (std::is_same_v<A, double>) {
+      // Converting the weights would cost what few rows do.
+      const std::byte* alike = operand.InPlace(x.type.type, begin + k);
+      if (direct != nullptr && alike != nullptr) {
+        direct->dot_alike({from, x.rows, x.stride * bytes, width}, alike, dots);
+        continue;
+      }
+    }
+    const std::byte* weights = operand.Read(begin + k, width, weight_buffer);
     if constexpr (std::is_same_v<A, double>) {
       if (direct != nullptr) {
         direct->dot({from, x.rows, x.stride * bytes, width}, weights, dots);

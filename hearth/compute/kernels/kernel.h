@@ -62,11 +62,14 @@ inline constexpr int kComponentsMax = 6;
 // Contiguous elements seen as [panels][rows][width]: rows are reduced, panels
 // and width are kept. Element (p, i, j) stands at data[(p * rows + i) * width +
 // j], at any alignment, and goes to accumulator p * width + j.
+//
+// Rows of a single panel may also lie apart: row_bytes from one to the next.
 struct Panels {
   const std::byte* data;
   std::int64_t panels;
   std::int64_t rows;
   std::int64_t width;
+  std::int64_t row_bytes = 0;  // 0: none is left out; else panels is 1
 };
 
 // One way to accumulate elements of one type. Accumulators are arrays of

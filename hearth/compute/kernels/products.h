@@ -17,7 +17,7 @@ struct RowSpan {
   std::int64_t width;
 };
 
-// Products with float64 weights, added up in float64.
+// Products with float64 weights, unless said otherwise, added up in float64.
 //
 // Every pointer may have any alignment. The bits depend on the values, the
 // number of rows and the width alone: each variant gives the same, and a type
@@ -25,6 +25,8 @@ struct RowSpan {
 struct ProductKernels {
   // dots[i] += the sum of row[i][k] * weights[k].
   void (*dot)(const RowSpan& x, const std::byte* weights, double* dots);
+  // The same with weights of the rows' own type.
+  void (*dot_alike)(const RowSpan& x, const std::byte* weights, double* dots);
   // sums[k] += the sum of weights[i] * row[i][k], tile by tile of
   // kCombineRows rows.
   void (*combine)(const RowSpan& x, const std::byte* weights, double* sums);

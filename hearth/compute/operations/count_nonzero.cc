@@ -69,7 +69,8 @@ class CountNonzero final : public ScanOperation {
       reducer = TransformFirst(
           layout.type == ElementType::kComplex64 ? &ComplexIsNonzero<float>
                                                  : &ComplexIsNonzero<double>,
-          1, std::make_unique<Nonzeros>(question_, ElementType::kBool));
+          {BytesOf(layout.type), 1},
+          std::make_unique<Nonzeros>(question_, ElementType::kBool));
     } else {
       reducer = std::make_unique<Nonzeros>(question_, layout.type);
     }

@@ -52,7 +52,7 @@ class ComplexExtreme final : public Reducer {
 
   void Reduce(const ReducerInput& input,
               const Accumulators& to) const override {
-    const auto& [data, panels, rows, width] = input.panels;
+    const auto& [data, panels, rows, width, row_bytes] = input.panels;
     for (std::int64_t p = 0; p < panels; ++p) {
       for (std::int64_t i = 0; i < rows; ++i) {
         for (std::int64_t j = 0; j < width; ++j) {

@@ -54,7 +54,7 @@ class ComplexProduct final : public Reducer {
 
   void Reduce(const ReducerInput& input,
               const Accumulators& to) const override {
-    const auto& [data, panels, rows, width] = input.panels;
+    const auto& [data, panels, rows, width, row_bytes] = input.panels;
     for (std::int64_t p = 0; p < panels; ++p) {
       for (std::int64_t j = 0; j < width; ++j) {
         Factor product = Kept(to, p * width + j);

@@ -65,6 +65,7 @@ class ArgExtreme final : public Reducer {
   std::int64_t scratch_bytes(std::int64_t numbers) const override {
     return numbers * BytesOf(kept_type_);
   }
+  bool takes_strides() const override { return true; }
   ElementType result_type() const override { return ElementType::kInt64; }
 
   void Clear(const Accumulators& at, std::int64_t count) const override {
@@ -87,11 +88,11 @@ class ArgExtreme final : public Reducer {
                    : std::max<std::int64_t>(kPieceElements / all.width, 16);
     for (std::int64_t p = 0; p < all.panels; p += panels) {
       for (std::int64_t i = 0; i < all.rows; i += rows) {
-        const std::int64_t offset = p * panel + i * all.width;
+        const std::int64_t offset = p * panel + i * NumbersARow(all);
         ReducePiece(input,
                     {all.data + offset * BytesOf(type_),
                      std::min(panels, all.panels - p),
-                     std::min(rows, all.rows - i), all.width},
+                     std::min(rows, all.rows - i), all.width, all.row_bytes},
                     offset, Advance(*this, to, p * all.width));
       }
     }
@@ -134,6 +135,12 @@ class ArgExtreme final : public Reducer {
     SetComponent(to[1], i, index);
   }
 
+  // From a row's first number to the next one's.
+  std::int64_t NumbersARow(const kernels::Panels& panels) const {
+    return panels.row_bytes == 0 ? panels.width
+                                 : panels.row_bytes / BytesOf(type_);
+  }
+
   // `offset`: the piece's first number within the input.
   void ReducePiece(const ReducerInput& input, const kernels::Panels& piece,
                    std::int64_t offset, const Accumulators& to) const {
@@ -143,6 +150,7 @@ class ArgExtreme final : public Reducer {
     extremes_.Reduce({piece, 0, nullptr}, found);
     const std::int64_t kept_bytes = BytesOf(kept_type_);
     const std::int64_t bytes = BytesOf(type_);
+    const std::int64_t row_numbers = NumbersARow(piece);
     for (std::int64_t k = 0; k < count; ++k) {
       const auto value =
           LoadNumber<Wide>(kept_type_, input.scratch + k * kept_bytes);
@@ -156,11 +164,11 @@ class ArgExtreme final : public Reducer {
           k / piece.width * piece.rows * piece.width + k % piece.width;
       for (std::int64_t row = 0; row < piece.rows; ++row) {
         row += FindNumber<Wide>(
-            type_, piece.data + (first + row * piece.width) * bytes,
-            piece.width * bytes, piece.rows - row, value);
+            type_, piece.data + (first + row * row_numbers) * bytes,
+            row_numbers * bytes, piece.rows - row, value);
         if (row == piece.rows) break;
         Offer(to, k, value,
-              index_.Of(input.first + offset + first + row * piece.width));
+              index_.Of(input.first + offset + first + row * row_numbers));
         if (index_.ascends()) break;
       }
     }

@@ -73,6 +73,11 @@ bool ReductionGeometry::concatenates(const Partition& partition) const {
   return cut > 0;
 }
 
+std::optional<ReductionGeometry::Run> ReductionGeometry::WholeAsPanel() const {
+  if (groups_.size() != 2 || groups_[0].kept) return std::nullopt;
+  return Run{0, 0, 1, groups_[0].length, groups_[1].length};
+}
+
 ReductionGeometry::Cut ReductionGeometry::CutOf(const RowBlock& block) const {
   std::int64_t begin = block.element_begin * parts_;
   const std::int64_t count = block.element_count * parts_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "hearth/matrix/layout.h"
@@ -51,6 +52,9 @@ class ReductionGeometry {
     std::int64_t rows;
     std::int64_t width;
   };
+  // All elements as one run of a single panel, where they are that.
+  std::optional<Run> WholeAsPanel() const;
+
   // Calls `visit(run)` for each of the runs that make the block, in order.
   template <class Visit>
   void ForEachRun(const RowBlock& block, Visit&& visit) const {

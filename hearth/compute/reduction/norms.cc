@@ -96,7 +96,7 @@ class PowerNorm final : public Reducer {
 
   void Reduce(const ReducerInput& input,
               const Accumulators& to) const override {
-    const auto& [data, panels, rows, width] = input.panels;
+    const auto& [data, panels, rows, width, row_bytes] = input.panels;
     for (std::int64_t p = 0; p < panels; ++p) {
       for (std::int64_t j = 0; j < width; ++j) {
         long double sum = Kept(to, p * width + j);
@@ -195,7 +195,7 @@ std::unique_ptr<const Reducer> MakeNorm(ElementType type, double order) {
   if (IsComplex(type)) {
     return TransformFirst(type == ElementType::kComplex64 ? &Magnitudes<float>
                                                           : &Magnitudes<double>,
-                          8, of_number(ElementType::kFloat64));
+                          {BytesOf(type), 8}, of_number(ElementType::kFloat64));
   }
   if (IsFloat(type)) return of_number(type);
   return ConvertFirst(type, ElementType::kFloat64,

@@ -42,6 +42,8 @@ class Reducer {
   virtual std::int64_t scratch_bytes(std::int64_t /*numbers*/) const {
     return 0;
   }
+  // Whether rows of a panel may lie apart.
+  virtual bool takes_strides() const { return false; }
 
   // Accumulators of no elements.
   virtual void Clear(const Accumulators& at, std::int64_t count) const = 0;
@@ -74,6 +76,7 @@ class KernelReducer : public Reducer {
   int component_bytes(int component) const override {
     return component_bytes_[static_cast<std::size_t>(component)];
   }
+  bool takes_strides() const override { return true; }
   void Clear(const Accumulators& at, std::int64_t count) const override;
   void Reduce(const ReducerInput& input, const Accumulators& to) const override;
   void Merge(const Accumulators& left, const Accumulators& right,

@@ -6,15 +6,36 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/checked.h"
 #include "hearth/base/error.h"
+#include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/reduction/geometry.h"
 #include "hearth/compute/reduction/span_partial.h"
+#include "hearth/compute/share.h"
 
 namespace hearth {
 namespace {
 
 std::int64_t RoundedToLine(std::int64_t bytes) {
   return (bytes + 63) / 64 * 64;
+}
+
+// Blocks of few rows touch every output of a matrix like this one: the partial,
+// read and written for each of them, costs more than the elements. Then a block
+// stands for a share of the outputs instead, of which it reads all rows. They
+// are no more than what a worker always maps whole (limits.h).
+bool SharesPay(const MatrixLayout& layout, const ReductionGeometry& geometry,
+               const Partition& partition, const Reducer& reducer) {
+  const auto whole = geometry.WholeAsPanel();
+  if (!whole.has_value() || geometry.concatenates(partition) ||
+      !reducer.takes_strides() || layout.byte_order != ByteOrder::kNative ||
+      layout.bytes() > limits::kWholeMatrixBytesMax) {
+    return false;
+  }
+  constexpr std::int64_t kRowsMin = 32;
+  constexpr std::int64_t kCachedBytes = 256 * limits::kKiB;
+  return partition.Block(0).element_count * geometry.parts() <
+             kRowsMin * whole->width &&
+         AccumulatorBytes(reducer, whole->width) > kCachedBytes;
 }
 
 class ReductionPlan final : public Plan {
@@ -27,10 +48,13 @@ class ReductionPlan final : public Plan {
         reducer_(std::move(reducer)),
         number_bytes_(BytesOf(request.layout.type) / request.parts),
         result_bytes_(BytesOf(reducer_->result_type())),
-        concatenates_(geometry_.concatenates(partition_)),
+        matrix_bytes_(request.layout.bytes()),
+        shares_(SharesPay(request.layout, geometry_, partition_, *reducer_)),
+        concatenates_(shares_ || geometry_.concatenates(partition_)),
         leaf_blocks_log2_(ChooseLeaf()) {}
 
   bool concatenates() const override { return concatenates_; }
+  bool needs_whole_matrix() const override { return shares_; }
   int leaf_blocks_log2() const override { return leaf_blocks_log2_; }
 
   std::int64_t partial_bytes_max() const override {
@@ -40,6 +64,11 @@ class ReductionPlan final : public Plan {
   }
 
   std::int64_t scratch_bytes_max() const override {
+    if (shares_) {
+      const std::int64_t outputs =
+          std::min(kShareOutputs, geometry_.output_count());
+      return SpanBytes(outputs) + ShareWorkBytes(outputs);
+    }
     const RowBlock first = partition_.Block(0);
     return WorkBytes(first) +
            (concatenates_ ? SpanBytes(geometry_.SpanOf(first).count) : 0);
@@ -110,12 +139,17 @@ class ReductionPlan final : public Plan {
   }
 
   ResultSlice SliceOf(const RowBlock& block) const override {
+    if (shares_) {
+      const Share share = ShareOfBlock(block);
+      return {ResultBytes(share.begin), ResultBytes(share.count())};
+    }
     const auto span = geometry_.SpanOf(block);
     return {ResultBytes(span.begin), ResultBytes(span.count)};
   }
 
   absl::Status MapBlock(const BlockView& view, Scratch& scratch,
                         std::byte* out) const override {
+    if (shares_) return MapShare(view, scratch, out);
     const auto span = geometry_.SpanOf(view.block);
     std::byte* memory =
         scratch.Get(SpanBytes(span.count) + WorkBytes(view.block));
@@ -126,6 +160,48 @@ class ReductionPlan final : public Plan {
   }
 
  private:
+  // Outputs of a share whose accumulators are in cache at once.
+  static constexpr std::int64_t kShareOutputs = 4096;
+  // Whole lines of the result, and whole complex numbers.
+  static constexpr std::int64_t kShareGrain = 64;
+
+  Share ShareOfBlock(const RowBlock& block) const {
+    return ShareOf(geometry_.output_count(), block.index,
+                   partition_.block_count(), kShareGrain);
+  }
+  std::int64_t ShareWorkBytes(std::int64_t outputs) const {
+    return reducer_->scratch_bytes(geometry_.WholeAsPanel()->rows * outputs);
+  }
+
+  absl::Status MapShare(const BlockView& view, Scratch& scratch,
+                        std::byte* out) const {
+    if (static_cast<std::int64_t>(view.matrix.size()) != matrix_bytes_) {
+      return Error(Reason::kInternal,
+                   "reduce long rows: the matrix was not given whole");
+    }
+    const ReductionGeometry::Run whole = *geometry_.WholeAsPanel();
+    std::byte* memory = scratch.Get(scratch_bytes_max());
+    const Share share = ShareOfBlock(view.block);
+    for (std::int64_t k = share.begin; k < share.end; k += kShareOutputs) {
+      const std::int64_t count = std::min(kShareOutputs, share.end - k);
+      const Accumulators to = AccumulatorsAt(*reducer_, memory, count);
+      reducer_->Clear(to, count);
+      reducer_->Reduce(
+          {.panels = {.data = view.matrix.data() + k * number_bytes_,
+                      .panels = 1,
+                      .rows = whole.rows,
+                      .width = count,
+                      .row_bytes = whole.width * number_bytes_},
+           .first = k,
+           .scratch = memory + SpanBytes(count)},
+          to);
+      HEARTH_RETURN_IF_ERROR(
+          reducer_->Finish({to, count, geometry_.reduced_count()},
+                           out + ResultBytes(k - share.begin)));
+    }
+    return absl::OkStatus();
+  }
+
   // Outputs are counted in numbers: `parts` of them are one result.
   std::int64_t ResultBytes(std::int64_t outputs) const {
     return outputs / geometry_.parts() * result_bytes_;
@@ -173,6 +249,8 @@ class ReductionPlan final : public Plan {
   std::unique_ptr<const Reducer> reducer_;
   std::int64_t number_bytes_;
   std::int64_t result_bytes_;
+  std::int64_t matrix_bytes_;
+  bool shares_;
   bool concatenates_;
   int leaf_blocks_log2_;
 };

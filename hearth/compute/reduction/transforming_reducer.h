@@ -11,10 +11,16 @@ namespace hearth {
 using Transform = std::function<void(const std::byte* from, std::byte* to,
                                      std::int64_t count)>;
 
-// Transforms numbers, one to one, then leaves them to another reducer.
-// `to_bytes`: of one number that comes out.
+// Of one number that goes in, and that comes out.
+struct TransformBytes {
+  std::int64_t from;
+  std::int64_t to;
+};
+
+// Transforms numbers, one to one, then leaves them to another reducer: a piece
+// at a time, which is still in cache when it is reduced.
 std::unique_ptr<const Reducer> TransformFirst(
-    Transform transform, std::int64_t to_bytes,
+    Transform transform, TransformBytes bytes,
     std::unique_ptr<const Reducer> inner);
 
 // Converts numbers first, as NumPy's astype; `inner` itself where the types are

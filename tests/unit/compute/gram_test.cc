@@ -145,6 +145,31 @@ TEST(Gram, RefusesAPartialOfAnotherSize) {
               HasCode(absl::StatusCode::kInternal));
 }
 
+// Blocks of 512 rows: BLAS gets those of two at once, and all of them once.
+TEST(Gram, TakesTheRowsOfSeveralBlocksTogether) {
+  for (const Order order : {Order::kC, Order::kFortran}) {
+    std::int64_t next = 0;
+    const MadeArray x =
+        Make(ElementType::kFloat64, order, {16'900, 160}, [&](std::int64_t) {
+          return std::complex<double>(static_cast<double>(next++ % 7 - 3), 0);
+        });
+    const auto plan = GramOperation().Prepare(x.layout, {});
+    ASSERT_THAT(plan, IsOk());
+    EXPECT_TRUE((*plan)->needs_whole_matrix());
+    const auto got = RunSerially(GramOperation(), x.layout, x.data(), {});
+    ASSERT_THAT(got, IsOk());
+    const auto values = ValuesOf(x);
+    const auto result = ValuesOf(got->front());
+    for (const std::size_t j :
+         {std::size_t{0}, std::size_t{1}, std::size_t{159}}) {
+      double sum = 0;
+      for (std::size_t r = 0; r < 16'900; ++r)
+        sum += values[r * 160].real() * values[r * 160 + j].real();
+      EXPECT_EQ(result[j].real(), sum) << j;
+    }
+  }
+}
+
 TEST(ShareOf, IsConsecutiveAndCoversEverything) {
   for (const std::int64_t total : {0, 1, 63, 64, 65, 1000, 100000}) {
     for (const std::int64_t blocks : {1, 2, 7, 256}) {

@@ -122,6 +122,60 @@ TEST_P(SameBits, HoweverTheLeavesAreShared) {
   }
 }
 
+// C order's elements of a matrix with two axes, as Fortran order has them.
+std::vector<std::byte> InFortranOrder(const MatrixLayout& layout,
+                                      const std::vector<std::byte>& values) {
+  std::vector<std::byte> turned(values.size());
+  const std::int64_t bytes = BytesOf(layout.type);
+  for (std::int64_t i = 0; i < layout.shape[0]; ++i) {
+    for (std::int64_t j = 0; j < layout.shape[1]; ++j) {
+      std::memcpy(turned.data() + (j * layout.shape[0] + i) * bytes,
+                  values.data() + (i * layout.shape[1] + j) * bytes,
+                  static_cast<std::size_t>(bytes));
+    }
+  }
+  return turned;
+}
+
+// Rows so long that a block is a share of the outputs, not a run of rows: what
+// comes out is what does of the same matrix in C order.
+TEST_P(SameBits, OfLongRowsOnEveryProcessor) {
+  for (const ElementType type :
+       {ElementType::kFloat64, ElementType::kFloat32, ElementType::kInt32}) {
+    const MatrixLayout c = LayoutOf(type, {70'007, 20});
+    const MatrixLayout fortran = LayoutOf(type, c.shape, Order::kFortran);
+    const auto values = RandomElements(type, c.element_count(), 4);
+    const auto turned = InFortranOrder(c, values);
+    const Arguments arguments{.text = {{"axis", "1"}}, .matrices = {}};
+    const auto plan = (*FindOperation(GetParam()))->Prepare(fortran, arguments);
+    ASSERT_THAT(plan, IsOk());
+    EXPECT_TRUE((*plan)->needs_whole_matrix()) << GetParam();
+    const auto wanted = RunOperation(GetParam(), c, values, arguments.text);
+    ASSERT_THAT(wanted, IsOk());
+    std::optional<Bytes> first;
+    for (const Variant variant : kVariants) {
+      if (!kernels::CanRun(variant)) continue;
+      kernels::ForceVariant(variant);
+      for (const std::size_t offset : {0U, 1U}) {
+        const auto result =
+            RunOperation(GetParam(), fortran, turned, arguments.text, offset);
+        ASSERT_THAT(result, IsOk());
+        if (!first.has_value()) first = result->bytes;
+        EXPECT_EQ(result->bytes, *first) << GetParam() << NameOf(type);
+      }
+    }
+    for (std::int64_t i = 0; i < c.shape[0]; ++i) {
+      const std::int64_t at = i * BytesOf(wanted->type);
+      const auto want =
+          LoadNumber<double>(wanted->type, wanted->bytes.data() + at);
+      const auto got = LoadNumber<double>(wanted->type, first->data() + at);
+      if (want == got) continue;
+      ASSERT_TRUE(IsFloat(wanted->type)) << GetParam() << " row " << i;
+      ASSERT_NEAR(got, want, std::fabs(want) * 1e-6) << GetParam() << i;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Operations, SameBits,
     ::testing::Values("sum", "nansum", "prod", "nanprod", "mean", "nanmean",

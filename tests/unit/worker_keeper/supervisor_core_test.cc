@@ -147,7 +147,8 @@ TEST_F(Supervisor, RepeatsAStoryWhoseHearersMayHaveDiedOfTheSame) {
   Handle(ChildSaidReady{0});
   Handle(ChildSaidReady{1});
   EXPECT_THAT(Handle(ChildEnded{0, Killed(SIGKILL)}), Contains(TellsTo(1)));
-  EXPECT_THAT(Handle(ChildEnded{1, Killed(SIGKILL)}), Not(Contains(TellsTo(0))));
+  EXPECT_THAT(Handle(ChildEnded{1, Killed(SIGKILL)}),
+              Not(Contains(TellsTo(0))));
   Pass(absl::Milliseconds(100));
   Handle(TimeWentBy{});
   EXPECT_THAT(Handle(ChildSaidReady{1}), Contains(TellsTo(1)));
@@ -207,6 +208,23 @@ TEST_F(ClusterSupervisor, ReportsASignalAsAShellDoes) {
   Handle(ChildEnded{0, Killed(SIGKILL)});
   Handle(ChildEnded{1, Exited(0)});
   EXPECT_THAT(Handle(ChildEnded{2, Exited(0)}), ElementsAre(Finishes(137)));
+}
+
+TEST_F(ClusterSupervisor, TellsTheCoordinatorItself) {
+  Handle(Began{});
+  Handle(ChildSaidReady{0});
+  EXPECT_THAT(Handle(ChildEnded{1, Killed(SIGKILL)}), Contains(TellsTo(0)));
+}
+
+TEST_F(ClusterSupervisor, LeavesTheCoordinatorTimeToTellWhyNobodyIsLeft) {
+  Handle(Began{});
+  Handle(ChildSaidReady{0});
+  Handle(ChildEnded{1, Exited(1)});
+  EXPECT_THAT(Handle(ChildEnded{2, Exited(1)}), Not(Contains(Terminates(0))));
+  EXPECT_EQ(core_.next_wake(), now_ + absl::Seconds(1));
+  Pass(absl::Seconds(1));
+  EXPECT_THAT(Handle(TimeWentBy{}), Contains(Terminates(0)));
+  EXPECT_THAT(Handle(ChildEnded{0, Exited(0)}), ElementsAre(Finishes(1)));
 }
 
 TEST_F(ClusterSupervisor, CountsSlotsFromTheFirstWorker) {

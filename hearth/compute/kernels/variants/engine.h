@@ -43,12 +43,12 @@ void FoldLanes(std::byte* const* parts, std::int64_t groups,
   }
 }
 
-// A wide panel: tiles of columns, a lane each.
+// A wide panel: tiles of columns, a lane each. Rows begin `stride` bytes apart.
 template <class Op>
 void ReduceWide(const std::byte* data, std::int64_t rows, std::int64_t width,
-                std::byte* const* accumulators, std::int64_t index) {
+                std::int64_t stride, std::byte* const* accumulators,
+                std::int64_t index) {
   Tile<Op> tile;
-  const std::int64_t stride = width * kElementBytes<Op>;
   for (std::int64_t k = 0; k < width; k += kTileLanes) {
     const std::int64_t now = k + kTileLanes < width ? kTileLanes : width - k;
     const std::byte* from = data + k * kElementBytes<Op>;
@@ -105,6 +105,9 @@ template <int kBytes, int N>
   return place < Broadcast<Lane, N>(static_cast<Lane>(clamped));
 }
 
+// Beyond the rows at hand; as kAheadBytes, found by trying.
+inline constexpr std::int64_t kShortAheadBytes = 4608;
+
 // kRows rows from `data` on, each to kRowLanes lanes from `index` on. `length`
 // elements are taken of every `row_bytes`. `end`: of what may be read.
 template <class Op, int kRows>
@@ -121,10 +124,11 @@ inline void AddShortRows(const std::byte* data, std::int64_t length,
       lanes[r][v] =
           LoadLanes<Op, kN>(parts, index + r * kRowLanes<Op> + v * kN);
   }
-  // Rows side by side are what prefetchers follow badly: the next ones are
-  // asked for meanwhile, one line after another.
+  // Short rows are what prefetchers follow badly: the next ones are asked for
+  // meanwhile, one line after another.
   constexpr int kStep = kRows * kRowLanes<Op> * kElementBytes<Op>;
-  const std::byte* line = data + kRows * row_bytes + kAheadBytes / 2;
+  const std::byte* const asked = data + kRows * row_bytes + kShortAheadBytes;
+  const std::byte* line = asked;
   std::int64_t i = 0;
   for (; i + kRowLanes<Op> <= length; i += kRowLanes<Op>) {
 #pragma GCC unroll 8
@@ -138,6 +142,8 @@ inline void AddShortRows(const std::byte* data, std::int64_t length,
                                               (i + v * kN) * kElementBytes<Op>);
     }
   }
+  for (; line < asked + kRows * row_bytes; line += 64)
+    __builtin_prefetch(line, 0, 2);
   // The rest of a row is added to its lanes alone: whole vectors are read where
   // what lies behind the row may be.
   const std::byte* last =
@@ -179,8 +185,10 @@ template <class Op>
 void AddShortRowsOf(const std::byte* data, std::int64_t rows,
                     std::int64_t length, std::int64_t row_bytes,
                     std::byte* const* parts, const std::byte* end) {
+  // Wide registers hold a row in one, whose chain of additions neighbours hide:
+  // rows in memory's order. Two are faster where there are two chains a row.
   constexpr int kVectors = kRowLanes<Op> / kRegisterLanes<typename Op::Lane>;
-  constexpr int kRows = kVectors >= 4 ? 1 : 4 / kVectors;
+  constexpr int kRows = kVectors == 2 ? 2 : 1;
   std::int64_t r = 0;
   for (; r + kRows <= rows; r += kRows) {
     AddShortRows<Op, kRows>(data + r * row_bytes, length, row_bytes, parts,
@@ -294,8 +302,12 @@ inline constexpr std::int64_t kShortRowMax = 4096;
 
 template <class Op>
 void ReducePanels(const Panels& panels, std::byte* const* accumulators) {
-  const auto [data, count, rows, width] = panels;
+  const auto [data, count, rows, width, row_bytes] = panels;
   if (rows == 0 || width == 0) return;
+  if (row_bytes != 0) {
+    ReduceWide<Op>(data, rows, width, row_bytes, accumulators, 0);
+    return;
+  }
   if (width == 1 && rows <= kShortRowMax && count > 1) {
     ReduceShortRows<Op>(data, count, rows, accumulators);
     return;
@@ -308,8 +320,8 @@ void ReducePanels(const Panels& panels, std::byte* const* accumulators) {
       ReduceNarrow<Op>(data + p * panel_bytes, rows, width, groups,
                        accumulators, p * width);
     } else {
-      ReduceWide<Op>(data + p * panel_bytes, rows, width, accumulators,
-                     p * width);
+      ReduceWide<Op>(data + p * panel_bytes, rows, width,
+                     width * kElementBytes<Op>, accumulators, p * width);
     }
   }
 }

@@ -112,7 +112,11 @@ inline void AddChunk(const std::byte* data, std::int64_t rows,
     StoreChanged<Op, N>(lanes[v], parts, index + v * N);
 }
 
-inline constexpr std::int64_t kAheadBytes = 16 * 1024;
+// How far behind the rows at hand lines are asked for: beyond the next page, so
+// that its address is translated in time; not so far that the processor's own
+// prefetchers are disturbed. Measured on an AMD Zen 4, a row at a time: 4 KiB
+// 17 GB/s, 5 to 7 KiB 20 to 24, 16 KiB 18.
+inline constexpr std::int64_t kAheadBytes = 5 * 1024;
 
 // All lanes take in kRows rows, side by side: several rows pay for loading and
 // storing the lanes. But interleaved rows are what prefetchers follow badly, so
@@ -141,6 +145,11 @@ inline void AddRowGroup(const std::byte* data, std::int64_t width,
   if (stride_bytes == width * kElementBytes<Op>) {  // no gaps: one long row
     for (; k + kN <= width; k += kN)
       add(k, next + k * kRows * kElementBytes<Op>);
+    // Every line: a stream with holes looks like none (half the speed).
+    for (std::int64_t at = k * kRows * kElementBytes<Op>;
+         at < kRows * stride_bytes; at += 64) {
+      __builtin_prefetch(next + at, 0, 2);
+    }
   } else {
     const std::int64_t steps = width / kN;
     for (int asked = 0; asked < kRows; ++asked) {
@@ -175,12 +184,14 @@ void AddRows(const std::byte* data, std::int64_t rows, std::int64_t width,
     return AddChunk<Op, kN, kVectors>(data, rows, stride_bytes, parts, 0);
   if (width == kN * kVectors / 2)
     return AddChunk<Op, kN, kVectors / 2>(data, rows, stride_bytes, parts, 0);
-  constexpr int kRows = 4;
+  // Rows that share a load and a store of the lanes. Where an addition is
+  // little more than those, memory's own order is worth more.
+  constexpr int kRows = Op::kParts == 1 && kElementBytes<Op> == 8 ? 1 : 4;
   // Rows without gaps are one long one, asked for at a distance that gives
   // memory the time it takes.
   const bool gaps = stride_bytes != width * kElementBytes<Op>;
   const std::int64_t group = kRows * stride_bytes;
-  const std::int64_t distance = group > kAheadBytes ? group : kAheadBytes;
+  const std::int64_t distance = group + kAheadBytes;
   std::int64_t i = 0;
   for (; i + kRows <= rows; i += kRows) {
     const std::byte* from = data + i * stride_bytes;

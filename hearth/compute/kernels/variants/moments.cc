@@ -134,6 +134,8 @@ struct MomentsOf {
     if (rows <= kChainRows)
       return AddRows<Second>(data, rows, lanes, stride, tiles.total.parts,
                              data);
+    if (lanes == kSpreadLanes<First>)
+      return AddNarrowSpread(tiles, data, rows, stride);
     for (std::int64_t i = 0; i < rows; i += kChainRows) {
       for (int c = 0; c < 2; ++c)
         __builtin_memset(tiles.second.values[c], 0,
@@ -142,6 +144,38 @@ struct MomentsOf {
                       i + kChainRows < rows ? kChainRows : rows - i, lanes,
                       stride, tiles.second.parts, data);
       MergeLanes<Second>(tiles.total.parts, 0, tiles.second.parts, 0, lanes);
+    }
+  }
+
+  // The same of as many lanes as registers hold: chains begin and end there.
+  static void AddNarrowSpread(Tiles& tiles, const std::byte* data,
+                              std::int64_t rows, std::int64_t stride) {
+    constexpr int kVectors = 4;
+    static_assert(kSpreadLanes<First> % (kVectors * kN) == 0);
+    for (std::int64_t i = 0; i < rows; i += kChainRows) {
+      const std::byte* from = data + i * stride;
+      const std::int64_t now = i + kChainRows < rows ? kChainRows : rows - i;
+      for (int k = 0; k < kSpreadLanes<First>; k += kVectors * kN) {
+        Lanes<Second, kN> lanes[kVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+          lanes[v] = {
+              Broadcast<double, kN>(0), Broadcast<double, kN>(0),
+              LoadRaw<double, kN>(tiles.total.parts[2] + (k + v * kN) * 8)};
+        }
+        const std::byte* at = from + k * kBytes;
+        for (std::int64_t row = 0; row < now; ++row, at += stride) {
+#pragma GCC unroll 4
+          for (int v = 0; v < kVectors; ++v)
+            Second::template Add<kN>(lanes[v], at + v * kN * kBytes);
+        }
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+          auto total = LoadLanes<Second, kN>(tiles.total.parts, k + v * kN);
+          Second::template Merge<kN>(total, lanes[v]);
+          StoreChanged<Second, kN>(total, tiles.total.parts, k + v * kN);
+        }
+      }
     }
   }
 
@@ -241,12 +275,11 @@ struct MomentsOf {
   }
 
   static void Panel(Tiles& tiles, const std::byte* data, std::int64_t rows,
-                    std::int64_t width, std::byte* const* accumulators,
-                    std::int64_t index) {
-    const std::int64_t stride = width * kBytes;
+                    std::int64_t width, std::int64_t stride,
+                    std::byte* const* accumulators, std::int64_t index) {
     std::int64_t groups = 1;
     while (groups * width < kSpreadLanes<First>) groups *= 2;
-    if (rows < 4 * groups) groups = 1;
+    if (rows < 4 * groups || stride != width * kBytes) groups = 1;
     for (std::int64_t k = 0; k < width; k += kTileLanes) {
       const std::int64_t now = k + kTileLanes < width ? kTileLanes : width - k;
       std::int64_t piece = kPieceElements / (now * groups);
@@ -299,16 +332,20 @@ struct MomentsOf {
   static constexpr std::int64_t kShortMomentRowMax = 512;
 
   static void Reduce(const Panels& panels, std::byte* const* accumulators) {
-    const auto [data, count, rows, width] = panels;
+    const auto [data, count, rows, width, row_bytes] = panels;
     if (rows == 0 || width == 0) return;
     Tiles tiles;
+    if (row_bytes != 0) {
+      Panel(tiles, data, rows, width, row_bytes, accumulators, 0);
+      return;
+    }
     if (width == 1 && rows <= kShortMomentRowMax && count > 1) {
       ShortRows(tiles, data, count, rows, accumulators);
       return;
     }
     for (std::int64_t p = 0; p < count; ++p) {
-      Panel(tiles, data + p * rows * width * kBytes, rows, width, accumulators,
-            p * width);
+      Panel(tiles, data + p * rows * width * kBytes, rows, width,
+            width * kBytes, accumulators, p * width);
     }
   }
 };

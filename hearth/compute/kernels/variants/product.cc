@@ -29,20 +29,24 @@ struct WrappingProduct : KeepsItsLanes<WrappingProduct<ElementType>> {
 inline constexpr std::uint64_t kExponentField = std::uint64_t{0x7ff} << 52;
 inline constexpr std::uint64_t kOne = std::uint64_t{0x3ff} << 52;
 
+enum class Tiny { kMaybe, kNever };
+
 // Moves the exponent of x to `exponent`. Zeros, infinities and NaN stay.
-template <int N>
+template <int N, Tiny kTiny = Tiny::kMaybe>
 [[gnu::always_inline]] inline void Normalize(
     Vector<double, N>& x, Vector<std::uint64_t, N>& exponent) {
   using Bits = Vector<std::uint64_t, N>;
-  const auto tiny = (x < 0 ? -x : x) < 0x1p-1022;
-  x = tiny ? x * 0x1p54 : x;
+  // A tiny x is scaled; a tiny zero has no exponent at all.
+  Bits scaled = Broadcast<std::uint64_t, N>(1023);
+  if constexpr (kTiny == Tiny::kMaybe) {
+    const auto tiny = (x < 0 ? -x : x) < 0x1p-1022;
+    x = tiny ? x * 0x1p54 : x;
+    scaled = tiny ? Broadcast<std::uint64_t, N>(54 + 1023) : scaled;
+  }
   const Bits bits = BitCast<std::uint64_t, double, N>(x);
   const Bits field = bits & kExponentField;
   const auto special = (field == 0) | (field == kExponentField);
   const Bits none = Broadcast<std::uint64_t, N>(0);
-  // A tiny x was scaled; a tiny zero has no exponent at all.
-  const Bits scaled = tiny ? Broadcast<std::uint64_t, N>(54 + 1023)
-                           : Broadcast<std::uint64_t, N>(1023);
   exponent += special ? none : (field >> 52) - scaled;
   x = BitCast<double, std::uint64_t, N>(
       special ? bits : ((bits & ~kExponentField) | kOne));
@@ -69,8 +73,16 @@ struct ScaledProduct : KeepsItsLanes<ScaledProduct<ElementType, kSkipsNan>> {
     auto x = Convert<double, typename Element::Wide, N>(
         Element::template Load<N>(at));
     if constexpr (kSkipsNan) x = x == x ? x : Broadcast<double, N>(1.0);
-    Normalize<N>(x, to.part[1]);
-    Multiply<N>(to, x);
+    if constexpr (sizeof(typename Element::Wide) == 8) {
+      Normalize<N>(x, to.part[1]);
+      Multiply<N>(to, x);
+    } else {
+      // Less than 2^129 and, but for 0, no less than 2^-149: the product is
+      // normal whatever x is.
+      auto product = BitCast<double, std::uint64_t, N>(to.part[0]) * x;
+      Normalize<N, Tiny::kNever>(product, to.part[1]);
+      to.part[0] = BitCast<std::uint64_t, double, N>(product);
+    }
   }
   template <int N>
   [[gnu::always_inline]] static void Merge(

@@ -36,10 +36,11 @@ template <int N>
 }
 
 // Element k goes to lane k % kLanes.
-template <class Element, int kLanes>
+template <class Element, class Weight, int kLanes>
 struct DotLanes {
   static constexpr int kVectors = kLanes / kN;
   static constexpr int kBytes = sizeof(typename Element::Stored);
+  static constexpr int kWeightBytes = sizeof(typename Weight::Stored);
   Vector<double, kN> lane[kVectors];
 
   [[gnu::always_inline]] void Clear() {
@@ -50,7 +51,7 @@ struct DotLanes {
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
       lane[v] += LoadWide<Element, kN>(x + v * kN * kBytes) *
-                 LoadRaw<double, kN>(w + v * kN * 8);
+                 LoadWide<Weight, kN>(w + v * kN * kWeightBytes);
     }
   }
   [[gnu::always_inline]] double Sum() {
@@ -63,23 +64,34 @@ struct DotLanes {
   }
 };
 
-template <class Element, int kLanes>
+// Short rows are asked for in time, as in lanes.h.
+constexpr std::int64_t kDotShortRowBytes = 4096;
+constexpr std::int64_t kDotAheadBytes = 6 * 1024;
+
+template <class Element, class Weight, int kLanes>
 void DotRows(const RowSpan& x, const std::byte* weights, double* dots) {
   constexpr int kBytes = sizeof(typename Element::Stored);
+  constexpr int kWeightBytes = sizeof(typename Weight::Stored);
   const std::int64_t whole = x.width / kLanes * kLanes;
   const std::int64_t rest = x.width - whole;
   // What is left of a row is padded with zeros to a whole step; +0.0 times
   // +0.0 changes no lane, since none is ever -0.0.
   std::byte rest_of_row[kLanes * kBytes] = {};
-  std::byte rest_of_weights[kLanes * 8] = {};
-  __builtin_memcpy(rest_of_weights, weights + whole * 8,
-                   static_cast<std::size_t>(rest * 8));
+  std::byte rest_of_weights[kLanes * kWeightBytes] = {};
+  __builtin_memcpy(rest_of_weights, weights + whole * kWeightBytes,
+                   static_cast<std::size_t>(rest * kWeightBytes));
+  const bool ahead =
+      x.stride == x.width * kBytes && x.stride <= kDotShortRowBytes;
   const std::byte* row = x.data;
   for (std::int64_t i = 0; i < x.rows; ++i, row += x.stride) {
-    DotLanes<Element, kLanes> lanes;
+    DotLanes<Element, Weight, kLanes> lanes;
     lanes.Clear();
+    if (ahead) {
+      for (std::int64_t at = 0; at < x.stride; at += 64)
+        __builtin_prefetch(row + kDotAheadBytes + at, 0, 2);
+    }
     for (std::int64_t k = 0; k < whole; k += kLanes) {
-      lanes.Add(row + k * kBytes, weights + k * 8);
+      lanes.Add(row + k * kBytes, weights + k * kWeightBytes);
     }
     if (rest != 0) {
       __builtin_memcpy(rest_of_row, row + whole * kBytes,
@@ -91,11 +103,14 @@ void DotRows(const RowSpan& x, const std::byte* weights, double* dots) {
 }
 
 // Rows that don't fill a vector: one product after another.
-template <class Element>
+template <class Element, class Weight>
 void DotShortRows(const RowSpan& x, const std::byte* weights, double* dots) {
   constexpr int kBytes = sizeof(typename Element::Stored);
   double weight[8];
-  __builtin_memcpy(weight, weights, static_cast<std::size_t>(x.width * 8));
+  for (std::int64_t k = 0; k < x.width; ++k) {
+    weight[k] = LoadWide<Weight, 1>(
+        weights + k * static_cast<int>(sizeof(typename Weight::Stored)));
+  }
   const std::byte* row = x.data;
   for (std::int64_t i = 0; i < x.rows; ++i, row += x.stride) {
     double sum = 0.0;
@@ -107,14 +122,14 @@ void DotShortRows(const RowSpan& x, const std::byte* weights, double* dots) {
 }
 
 // Short rows: summing up 32 lanes would cost more than filling them.
-template <class Element>
+template <class Element, class Weight>
 void Dot(const RowSpan& x, const std::byte* weights, double* dots) {
   if (x.width < 8) {
-    DotShortRows<Element>(x, weights, dots);
+    DotShortRows<Element, Weight>(x, weights, dots);
   } else if (x.width < 64) {
-    DotRows<Element, 8>(x, weights, dots);
+    DotRows<Element, Weight, 8>(x, weights, dots);
   } else {
-    DotRows<Element, 32>(x, weights, dots);
+    DotRows<Element, Weight, 32>(x, weights, dots);
   }
 }
 
@@ -249,7 +264,8 @@ void Combine(const RowSpan& x, const std::byte* weights, double* sums) {
 
 template <class Element>
 constexpr ProductKernels KernelsOf() {
-  return {&Dot<Element>, &Combine<Element>};
+  return {&Dot<Element, Plain<double>>, &Dot<Element, Element>,
+          &Combine<Element>};
 }
 
 constexpr ProductKernels kFloat64 = KernelsOf<Plain<double>>();

@@ -38,6 +38,7 @@ struct Squares {
   using Lane = double;
   static constexpr int kParts = 2;
   static constexpr int kComponents = 3;
+  static constexpr int kN = kRegisterLanes<double>;
   static constexpr Lane kNothing[kParts] = {0, 0};
 
   template <int N>
@@ -88,7 +89,33 @@ struct Squares {
   static void Commit(std::byte* const* parts, std::int64_t count,
                      const Source& source, std::byte* const* accumulators,
                      std::int64_t index) {
-    for (std::int64_t k = 0; k < count; ++k) {
+    std::int64_t k = 0;
+    for (; k + kN <= count; k += kN) {
+      auto kept = LoadLanes<Squares, kN>(accumulators, index + k);
+      const auto sum = LoadLanes<Squares, kN>(parts, k);
+      Merge<kN>(kept, sum);
+      // 0 where a sum is as it should be, or else 1 or NaN.
+      const auto odd = sum.part[0] >= kTiny ? kept.part[0] - kept.part[0]
+                                            : Broadcast<double, kN>(1);
+      if (AllZero<kN>(odd) && ExtendedSum<TakeAll>::template NoneScaled<kN>(
+                                  accumulators[2] + index + k)) {
+        StoreLanes<Squares, kN>(kept, accumulators, index + k);
+      } else {
+        CommitOneByOne(parts, {k, k + kN}, source, accumulators, index);
+      }
+    }
+    CommitOneByOne(parts, {k, count}, source, accumulators, index);
+  }
+
+  struct Range {
+    std::int64_t begin;
+    std::int64_t end;
+  };
+  static void CommitOneByOne(std::byte* const* parts, Range range,
+                             const Source& source,
+                             std::byte* const* accumulators,
+                             std::int64_t index) {
+    for (std::int64_t k = range.begin; k < range.end; ++k) {
       Extended sum{LoadRaw<double, 1>(parts[0] + k * 8),
                    LoadRaw<double, 1>(parts[1] + k * 8), 0};
       if (!IsFinite(sum.high)) {
