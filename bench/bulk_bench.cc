@@ -137,7 +137,8 @@ int Run(std::int64_t bytes, int rounds, std::int64_t block) {
     SendByHearth(*std::move(hearth), from, bytes, shared + 1);
   }
   bare->fd.Reset();
-  auto channel = ConnectBulk(hearth_at.ToString(), grpc::InsecureChannelCredentials());
+  auto channel = ConnectBulk(
+      hearth_at.ToString(), grpc::InsecureChannelCredentials(), "");
   std::vector<double> bare_speed, speed, ratio, sender, receiver, bare_sender,
       bare_receiver;
   for (int round = 0; round < rounds; ++round) {

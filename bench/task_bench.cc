@@ -51,7 +51,7 @@ int Main(int argc, char** argv) {
     return 1;
   }
   auto coordinator =
-      client::CoordinatorClient::Connect((*cluster)->address(), false);
+      client::CoordinatorClient::Connect((*cluster)->address(), {});
   if (!coordinator.ok() ||
       !(*coordinator)->WaitReady(worker_count, absl::Seconds(10)).ok()) {
     return 1;

@@ -122,9 +122,8 @@ absl::StatusOr<Cluster> Cluster::Local(LocalOptions options) {
                                                .threads = options.threads,
                                                .binary = options.binary}));
   auto started = [&]() -> absl::StatusOr<std::shared_ptr<ClusterState>> {
-    HEARTH_ASSIGN_OR_RETURN(
-        auto coordinator,
-        CoordinatorClient::Connect(local->address(), /*insecure=*/false));
+    HEARTH_ASSIGN_OR_RETURN(auto coordinator,
+                            CoordinatorClient::Connect(local->address(), {}));
     HEARTH_ASSIGN_OR_RETURN(auto info,
                             coordinator->WaitReady(workers, kReadyTime));
     return std::make_shared<ClusterState>(
@@ -142,7 +141,9 @@ absl::StatusOr<Cluster> Cluster::Connect(absl::string_view address,
                                          ConnectOptions options) {
   HEARTH_ASSIGN_OR_RETURN(
       auto coordinator,
-      CoordinatorClient::Connect(std::string(address), options.insecure));
+      CoordinatorClient::Connect(
+          std::string(address),
+          {.tls_dir = options.tls_dir, .insecure = options.insecure}));
   HEARTH_ASSIGN_OR_RETURN(auto info, coordinator->WaitReady(0, kReadyTime));
   return Cluster(std::make_shared<ClusterState>(nullptr, std::move(coordinator),
                                                 std::move(info)));

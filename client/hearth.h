@@ -223,8 +223,11 @@ struct LocalOptions {
   std::string binary;  // of hearth; empty: HEARTH_BINARY, else found in PATH
 };
 
+// For TCP; a Unix socket needs none of it.
 struct ConnectOptions {
-  bool insecure = false;
+  // Folder with credentials; empty: $HEARTH_TLS_DIR, else ~/.config/hearth/tls.
+  std::string tls_dir = {};
+  bool insecure = false;  // without any; the coordinator must say so, too
 };
 
 // A connection to a coordinator, with a cluster of its own behind it if Local.

@@ -2,6 +2,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
 #include "main/mains.h"
@@ -28,22 +30,25 @@ sigset_t BlockStopSignals() {
 absl::StatusOr<int> RunCoordinator(const client::CoordinatorProcess& options,
                                    const client::Context& context) {
   const sigset_t stop_signals = BlockStopSignals();
-  Address address = RandomAbstractAddress();
-  const std::string asked =
-      options.address.empty() ? options.listen : options.address;
-  if (!asked.empty()) {
-    HEARTH_ASSIGN_OR_RETURN(address, Address::Parse(asked));
+  server::CoordinatorServerOptions server_options{
+      .listener = UniqueFd(options.listen_fd),
+      .security = {.tls_dir = context.tls_dir, .insecure = context.insecure}};
+  // A keeper gives its workers a local address, whatever clients were given.
+  for (const std::string& asked : {options.address, options.listen}) {
+    if (asked.empty()) continue;
+    HEARTH_ASSIGN_OR_RETURN(const Address address, Address::Parse(asked));
+    (address.local() ? server_options.local : server_options.tcp) = address;
+  }
+  if (!server_options.local.has_value() && !server_options.tcp.has_value()) {
+    server_options.local = RandomAbstractAddress();
   }
   std::unique_ptr<worker::WorkerLifeline> lifeline;
   if (options.child) {
     HEARTH_ASSIGN_OR_RETURN(
         lifeline, worker::WorkerLifeline::Take(UniqueFd(worker::kLifelineFd)));
   }
-  HEARTH_ASSIGN_OR_RETURN(
-      const auto server,
-      server::CoordinatorServer::Start({.address = address,
-                                        .listener = UniqueFd(options.listen_fd),
-                                        .insecure = context.insecure}));
+  HEARTH_ASSIGN_OR_RETURN(const auto server, server::CoordinatorServer::Start(
+                                                 std::move(server_options)));
   if (lifeline != nullptr) {
     lifeline->StartWatching({.on_story = [&](const worker::WorkerStory& story) {
       server->TellStory(options.keeper, story.pid, story.WithLastWords());

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/program.h"
@@ -21,11 +22,17 @@ constexpr int kListenerInCoordinator = 4;
 absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
                              const client::Context& context) {
   HEARTH_ASSIGN_OR_RETURN(const std::string program, FindHearthProgram());
+  // What workers connect to. Clients are told the TCP address, if there is one.
   Address address = RandomAbstractAddress();
-  const std::string asked =
-      options.address.empty() ? options.listen : options.address;
-  if (!asked.empty()) {
-    HEARTH_ASSIGN_OR_RETURN(address, Address::Parse(asked));
+  std::optional<Address> tcp;
+  for (const std::string& asked : {options.address, options.listen}) {
+    if (asked.empty()) continue;
+    HEARTH_ASSIGN_OR_RETURN(const Address parsed, Address::Parse(asked));
+    if (parsed.local()) {
+      address = parsed;
+    } else {
+      tcp = parsed;
+    }
   }
   worker::KeeperOptions keeper;
   worker::ChildCommand coordinator = {
@@ -34,16 +41,16 @@ absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
                absl::StrCat("--address=", address.ToString())}};
   // Listens before anybody is started, so that all can connect at once.
   UniqueFd listener(options.listen_fd);
-  if (address.local()) {
-    if (!listener.valid()) {
-      HEARTH_ASSIGN_OR_RETURN(listener,
-                              ListenUnix(address, SocketType::kStream));
-    }
-    coordinator.argv.push_back(
-        absl::StrCat("--listen-fd=", kListenerInCoordinator));
-    coordinator.descriptors = {{listener.get(), kListenerInCoordinator}};
+  if (!listener.valid()) {
+    HEARTH_ASSIGN_OR_RETURN(listener, ListenUnix(address, SocketType::kStream));
   }
-  if (context.insecure) coordinator.argv.push_back("--insecure");
+  coordinator.argv.push_back(
+      absl::StrCat("--listen-fd=", kListenerInCoordinator));
+  coordinator.descriptors = {{listener.get(), kListenerInCoordinator}};
+  if (tcp.has_value()) {
+    coordinator.argv.push_back(absl::StrCat("--listen=", tcp->ToString()));
+    AddSecurityOptions(context, coordinator.argv);
+  }
 
   const Address handover = RandomAbstractAddress();
   coordinator.argv.push_back(absl::StrCat("--keeper=", handover.ToString()));
@@ -58,7 +65,6 @@ absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
                             absl::StrCat("--coordinator=", address.ToString()),
                             absl::StrCat("--keeper=", handover.ToString()),
                             absl::StrCat("--threads=", threads)}};
-  if (context.insecure) keeper.worker.argv.push_back("--insecure");
   keeper.essentials = {std::move(coordinator)};
   const bool embedded = options.lifeline_fd >= 0;
   keeper.lifeline = UniqueFd(options.lifeline_fd);
@@ -74,7 +80,7 @@ absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
     std::vector<int> pids = {getpid()};
     for (const worker::ReadyChild& child : children) pids.push_back(child.pid);
     // A TCP port may have been chosen by the kernel: the coordinator knows it.
-    PrintReady(address.local() ? address.ToString() : children.front().note,
+    PrintReady(tcp.has_value() ? children.front().note : address.ToString(),
                pids, context.json);
   };
   return worker::RunKeeper(std::move(keeper));

@@ -21,6 +21,12 @@ void PrintReady(const std::string& address, const std::vector<int>& pids,
   std::fflush(stdout);
 }
 
+void AddSecurityOptions(const client::Context& context,
+                        std::vector<std::string>& argv) {
+  if (context.insecure) argv.push_back("--insecure");
+  if (!context.tls_dir.empty()) argv.push_back("--tls-dir=" + context.tls_dir);
+}
+
 int CoreCount() {
   const unsigned cores = std::thread::hardware_concurrency();
   return cores == 0 ? 1 : static_cast<int>(cores);

@@ -23,6 +23,10 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
 void PrintReady(const std::string& address, const std::vector<int>& pids,
                 bool json);
 
+// Tells a child of this binary what its TCP connections go by.
+void AddSecurityOptions(const client::Context& context,
+                        std::vector<std::string>& argv);
+
 // Cores that this process may run on.
 int CoreCount();
 

@@ -63,7 +63,7 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
                absl::StrCat("--coordinator=", coordinator.ToString()),
                absl::StrCat("--keeper=", handover.ToString()),
                absl::StrCat("--threads=", threads)}};
-  if (context.insecure) keeper.worker.argv.push_back("--insecure");
+  AddSecurityOptions(context, keeper.worker.argv);
   if (!options.listen.empty()) {
     keeper.worker.argv.push_back(absl::StrCat("--listen=", options.listen));
   }
@@ -92,11 +92,13 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
       const auto lifeline,
       worker::WorkerLifeline::Take(UniqueFd(worker::kLifelineFd)));
   HEARTH_ASSIGN_OR_RETURN(const Address keeper, Address::Parse(options.keeper));
+  HEARTH_ASSIGN_OR_RETURN(const Address coordinator,
+                          Address::Parse(options.coordinator));
   HEARTH_ASSIGN_OR_RETURN(const std::optional<Address> listen,
                           ListenAddress(options, lifeline->hello().slot));
   worker::WorkerServer server(
-      {.coordinator = options.coordinator,
-       .insecure = context.insecure,
+      {.coordinator = coordinator,
+       .security = {.tls_dir = context.tls_dir, .insecure = context.insecure},
        .listen = listen,
        .advertise = options.advertise,
        .keeper = keeper,

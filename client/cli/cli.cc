@@ -27,7 +27,9 @@ void AddSharedOptions(CLI::App& app, Context& context) {
   app.add_option("--cluster", context.cluster,
                  "Address of a coordinator (or HEARTH_CLUSTER)")
       ->type_name("ADDRESS");
-  app.add_option("--tls-dir", context.tls_dir, "Folder with credentials")
+  app.add_option("--tls-dir", context.tls_dir,
+                 "Folder with credentials for TCP (or HEARTH_TLS_DIR; "
+                 "default ~/.config/hearth/tls)")
       ->type_name("DIR");
   app.add_flag("--insecure", context.insecure,
                "Allow TCP without credentials; both ends must say it");
@@ -51,6 +53,21 @@ std::string UnknownCommand(const CLI::App& app, int argc, char** argv) {
   return "";
 }
 
+absl::Status CheckSecurity(const Context& context) {
+  if (!context.insecure) return absl::OkStatus();
+  if (!context.tls_dir.empty()) {
+    return Error(Reason::kBadUsage,
+                 "use --tls-dir and --insecure together: the one asks for "
+                 "credentials, the other goes without; leave one of them out");
+  }
+  if (context.verbose) {
+    std::fprintf(stderr,
+                 "hearth: --insecure: connections over TCP are neither "
+                 "encrypted nor checked\n");
+  }
+  return absl::OkStatus();
+}
+
 int ExitStatusOf(const absl::Status& status) {
   if (InterruptGuard::interrupted()) return kExitInterrupted;
   return ReasonOf(status) == Reason::kBadUsage ? kExitUsage : kExitFailed;
@@ -64,7 +81,9 @@ CLI::App* AddCommand(CLI::App& app, CommandLine& line, const std::string& name,
   CLI::App* command = app.add_subcommand(name, summary);
   command->footer("Examples:\n" + examples);
   AddSharedOptions(*command, line.context);
-  command->callback([&line, run = std::move(run)] { line.chosen = run; });
+  if (run != nullptr) {
+    command->callback([&line, run = std::move(run)] { line.chosen = run; });
+  }
   return command;
 }
 
@@ -95,6 +114,7 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   AddJobs(app, line);
   AddCancel(app, line);
   AddOperations(app, line);
+  AddSecurity(app, line);
   AddNotYet(app, line);
 
   try {
@@ -118,12 +138,10 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
       line.context.cluster = from_environment;
     }
   }
-  const absl::Status status =
-      line.context.tls_dir.empty()
-          ? line.chosen()
-          : Error(Reason::kNotYet,
-                  "use --tls-dir: this version has no credentials yet; leave "
-                  "it out, and use Unix sockets or --insecure");
+  // gRPC's own log, unless its user set it up: the one line is ours.
+  if (!line.context.verbose) setenv("GRPC_VERBOSITY", "NONE", /*replace=*/0);
+  absl::Status status = CheckSecurity(line.context);
+  if (status.ok()) status = line.chosen();
   if (status.ok()) return line.exit_status;
   PrintError(status.message());
   return ExitStatusOf(status);

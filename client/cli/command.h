@@ -19,7 +19,7 @@ struct CommandLine {
 };
 
 // Adds a subcommand whose callback makes `run` the chosen one. `examples` are
-// printed at the end of its --help.
+// printed at the end of its --help. Without `run` it is a group of others.
 CLI::App* AddCommand(CLI::App& app, CommandLine& line, const std::string& name,
                      const std::string& summary, const std::string& examples,
                      std::function<absl::Status()> run);
@@ -37,6 +37,7 @@ void AddJobs(CLI::App& app, CommandLine& line);
 void AddCancel(CLI::App& app, CommandLine& line);
 void AddOperations(CLI::App& app, CommandLine& line);
 void AddProcesses(CLI::App& app, CommandLine& line);  // local, coordinator, ...
-void AddNotYet(CLI::App& app, CommandLine& line);     // refused by name
+void AddSecurity(CLI::App& app, CommandLine& line);
+void AddNotYet(CLI::App& app, CommandLine& line);  // refused by name
 
 }  // namespace hearth::client

@@ -4,7 +4,8 @@ namespace hearth::client {
 
 absl::StatusOr<Cluster> Context::OpenCluster(int workers) const {
   if (!cluster.empty()) {
-    return Cluster::Connect(cluster, {.insecure = insecure});
+    return Cluster::Connect(cluster,
+                            {.tls_dir = tls_dir, .insecure = insecure});
   }
   return Cluster::Local({.workers = workers});
 }

@@ -20,8 +20,7 @@ void AddNotYet(CLI::App& app, CommandLine& line) {
       {"objects", "List remote objects (not built yet)"},
       {"call", "Call a remote object (not built yet)"},
       {"top", "Watch a cluster live (not built yet)"},
-      {"doctor", "Check this machine (not built yet)"},
-      {"security", "Make a cluster's credentials (not built yet)"}};
+      {"doctor", "Check this machine (not built yet)"}};
   for (const auto& [name, summary] : commands) {
     CLI::App* command =
         AddCommand(app, line, name, summary, "  (none yet)", [name = name] {

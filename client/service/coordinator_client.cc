@@ -11,6 +11,7 @@
 #include "hearth/base/status.h"
 #include "hearth/transport/control/channel.h"
 #include "hearth/transport/control/codec.h"
+#include "hearth/transport/security/identity.h"
 #include "protos/coordinator.grpc.pb.h"
 
 namespace hearth::client {
@@ -57,10 +58,18 @@ CoordinatorClient::CoordinatorClient() : parts_(std::make_unique<Parts>()) {}
 CoordinatorClient::~CoordinatorClient() = default;
 
 absl::StatusOr<std::unique_ptr<CoordinatorClient>> CoordinatorClient::Connect(
-    const std::string& address, bool insecure) {
+    const std::string& address, const TcpSecurityOptions& security) {
+  HEARTH_ASSIGN_OR_RETURN(const Address parsed, Address::Parse(address));
+  ChannelOptions options;
+  if (!parsed.local()) {
+    HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp, TcpSecurity::Open(security));
+    options.tcp = {.credentials = tcp.ForChannel(),
+                   .server_name = kClusterName,
+                   .explain = [=] { return tcp.Explain(parsed); }};
+  }
   std::unique_ptr<CoordinatorClient> client(new CoordinatorClient);
   HEARTH_ASSIGN_OR_RETURN(client->parts_->channel,
-                          ConnectChannel(address, {.insecure = insecure}));
+                          ConnectChannel(parsed, options));
   client->parts_->stub = proto::Coordinator::NewStub(client->parts_->channel);
   return client;
 }

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "hearth/transport/security/tcp_security.h"
 #include "protos/coordinator.pb.h"
 
 namespace hearth::client {
@@ -20,7 +21,7 @@ namespace hearth::client {
 class CoordinatorClient {
  public:
   static absl::StatusOr<std::unique_ptr<CoordinatorClient>> Connect(
-      const std::string& address, bool insecure);
+      const std::string& address, const TcpSecurityOptions& security);
   ~CoordinatorClient();
 
   absl::StatusOr<proto::ClusterInfo> WaitReady(int workers,

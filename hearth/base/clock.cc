@@ -2,6 +2,8 @@
 
 #include <ctime>
 
+#include "absl/time/clock.h"
+
 namespace hearth {
 namespace {
 
@@ -20,5 +22,7 @@ const Clock& Clock::Real() {
   static const RealClock clock;
   return clock;
 }
+
+absl::Time WallTime() { return absl::Now(); }
 
 }  // namespace hearth

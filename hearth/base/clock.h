@@ -17,4 +17,7 @@ class Clock {
   static const Clock& Real();
 };
 
+// What calendars say, for what is compared with dates: certificates. May jump.
+absl::Time WallTime();
+
 }  // namespace hearth

@@ -15,7 +15,7 @@ constexpr absl::string_view kPayloadUrl = "hearth.reason";
 
 using Code = absl::StatusCode;
 
-constexpr std::array<ReasonInfo, 24> kCatalog = {{
+constexpr std::array<ReasonInfo, 25> kCatalog = {{
     {Reason::kUnspecified, "unspecified", Code::kUnknown},
     {Reason::kBadUsage, "bad-usage", Code::kInvalidArgument},
     {Reason::kBadParameter, "bad-parameter", Code::kInvalidArgument},
@@ -40,6 +40,7 @@ constexpr std::array<ReasonInfo, 24> kCatalog = {{
     {Reason::kNotYet, "not-yet", Code::kUnimplemented},
     {Reason::kDeadlineExceeded, "deadline-exceeded", Code::kDeadlineExceeded},
     {Reason::kInternal, "internal", Code::kInternal},
+    {Reason::kBadCredentials, "bad-credentials", Code::kUnauthenticated},
 }};
 
 constexpr bool NumbersAreIndexes() {

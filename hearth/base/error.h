@@ -40,7 +40,9 @@ enum class Reason : std::uint16_t {
   kNotAllowed = 20,  // another user's socket, or something not switched on
   kNotYet = 21,      // named in the contract, not built yet
   kDeadlineExceeded = 22,
-  kInternal = 23,  // our bug
+  kInternal = 23,        // our bug
+  kBadCredentials = 24,  // damaged, expired, another cluster's, or at one end
+                         // only
 };
 
 struct ReasonInfo {

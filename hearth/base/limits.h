@@ -2,6 +2,7 @@
 // a named error (Reason::kTooLarge), never silence.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace hearth::limits {
@@ -98,5 +99,10 @@ inline constexpr int kCrashesPerMinuteMax = 3;
 // A worker's last words that its story keeps.
 inline constexpr int kStoryLinesMax = 20;
 inline constexpr int kStoryLineBytesMax = 1024;
+
+// A file of certificates: twenty of the longest kind.
+inline constexpr std::int64_t kPemBytesMax = 64 * kKiB;
+// Names and addresses in one certificate: it travels with every connection.
+inline constexpr std::size_t kCertificateHostsMax = 100;
 
 }  // namespace hearth::limits

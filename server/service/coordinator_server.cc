@@ -67,25 +67,24 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
     CoordinatorServerOptions options) {
   std::unique_ptr<CoordinatorServer> server(new CoordinatorServer);
   Parts& parts = *server->parts_;
-  server->address_ = options.address.ToString();
-  if (options.address.local()) {
-    if (!options.listener.valid()) {
-      HEARTH_ASSIGN_OR_RETURN(options.listener,
-                              ListenUnix(options.address, SocketType::kStream));
+  ListenerOptions listener{.local = std::move(options.listener)};
+  if (options.local.has_value()) {
+    server->address_ = options.local->ToString();
+    if (!listener.local.valid()) {
+      HEARTH_ASSIGN_OR_RETURN(listener.local,
+                              ListenUnix(*options.local, SocketType::kStream));
     }
-    HEARTH_ASSIGN_OR_RETURN(
-        parts.listener,
-        Listener::Start(std::move(options.listener), parts.service));
-  } else {
-    if (!options.insecure) {
-      return Error(Reason::kNotAllowed,
-                   absl::StrCat("listen on ", server->address_,
-                                " over TCP: there are no credentials; say "
-                                "--insecure at both ends to go without"));
-    }
-    HEARTH_ASSIGN_OR_RETURN(
-        parts.listener, Listener::StartTcp(server->address_, parts.service));
-    server->address_ = parts.listener->address();
+  }
+  if (options.tcp.has_value()) {
+    HEARTH_ASSIGN_OR_RETURN(const TcpSecurity security,
+                            TcpSecurity::Open(options.security));
+    listener.tcp = options.tcp->ToString();
+    listener.credentials = security.ForServer();
+  }
+  HEARTH_ASSIGN_OR_RETURN(parts.listener,
+                          Listener::Start(std::move(listener), parts.service));
+  if (options.tcp.has_value()) {
+    server->address_ = parts.listener->tcp_address();
   }
   parts.ticker = std::make_unique<Ticker>(parts.service);
   return server;

@@ -2,32 +2,36 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "absl/status/statusor.h"
 #include "hearth/base/address.h"
 #include "hearth/base/unique_fd.h"
+#include "hearth/transport/security/tcp_security.h"
 
 namespace hearth::server {
 
 struct CoordinatorServerOptions {
-  Address address;
-  UniqueFd listener;      // listens on a local `address` already; or none
-  bool insecure = false;  // TCP without credentials is allowed
+  // One of these, or both. A TCP address needs credentials, or on purpose none.
+  std::optional<Address> local;
+  std::optional<Address> tcp;
+  UniqueFd listener;  // listens on `local` already; or none
+  TcpSecurityOptions security;
 };
 
 // A coordinator that serves until it is destroyed.
 //
 // Kind:    resource. Threads: one that lets time pass, and gRPC's.
-// Fails:   name-taken when the address is in use; not-allowed for TCP without
-//          `insecure`.
+// Fails:   name-taken when an address is in use; as ReadCredentials for TCP.
 class CoordinatorServer {
  public:
   static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(
       CoordinatorServerOptions options);
   ~CoordinatorServer();
 
+  // Where clients find it: the TCP address, if there is one, with its port.
   const std::string& address() const { return address_; }
 
   // How a worker of `host` ended, from a keeper that can say so itself.

@@ -5,8 +5,8 @@ import pytest
 from hearth_process import assert_one_error_line, fail, run, succeed
 
 BUILT = ["run", "put", "make", "ls", "info", "get", "rm", "local", "coordinator", "worker",
-         "workers", "jobs", "cancel", "operations"]
-LATER = ["up", "status", "drain", "down", "objects", "call", "top", "doctor", "security"]
+         "workers", "jobs", "cancel", "operations", "security"]
+LATER = ["up", "status", "drain", "down", "objects", "call", "top", "doctor"]
 
 
 @pytest.mark.parametrize("command", BUILT)
@@ -40,7 +40,6 @@ def test_what_is_not_built_yet_is_refused_by_name(command):
     ["worker", "--coordinator", "unix-abstract:nobody", "--advertise", "127.0.0.1:9"],
     ["worker", "--coordinator", "unix-abstract:nobody", "--runtime-dir", "run"],
     ["put", "m", "FILE", "--replicas", "2"],
-    ["ls", "--tls-dir", "credentials"],
 ], ids=" ".join)
 def test_an_option_that_is_not_built_yet_is_refused_by_name(arguments, square, tmp_path):
     option = next(part for part in arguments if part.startswith("--") and part != "--coordinator")

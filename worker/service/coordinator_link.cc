@@ -12,6 +12,7 @@
 #include "hearth/transport/control/channel.h"
 #include "hearth/transport/control/codec.h"
 #include "hearth/transport/control/outbox.h"
+#include "hearth/transport/security/identity.h"
 #include "protos/coordinator.grpc.pb.h"
 
 namespace hearth::worker {
@@ -79,10 +80,17 @@ class CoordinatorLink::Stream
 CoordinatorLink::CoordinatorLink() = default;
 
 absl::StatusOr<std::unique_ptr<CoordinatorLink>> CoordinatorLink::Open(
-    const std::string& address, bool insecure, const proto::Hello& hello,
-    Callbacks callbacks) {
-  HEARTH_ASSIGN_OR_RETURN(auto channel,
-                          ConnectChannel(address, {.insecure = insecure}));
+    const Address& address, const TcpSecurityOptions& security,
+    const proto::Hello& hello, Callbacks callbacks) {
+  ChannelOptions options;
+  if (!address.local()) {
+    // Read anew for each connection, so that a renewed certificate is used.
+    HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp, TcpSecurity::Open(security));
+    options.tcp = {.credentials = tcp.ForChannel(),
+                   .server_name = kClusterName,
+                   .explain = [=] { return tcp.Explain(address); }};
+  }
+  HEARTH_ASSIGN_OR_RETURN(auto channel, ConnectChannel(address, options));
   std::unique_ptr<CoordinatorLink> link(new CoordinatorLink);
   link->stream_ =
       std::make_shared<Stream>(std::move(channel), std::move(callbacks));

@@ -2,10 +2,11 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "hearth/base/address.h"
+#include "hearth/transport/security/tcp_security.h"
 #include "protos/worker.pb.h"
 
 namespace hearth::worker {
@@ -25,8 +26,8 @@ class CoordinatorLink {
 
   // Connects and says Hello.
   static absl::StatusOr<std::unique_ptr<CoordinatorLink>> Open(
-      const std::string& address, bool insecure, const proto::Hello& hello,
-      Callbacks callbacks);
+      const Address& address, const TcpSecurityOptions& security,
+      const proto::Hello& hello, Callbacks callbacks);
   ~CoordinatorLink();
 
   void Send(proto::FromWorker message);

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/crash_point.h"
 #include "hearth/base/error.h"
+#include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/matrix/byte_order.h"
 #include "hearth/shm/memory_limits.h"

@@ -1,7 +1,5 @@
 #include "worker/service/segment_reach.h"
 
-#include <grpcpp/security/credentials.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -11,6 +9,7 @@
 #include "hearth/base/status.h"
 #include "hearth/shm/memory_limits.h"
 #include "hearth/transport/bulk/bulk_channel.h"
+#include "hearth/transport/security/identity.h"
 
 namespace hearth::worker {
 namespace {
@@ -84,12 +83,14 @@ HandoverClient& SegmentReach::KeeperAt(const std::string& host) {
   return *keeper;
 }
 
-std::shared_ptr<grpc::Channel> SegmentReach::ChannelTo(
+absl::StatusOr<std::shared_ptr<grpc::Channel>> SegmentReach::ChannelTo(
     const std::string& address) {
   MutexLock lock(mutex_);
   std::shared_ptr<grpc::Channel>& channel = channels_[address];
   if (channel == nullptr) {
-    channel = ConnectBulk(address, grpc::InsecureChannelCredentials());
+    HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp,
+                            TcpSecurity::Open(security_));
+    channel = ConnectBulk(address, tcp.ForChannel(), kClusterName);
   }
   return channel;
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -13,6 +14,7 @@
 #include "hearth/shm/segment.h"
 #include "hearth/transport/bulk/bulk_stream.h"
 #include "hearth/transport/handover/handover_client.h"
+#include "hearth/transport/security/tcp_security.h"
 
 namespace hearth::worker {
 
@@ -31,10 +33,10 @@ struct SegmentPlace {
 // Kind:    resource. Threads: any.
 class SegmentReach {
  public:
-  SegmentReach(const Address& own_keeper, bool insecure)
+  SegmentReach(const Address& own_keeper, TcpSecurityOptions security)
       : own_host_(own_keeper.ToString()),
         own_({.keeper = own_keeper}),
-        insecure_(insecure) {}
+        security_(std::move(security)) {}
 
   HandoverClient& own() { return own_; }
 
@@ -54,12 +56,13 @@ class SegmentReach {
  private:
   HandoverClient& KeeperAt(const std::string& host)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address)
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(
+      const std::string& address)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::string own_host_;
   HandoverClient own_;
-  const bool insecure_;
+  const TcpSecurityOptions security_;
   Mutex mutex_;
   std::map<std::string, std::unique_ptr<HandoverClient>> keepers_
       ABSL_GUARDED_BY(mutex_);

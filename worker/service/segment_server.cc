@@ -1,7 +1,5 @@
 #include "worker/service/segment_server.h"
 
-#include <grpcpp/security/server_credentials.h>
-
 #include <cstdint>
 #include <utility>
 
@@ -27,10 +25,12 @@ grpc::Slice SliceOf(const SharedSegment& segment, std::int64_t offset,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BulkServer>> ServeSegments(
-    const Address& listen, HandoverClient& keeper) {
+    const Address& listen, const TcpSecurityOptions& security,
+    HandoverClient& keeper) {
+  HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp, TcpSecurity::Open(security));
   HEARTH_ASSIGN_OR_RETURN(TcpListener listener, ListenTcp(listen));
   return BulkServer::Start(
-      std::move(listener), grpc::InsecureServerCredentials(),
+      std::move(listener), tcp.ForServer(),
       [&keeper](const Id& token) -> absl::StatusOr<BulkSource> {
         HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched, keeper.Fetch(token));
         if (fetched.card.kind != SegmentKind::kSealed) {

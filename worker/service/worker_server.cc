@@ -49,7 +49,7 @@ class WorkerServer::Impl {
       : options_(std::move(options)),
         clock_(clock),
         incarnation_(Id::Random()),
-        reach_(options_.keeper, options_.insecure),
+        reach_(options_.keeper, options_.security),
         leftovers_(options_.keeper),
         next_leftovers_(clock_.Now() + kLeftoversEvery),
         store_(reach_),
@@ -78,7 +78,8 @@ class WorkerServer::Impl {
   absl::Status Run() {
     if (options_.listen.has_value()) {
       HEARTH_ASSIGN_OR_RETURN(server_,
-                              ServeSegments(*options_.listen, reach_.own()));
+                              ServeSegments(*options_.listen, options_.security,
+                                            reach_.own()));
     }
     absl::Time unreachable_since = clock_.Now();
     while (true) {
@@ -126,7 +127,7 @@ class WorkerServer::Impl {
       welcome_ = false;
     }
     auto link = CoordinatorLink::Open(
-        options_.coordinator, options_.insecure, hello,
+        options_.coordinator, options_.security, hello,
         {.on_message = [this](const auto& message) { OnMessage(message); },
          .on_broken =
              [this](const absl::Status&) {
@@ -163,8 +164,8 @@ class WorkerServer::Impl {
         lock.lock();
         continue;
       }
-      const absl::Time until = std::min(
-          {queue_.flush_at(), next_heartbeat, next_leftovers_});
+      const absl::Time until =
+          std::min({queue_.flush_at(), next_heartbeat, next_leftovers_});
       wake_main_.wait_for(lock, absl::ToChronoMicroseconds(
                                     std::max(until - now, absl::Duration())));
     }

@@ -9,18 +9,19 @@
 #include "absl/status/status.h"
 #include "hearth/base/address.h"
 #include "hearth/base/clock.h"
+#include "hearth/transport/security/tcp_security.h"
 
 namespace hearth::worker {
 
 struct WorkerServerOptions {
-  std::string coordinator;  // its address
-  bool insecure = false;
+  Address coordinator;
+  TcpSecurityOptions security;  // of every TCP connection
   // Where other hosts read this one's segments, and what they are told of it;
   // nothing: this worker serves no other host.
   std::optional<Address> listen = {};
   std::string advertise = {};  // host, or host:port
-  Address keeper;    // where segments are deposited and fetched
-  std::string slot;  // this seat's name at its keeper
+  Address keeper;              // where segments are deposited and fetched
+  std::string slot;            // this seat's name at its keeper
   int threads = 1;
   // The coordinator has welcomed this worker, for the first time.
   std::function<void()> on_ready = [] {};

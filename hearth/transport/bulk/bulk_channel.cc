@@ -18,8 +18,11 @@ constexpr int kReconnectMsMax = 1000;
 
 std::shared_ptr<grpc::Channel> ConnectBulk(
     const std::string& address,
-    std::shared_ptr<grpc::ChannelCredentials> credentials) {
+    std::shared_ptr<grpc::ChannelCredentials> credentials,
+    const std::string& server_name) {
   grpc::ChannelArguments arguments;
+  arguments.SetSslTargetNameOverride(server_name);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // A pool shared with other channels would share their one connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt("grpc.experimental.tcp_max_read_chunk_size", kReadBytesMax);

@@ -2,42 +2,66 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/create_channel_posix.h>
+#include <grpcpp/support/channel_arguments.h>
 
 #include <chrono>
-#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "hearth/base/address.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
 
 namespace hearth {
+namespace {
+
+// Between two attempts on one channel; gRPC doubles it each time.
+constexpr int kFirstPauseMs = 200;
+constexpr int kLongestPauseMs = 5000;
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(
-    absl::string_view address, const ChannelOptions& options) {
-  HEARTH_ASSIGN_OR_RETURN(const Address parsed, Address::Parse(address));
-  if (parsed.local()) {
+    const Address& address, const ChannelOptions& options) {
+  if (address.local()) {
     HEARTH_ASSIGN_OR_RETURN(
         UniqueFd fd,
-        ConnectUnix(parsed, SocketType::kStream, options.deadline));
+        ConnectUnix(address, SocketType::kStream, options.deadline));
     return grpc::CreateInsecureChannelFromFd("hearth", fd.Release());
   }
-  if (!options.insecure) {
+  const std::string name = address.ToString();
+  if (options.tcp.credentials == nullptr) {
     return Error(Reason::kNotAllowed,
-                 absl::StrCat("connect to ", address,
-                              " over TCP: this end has no credentials; say "
-                              "--insecure at both ends to go without"));
+                 absl::StrCat("connect to ", name,
+                              " over TCP: this end has no credentials; name "
+                              "them with --tls-dir, or say --insecure at both "
+                              "ends to go without"));
   }
-  auto channel = grpc::CreateChannel(std::string(address),
-                                     grpc::InsecureChannelCredentials());
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstPauseMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestPauseMs);
+  // Nodes of a cluster reach each other directly, whatever browsers go through.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  if (!options.tcp.server_name.empty()) {
+    arguments.SetSslTargetNameOverride(options.tcp.server_name);
+  }
+  auto channel =
+      grpc::CreateCustomChannel(name, options.tcp.credentials, arguments);
   const auto deadline = std::chrono::system_clock::now() +
                         absl::ToChronoMilliseconds(options.deadline);
-  if (!channel->WaitForConnected(deadline)) {
-    return Error(Reason::kClusterUnreachable,
-                 absl::StrCat("connect to ", address, ": nobody answered in ",
-                              absl::FormatDuration(options.deadline),
-                              "; is it running, and is the address right?"));
+  grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);
+  while (state != GRPC_CHANNEL_READY) {
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE && options.tcp.explain) {
+      HEARTH_RETURN_IF_ERROR(options.tcp.explain());
+    }
+    if (!channel->WaitForStateChange(state, deadline)) {
+      return Error(
+          Reason::kClusterUnreachable,
+          absl::StrCat("connect to ", name, ": no coordinator answered in ",
+                       absl::FormatDuration(options.deadline),
+                       "; is it running, and is the address right?"));
+    }
+    state = channel->GetState(/*try_to_connect=*/true);
   }
   return channel;
 }

@@ -1,26 +1,42 @@
 #pragma once
 
 #include <grpcpp/channel.h>
+#include <grpcpp/security/credentials.h>
 
+#include <functional>
 #include <memory>
+#include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "hearth/base/address.h"
 
 namespace hearth {
 
+// What a TCP connection goes by. This room makes none of it: who connects has
+// it from `hearth/transport/security`.
+struct TcpChannelOptions {
+  // None: TCP is refused.
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  std::string server_name;  // that the server's certificate must carry
+  // Asked when a connection fails. OK: nothing wrong was found, go on trying.
+  std::function<absl::Status()> explain;
+};
+
 struct ChannelOptions {
-  bool insecure = false;  // allow TCP without credentials
+  TcpChannelOptions tcp;
   absl::Duration deadline = absl::Seconds(5);
 };
 
-// Connects to `address` ("unix-abstract:NAME", "unix:PATH", "host:port").
+// Connects to `address`.
 //
 // On a Unix socket the peer's user is checked before a byte is sent, and the
-// channel can't reconnect by itself: ask for a new one. TCP is refused unless
-// `insecure`. CLUSTER_UNREACHABLE when nobody listens there.
+// channel can't reconnect by itself: ask for a new one.
+//
+// Fails: cluster-unreachable when nobody listens there; over TCP, what
+//        `explain` says.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(
-    absl::string_view address, const ChannelOptions& options);
+    const Address& address, const ChannelOptions& options);
 
 }  // namespace hearth

@@ -1,6 +1,5 @@
 #include "hearth/transport/control/listener.h"
 
-#include <grpcpp/security/server_credentials.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -19,49 +18,60 @@ namespace hearth {
 namespace {
 
 constexpr int kPauseMs = 10;
+// A connection that has not come to terms by then is dropped: who connects and
+// says nothing must not hold a descriptor for minutes.
+constexpr int kHandshakeMsMax = 10'000;
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(
-    UniqueFd socket, grpc::Service& service) {
-  std::unique_ptr<Listener> listener(new Listener);
-  listener->socket_ = std::move(socket);
-  listener->wake_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
-  if (!listener->wake_.valid()) return ErrnoStatus("make an eventfd");
-
-  grpc::ServerBuilder builder;
-  listener->acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      grpc::InsecureServerCredentials());
-  builder.RegisterService(&service);
-  builder.SetMaxReceiveMessageSize(limits::kMessageBytesMax);
-  listener->server_ = builder.BuildAndStart();
-  if (listener->server_ == nullptr) {
-    return Error(Reason::kInternal, "start a server: gRPC refused to");
+    ListenerOptions options, grpc::Service& service) {
+  if (!options.tcp.empty() && options.credentials == nullptr) {
+    return Error(Reason::kNotAllowed,
+                 absl::StrCat("listen on ", options.tcp,
+                              " over TCP: there are no credentials; name them "
+                              "with --tls-dir, or say --insecure at both ends "
+                              "to go without"));
   }
-  listener->thread_ = std::thread([self = listener.get()] { self->Accept(); });
-  return listener;
-}
-
-absl::StatusOr<std::unique_ptr<Listener>> Listener::StartTcp(
-    const std::string& address, grpc::Service& service) {
   std::unique_ptr<Listener> listener(new Listener);
   grpc::ServerBuilder builder;
-  int port = 0;
-  // SO_REUSEPORT would let two coordinators share a port and split its workers.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&service);
   builder.SetMaxReceiveMessageSize(limits::kMessageBytesMax);
+  if (options.local.valid()) {
+    listener->socket_ = std::move(options.local);
+    listener->wake_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
+    if (!listener->wake_.valid()) return ErrnoStatus("make an eventfd");
+    listener->acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        grpc::InsecureServerCredentials());
+  }
+  int port = 0;
+  if (!options.tcp.empty()) {
+    // SO_REUSEPORT would let two coordinators share a port and split its
+    // workers.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                               kHandshakeMsMax);
+    builder.AddListeningPort(options.tcp, options.credentials, &port);
+  }
   listener->server_ = builder.BuildAndStart();
-  if (listener->server_ == nullptr || port == 0) {
+  if (!options.tcp.empty() && (listener->server_ == nullptr || port == 0)) {
     return Error(Reason::kNameTaken,
-                 absl::StrCat("listen on ", address,
+                 absl::StrCat("listen on ", options.tcp,
                               ": the address is taken or not this host's; "
                               "choose another one"));
   }
-  listener->address_ =
-      absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
+  if (listener->server_ == nullptr) {
+    return Error(Reason::kInternal, "start a server: gRPC refused to");
+  }
+  if (port != 0) {
+    listener->tcp_address_ =
+        absl::StrCat(options.tcp.substr(0, options.tcp.rfind(':')), ":", port);
+  }
+  if (listener->socket_.valid()) {
+    listener->thread_ =
+        std::thread([self = listener.get()] { self->Accept(); });
+  }
   return listener;
 }
 

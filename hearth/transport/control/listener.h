@@ -1,5 +1,6 @@
 #pragma once
 
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -12,24 +13,35 @@
 
 namespace hearth {
 
-// A gRPC server on a Unix socket that has checked who connects: gRPC's own
+struct ListenerOptions {
+  // A Unix socket that listens already; or none.
+  UniqueFd local;
+  // host:port, in addition; port 0 takes a free one. Empty: none.
+  std::string tcp;
+  // For TCP alone; none: it is refused.
+  std::shared_ptr<grpc::ServerCredentials> credentials;
+};
+
+// A gRPC server. On a Unix socket it has checked who connects: gRPC's own
 // listener checks no peer, so this one accepts, compares the peer's user with
-// ours, and only then hands the connected socket over.
+// ours, and only then hands the connected socket over. On TCP, the credentials
+// do that.
 //
 // Kind:    resource. Destroying it stops accepting, ends every call and waits
 //          for them.
 // Threads: one of its own, which accepts.
 class Listener {
  public:
-  // `socket` listens already. `service` outlives this.
+  // `service` outlives this.
+  //
+  // Fails: name-taken when the TCP address is in use or not this host's;
+  //        not-allowed for TCP without credentials.
   static absl::StatusOr<std::unique_ptr<Listener>> Start(
-      UniqueFd socket, grpc::Service& service);
-  // host:port, without credentials; port 0 takes a free one, see address().
-  static absl::StatusOr<std::unique_ptr<Listener>> StartTcp(
-      const std::string& address, grpc::Service& service);
+      ListenerOptions options, grpc::Service& service);
 
   ~Listener();
-  const std::string& address() const { return address_; }
+  // Of TCP, with its port; empty where there is none.
+  const std::string& tcp_address() const { return tcp_address_; }
 
  private:
   Listener() = default;
@@ -40,7 +52,7 @@ class Listener {
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
   std::thread thread_;
-  std::string address_;
+  std::string tcp_address_;
 };
 
 }  // namespace hearth
