@@ -46,7 +46,8 @@ double CpuSeconds(int who) {
   rusage usage{};
   getrusage(who, &usage);
   const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+    return static_cast<double>(t.tv_sec) +
+           1e-6 * static_cast<double>(t.tv_usec);
   };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
@@ -84,12 +85,12 @@ Address Loopback() { return *Address::Parse("127.0.0.1:0"); }
   auto server = BulkServer::Start(
       std::move(listener), grpc::InsecureServerCredentials(),
       [&](const Id&) -> absl::StatusOr<BulkSource> {
-        return BulkSource{
-            bytes, [&](std::int64_t offset, std::int64_t count) {
-              shared->sender_cpu = CpuSeconds(RUSAGE_SELF);
-              return grpc::Slice(from + offset, static_cast<size_t>(count),
-                                 grpc::Slice::STATIC_SLICE);
-            }};
+        return BulkSource{bytes, [&](std::int64_t offset, std::int64_t count) {
+                            shared->sender_cpu = CpuSeconds(RUSAGE_SELF);
+                            return grpc::Slice(from + offset,
+                                               static_cast<size_t>(count),
+                                               grpc::Slice::STATIC_SLICE);
+                          }};
       });
   for (;;) pause();
 }
@@ -104,9 +105,9 @@ Figure Measure(std::int64_t bytes, Shared* shared, bool counts_up, Run run) {
   const double cpu = CpuSeconds(RUSAGE_SELF);
   const auto begin = std::chrono::steady_clock::now();
   run();
-  const double seconds = std::chrono::duration<double>(
-                             std::chrono::steady_clock::now() - begin)
-                             .count();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
+          .count();
   const double gb = static_cast<double>(bytes) / 1e9;
   usleep(20000);
   return {gb / seconds, (shared->sender_cpu - (counts_up ? sender : 0)) / gb,
@@ -137,8 +138,8 @@ int Run(std::int64_t bytes, int rounds, std::int64_t block) {
     SendByHearth(*std::move(hearth), from, bytes, shared + 1);
   }
   bare->fd.Reset();
-  auto channel = ConnectBulk(
-      hearth_at.ToString(), grpc::InsecureChannelCredentials(), "");
+  auto channel =
+      ConnectBulk(hearth_at.ToString(), grpc::InsecureChannelCredentials(), "");
   std::vector<double> bare_speed, speed, ratio, sender, receiver, bare_sender,
       bare_receiver;
   for (int round = 0; round < rounds; ++round) {
@@ -153,10 +154,11 @@ int Run(std::int64_t bytes, int rounds, std::int64_t block) {
         Fail("connect");
       }
       for (std::int64_t done = 0; done < bytes;) {
-        const ssize_t now = recv(line, to + done,
-                                 static_cast<std::size_t>(std::min<std::int64_t>(
-                                     bytes - done, 1 << 20)),
-                                 0);
+        const ssize_t now =
+            recv(line, to + done,
+                 static_cast<std::size_t>(
+                     std::min<std::int64_t>(bytes - done, 1 << 20)),
+                 0);
         if (now <= 0) Fail("recv");
         done += now;
       }
@@ -167,7 +169,8 @@ int Run(std::int64_t bytes, int rounds, std::int64_t block) {
                         [&](int) { return channel; });
       for (std::int64_t done = 0; done < bytes; done += block) {
         const auto status = stream.Next(
-            {to + done, static_cast<std::size_t>(std::min(block, bytes - done))});
+            {to + done,
+             static_cast<std::size_t>(std::min(block, bytes - done))});
         if (!status.ok()) {
           std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
           std::exit(1);

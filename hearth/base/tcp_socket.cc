@@ -39,22 +39,20 @@ absl::StatusOr<TcpListener> ListenTcp(const Address& address) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* list = nullptr;
-  const int unknown = getaddrinfo(address.name.c_str(),
-                                  absl::StrCat(address.port).c_str(), &hints,
-                                  &list);
+  const int unknown = getaddrinfo(
+      address.name.c_str(), absl::StrCat(address.port).c_str(), &hints, &list);
   if (unknown != 0) {
-    return Error(Reason::kBadUsage,
-                 absl::StrCat("listen on ", address.ToString(), ": ",
-                              gai_strerror(unknown),
-                              "; give an address of this host"));
+    return Error(
+        Reason::kBadUsage,
+        absl::StrCat("listen on ", address.ToString(), ": ",
+                     gai_strerror(unknown), "; give an address of this host"));
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> freed(list,
                                                              freeaddrinfo);
-  TcpListener listener{UniqueFd(socket(list->ai_family,
-                                       SOCK_STREAM | SOCK_CLOEXEC |
-                                           SOCK_NONBLOCK,
-                                       0)),
-                       address};
+  TcpListener listener{
+      UniqueFd(socket(list->ai_family,
+                      SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
+      address};
   const int on = 1;
   // A port that a dead process left in TIME_WAIT is free.
   setsockopt(listener.fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -95,8 +93,7 @@ absl::StatusOr<std::string> OwnAddressTowards(const Address& there) {
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> freed(list,
                                                              freeaddrinfo);
   // A datagram socket that is connected has a route, and nothing was sent.
-  const UniqueFd probe(
-      socket(list->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const UniqueFd probe(socket(list->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   sockaddr_storage own{};
   socklen_t size = sizeof(own);
   char text[INET6_ADDRSTRLEN + IF_NAMESIZE] = {};

@@ -106,6 +106,16 @@ void CoordinatorService::Carry(Action& action, Errands& errands,
       SendTo(worker, std::move(message), errands);
       break;  // one worker tells the keeper of its host
     }
+  } else if (const auto* gone = std::get_if<MatrixGone>(&action)) {
+    *message.mutable_drop_copies()->add_tokens() = ToProto(gone->token);
+    std::set<std::string> told;
+    for (const auto& [worker, session] : sessions_) {
+      const WorkerRecord* record = core_.members().Find(worker);
+      if (record == nullptr || !told.insert(record->identity.host).second) {
+        continue;
+      }
+      SendTo(worker, proto::ToWorker(message), errands);
+    }
   } else if (const auto* updated = std::get_if<JobUpdated>(&action)) {
     ShowJob(updated->job, errands);
   } else if (const auto* refuse = std::get_if<Refuse>(&action)) {

@@ -9,9 +9,9 @@
 #include "absl/status/statusor.h"
 #include "hearth/base/mutex.h"
 #include "hearth/compute/operation.h"
+#include "hearth/transport/reach/segment_reach.h"
 #include "protos/worker.pb.h"
 #include "worker/service/matrix_source.h"
-#include "worker/service/segment_reach.h"
 #include "worker/service/segment_store.h"
 
 namespace hearth::worker {
@@ -27,6 +27,7 @@ class JobContext {
 
   const Plan& plan() const { return *plan_; }
   const MatrixSource& source() const { return *source_; }
+  std::int64_t TakeBroughtBytes() const { return source_->TakeBroughtBytes(); }
   // Nothing while the job is not planned, or when its result is sealed.
   const OpenSegment* result() const {
     return result_.has_value() ? &*result_ : nullptr;

@@ -68,7 +68,10 @@ absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
 
 absl::Status MatrixSource::Bring() {
   if (elsewhere_.has_value()) {
-    HEARTH_ASSIGN_OR_RETURN(segment_, reach_.Bring(*elsewhere_));
+    std::int64_t streamed = 0;
+    HEARTH_ASSIGN_OR_RETURN(segment_, reach_.BringOnce(*elsewhere_, streamed,
+                                                       [] { return false; }));
+    brought_ += streamed;
     elsewhere_.reset();
   }
   const std::int64_t bytes = layout_.bytes();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,8 +15,8 @@
 #include "hearth/shm/file_source.h"
 #include "hearth/shm/segment.h"
 #include "hearth/shm/window_reader.h"
+#include "hearth/transport/reach/segment_reach.h"
 #include "protos/matrix.pb.h"
-#include "worker/service/segment_reach.h"
 
 namespace hearth::worker {
 
@@ -27,8 +28,9 @@ struct ReadEffort {
   std::int64_t bytes_converted = 0;  // from foreign byte order
 };
 
-// A matrix's bytes as this worker can reach them: a sealed segment that a keeper
-// handed over, a file read in place, or row blocks that another host streams.
+// A matrix's bytes as this worker can reach them: a sealed segment that a
+// keeper handed over, a file read in place, or row blocks that another host
+// streams.
 //
 // Kind:    resource, shared by every job and thread that reads it.
 // Threads: const methods from any.
@@ -40,6 +42,8 @@ class MatrixSource {
 
   // Has all bytes here, streamed into memory of this host if need be.
   absl::Status Bring();
+  // What Bring has streamed since this was last asked.
+  std::int64_t TakeBroughtBytes() { return brought_.exchange(0); }
 
   const MatrixLayout& layout() const { return layout_; }
   const Partition& partition() const { return partition_; }
@@ -62,6 +66,7 @@ class MatrixSource {
   Partition partition_;
   bool unmade_ = false;  // there are no bytes to read yet
   std::optional<SealedSegment> segment_;
+  std::atomic<std::int64_t> brought_ = 0;
   std::optional<SegmentPlace> elsewhere_;  // a segment of another host
   std::optional<FileSource> file_;
   std::optional<Mapping> file_mapping_;  // absent: read by windows

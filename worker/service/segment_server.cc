@@ -34,20 +34,20 @@ absl::StatusOr<std::unique_ptr<BulkServer>> ServeSegments(
       [&keeper](const Id& token) -> absl::StatusOr<BulkSource> {
         HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched, keeper.Fetch(token));
         if (fetched.card.kind != SegmentKind::kSealed) {
-          return Error(Reason::kBadUsage,
-                       "read a segment: it is still being filled; seal it first");
+          return Error(
+              Reason::kBadUsage,
+              "read a segment: it is still being filled; seal it first");
         }
-        HEARTH_ASSIGN_OR_RETURN(
-            SealedSegment sealed,
-            SealedSegment::Adopt(
-                std::move(fetched.fd),
-                static_cast<std::int64_t>(fetched.card.bytes)));
+        HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed,
+                                SealedSegment::Adopt(std::move(fetched.fd),
+                                                     static_cast<std::int64_t>(
+                                                         fetched.card.bytes)));
         auto segment = std::make_shared<const SealedSegment>(std::move(sealed));
         const std::int64_t bytes = std::ssize(segment->bytes());
-        return BulkSource{
-            bytes, [segment](std::int64_t offset, std::int64_t count) {
-              return SliceOf(segment, offset, count);
-            }};
+        return BulkSource{bytes,
+                          [segment](std::int64_t offset, std::int64_t count) {
+                            return SliceOf(segment, offset, count);
+                          }};
       });
 }
 

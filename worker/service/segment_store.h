@@ -9,8 +9,8 @@
 #include "hearth/compute/operation.h"
 #include "hearth/shm/segment.h"
 #include "hearth/transport/handover/handover_client.h"
+#include "hearth/transport/reach/segment_reach.h"
 #include "worker/core/task.h"
-#include "worker/service/segment_reach.h"
 
 namespace hearth::worker {
 

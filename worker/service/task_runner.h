@@ -29,6 +29,12 @@ class TaskRunner {
   // Stops the step in hand between two row blocks.
   void Interrupt() { interrupted_ = true; }
   void ClearInterrupt() { interrupted_ = false; }
+  // Of the matrix that was read last: memory that is removed is not kept by a
+  // thread that has nothing to do.
+  void LetGo() {
+    reader_.reset();
+    reading_.reset();
+  }
 
  private:
   Outcome Do(const Idle&) { return Nothing{}; }

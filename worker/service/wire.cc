@@ -90,12 +90,12 @@ void Fill(const FinishDone& done, const std::string& host, proto::Report& to) {
 }  // namespace
 
 BytesRef FromWire(const proto::BytesRef& message) {
-  return {.inline_bytes = message.inline_bytes(),
-          .token = FromProto(message.token()),
-          .bytes = message.bytes(),
-          .host = message.host(),
-          .addresses = {message.addresses().begin(),
-                        message.addresses().end()}};
+  return {
+      .inline_bytes = message.inline_bytes(),
+      .token = FromProto(message.token()),
+      .bytes = message.bytes(),
+      .host = message.host(),
+      .addresses = {message.addresses().begin(), message.addresses().end()}};
 }
 
 proto::BytesRef ToWire(const BytesRef& bytes, const std::string& host) {

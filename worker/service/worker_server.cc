@@ -20,13 +20,13 @@
 #include "hearth/base/status.h"
 #include "hearth/base/version.h"
 #include "hearth/shm/process_memory.h"
-#include "hearth/transport/control/codec.h"
 #include "hearth/transport/bulk/bulk_server.h"
+#include "hearth/transport/control/codec.h"
+#include "hearth/transport/reach/segment_reach.h"
 #include "worker/core/task_queue_core.h"
 #include "worker/service/coordinator_link.h"
 #include "worker/service/job_context.h"
 #include "worker/service/leftovers.h"
-#include "worker/service/segment_reach.h"
 #include "worker/service/segment_server.h"
 #include "worker/service/segment_store.h"
 #include "worker/service/task_runner.h"
@@ -77,9 +77,9 @@ class WorkerServer::Impl {
 
   absl::Status Run() {
     if (options_.listen.has_value()) {
-      HEARTH_ASSIGN_OR_RETURN(server_,
-                              ServeSegments(*options_.listen, options_.security,
-                                            reach_.own()));
+      HEARTH_ASSIGN_OR_RETURN(
+          server_,
+          ServeSegments(*options_.listen, options_.security, reach_.own()));
     }
     absl::Time unreachable_since = clock_.Now();
     while (true) {
@@ -199,6 +199,13 @@ class WorkerServer::Impl {
       }
       return store_.Drop(tokens);
     }
+    if (message.has_drop_copies()) {
+      for (const auto& token : message.drop_copies().tokens()) {
+        const Id copy = SegmentReach::CopyTokenOf(FromProto(token));
+        reach_.own().Drop(std::span(&copy, 1)).IgnoreError();
+      }
+      return;
+    }
     if (message.has_brief()) jobs_.Brief(message.brief());
     bool first_welcome = false;
     {
@@ -306,6 +313,9 @@ class WorkerServer::Impl {
       Apply(std::move(turn.actions));
       outcome = Nothing{};
       if (std::holds_alternative<Idle>(turn.step)) {
+        lock.unlock();
+        runner.LetGo();
+        lock.lock();
         wake_threads_.wait(lock, [this] { return wakes_ > 0 || stopping_; });
         if (wakes_ > 0) --wakes_;
         continue;

@@ -29,12 +29,12 @@ constexpr int kPauseMs = 10;
 constexpr int kCallsOfAConnectionMax = 1024;
 
 absl::Status BadRange(const proto::BulkRequest& request, std::int64_t bytes) {
-  return Error(Reason::kBadUsage,
-               absl::StrCat("read bytes [", request.offset(), ", ",
-                            request.offset(), " + ", request.bytes(),
-                            ") of segment ",
-                            FromProto(request.token()).ToString(),
-                            ": it has ", bytes, " bytes"));
+  return Error(
+      Reason::kBadUsage,
+      absl::StrCat("read bytes [", request.offset(), ", ", request.offset(),
+                   " + ", request.bytes(), ") of segment ",
+                   FromProto(request.token()).ToString(), ": it has ", bytes,
+                   " bytes"));
 }
 
 std::span<const std::byte> BytesOf(const grpc::Slice& slice) {
@@ -89,8 +89,8 @@ class BulkServer::Call {
         if (!ok) return delete this;  // the server ends
         new Call(server_);
         if (context_.method() != kBulkMethod) {
-          return Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED,
-                                     "no such method"));
+          return Finish(
+              grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no such method"));
         }
         step_ = Step::kReading;
         return stream_.Read(&request_bytes_, this);
@@ -113,8 +113,7 @@ class BulkServer::Call {
     if (!request_.ParseFromZeroCopyStream(&reader)) {
       return Error(Reason::kBadUsage, "read a bulk request: it is none");
     }
-    HEARTH_ASSIGN_OR_RETURN(source_,
-                            server_.find(FromProto(request_.token())));
+    HEARTH_ASSIGN_OR_RETURN(source_, server_.find(FromProto(request_.token())));
     if (request_.offset() < 0 || request_.bytes() < 0 ||
         request_.offset() > source_.bytes ||
         request_.bytes() > source_.bytes - request_.offset() ||

@@ -140,9 +140,8 @@ class BulkStream::Attempt {
       }
       if (options_.cancelled()) return absl::CancelledError("cancelled");
       if (absl::Now() >= until) {
-        return absl::DeadlineExceededError(
-            absl::StrCat("nothing came for ",
-                         absl::FormatDuration(options_.stall)));
+        return absl::DeadlineExceededError(absl::StrCat(
+            "nothing came for ", absl::FormatDuration(options_.stall)));
       }
     }
   }
@@ -176,12 +175,11 @@ absl::Status BulkStream::Next(std::span<std::byte> into) {
     attempt_.reset();
     if (!IsPassing(status)) return status;
     if (absl::Now() - last_byte >= options_.patience) {
-      return Error(
-          Reason::kClusterUnreachable,
-          absl::StrCat("read segment ", range_.token.ToString(),
-                       " from another host: nothing came for ",
-                       absl::FormatDuration(options_.patience), " (",
-                       status.message(), "); is the network whole?"));
+      return Error(Reason::kClusterUnreachable,
+                   absl::StrCat("read segment ", range_.token.ToString(),
+                                " from another host: nothing came for ",
+                                absl::FormatDuration(options_.patience), " (",
+                                status.message(), "); is the network whole?"));
     }
     for (absl::Duration left = Jittered(pause); left > absl::ZeroDuration();
          left -= kCancelLook) {
@@ -211,8 +209,8 @@ absl::Status BulkStream::ReadChunk(std::span<std::byte>& into) {
   std::array<std::byte, kChunkHeadBytesMax> begin;
   std::size_t begun = 0;
   for (const grpc::Slice& slice : slices) {
-    const auto part = BytesOf(slice).first(
-        std::min(slice.size(), begin.size() - begun));
+    const auto part =
+        BytesOf(slice).first(std::min(slice.size(), begin.size() - begun));
     std::copy(part.begin(), part.end(), begin.begin() + begun);
     begun += part.size();
   }

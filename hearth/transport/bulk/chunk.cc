@@ -5,13 +5,12 @@
 #include <algorithm>
 #include <cstring>
 
-
 namespace hearth {
 namespace {
 
-constexpr std::byte kOffsetTag{(1 << 3) | 1};   // fixed64
-constexpr std::byte kCrcTag{(2 << 3) | 5};      // fixed32
-constexpr std::byte kDataTag{(15 << 3) | 2};    // length-delimited
+constexpr std::byte kOffsetTag{(1 << 3) | 1};  // fixed64
+constexpr std::byte kCrcTag{(2 << 3) | 5};     // fixed32
+constexpr std::byte kDataTag{(15 << 3) | 2};   // length-delimited
 constexpr std::size_t kLengthAt = 9 + 5 + 1;
 
 template <class Integer>
@@ -40,8 +39,7 @@ EncodedChunkHead Encode(const ChunkHead& head) {
   do {
     const std::uint64_t low = left & 0x7f;
     left >>= 7;
-    at[encoded.size++] =
-        static_cast<std::byte>(low | (left != 0 ? 0x80U : 0U));
+    at[encoded.size++] = static_cast<std::byte>(low | (left != 0 ? 0x80U : 0U));
   } while (left != 0);
   return encoded;
 }
@@ -56,8 +54,8 @@ std::optional<ParsedChunkHead> ParseChunkHead(
   const auto offset = Load<std::uint64_t>(bytes.data() + 1);
   parsed.head.crc32c = Load<std::uint32_t>(bytes.data() + 10);
   std::uint64_t length = 0;
-  for (std::size_t i = kLengthAt; i < std::min(bytes.size(), kChunkHeadBytesMax);
-       ++i) {
+  for (std::size_t i = kLengthAt;
+       i < std::min(bytes.size(), kChunkHeadBytesMax); ++i) {
     const auto byte = static_cast<std::uint64_t>(bytes[i]);
     length |= (byte & 0x7f) << (7 * (i - kLengthAt));
     if ((byte & 0x80) != 0) continue;

@@ -16,7 +16,7 @@
 #include "hearth/transport/handover/handover_client.h"
 #include "hearth/transport/security/tcp_security.h"
 
-namespace hearth::worker {
+namespace hearth {
 
 // Where a segment lies, as a message said.
 struct SegmentPlace {
@@ -26,13 +26,14 @@ struct SegmentPlace {
   std::int64_t bytes = 0;
 };
 
-// How this worker gets at segments wherever they lie: by descriptor from a
-// keeper of this machine, as a stream from anywhere else. Which it is, is found
-// out by asking the keeper: a name that nobody answers to is another host's.
+// How a process gets at segments wherever they lie: by descriptor from a keeper
+// of this machine, as a stream from anywhere else. Which it is, is found out by
+// asking the keeper: a name that nobody answers to is another host's.
 //
 // Kind:    resource. Threads: any.
 class SegmentReach {
  public:
+  // `own_keeper`: of a worker; a client has none, and no segment without host.
   SegmentReach(const Address& own_keeper, TcpSecurityOptions security)
       : own_host_(own_keeper.ToString()),
         own_({.keeper = own_keeper}),
@@ -46,19 +47,33 @@ class SegmentReach {
       const SegmentPlace& place);
 
   // [offset, offset + bytes) of a segment of another host.
-  std::unique_ptr<BulkStream> Read(const SegmentPlace& place, std::int64_t offset,
-                  std::int64_t bytes, std::int64_t cut,
-                  std::function<bool()> cancelled = [] { return false; });
+  std::unique_ptr<BulkStream> Read(
+      const SegmentPlace& place, std::int64_t offset, std::int64_t bytes,
+      std::int64_t cut, std::function<bool()> cancelled = [] { return false; });
 
-  // All of it, mapped, or copied here into a segment of our own.
+  // All of it, mapped; or, from another host, streamed into a segment of ours.
   absl::StatusOr<SealedSegment> Bring(const SegmentPlace& place);
 
+  // The same once for all processes of this host: the first that comes streams,
+  // into a copy that our keeper holds; the others wait and map. The copy stays
+  // until CopyTokenOf is dropped. `streamed` grows by what crossed hosts for
+  // us.
+  absl::StatusOr<SealedSegment> BringOnce(
+      const SegmentPlace& place, std::int64_t& streamed,
+      const std::function<bool()>& cancelled);
+  static Id CopyTokenOf(const Id& token);
+
+  // The keeper of `host`, if it is on this machine.
+  HandoverClient& KeeperAt(const std::string& host) ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
-  HandoverClient& KeeperAt(const std::string& host)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<SealedSegment> Stream(OpenSegment into,
+                                       const SegmentPlace& place,
+                                       const std::function<bool()>& cancelled);
+  // Whether this process, of all that asked, is the one that fills the copy.
+  absl::StatusOr<bool> Claim(const Id& copy, const OpenSegment& mine);
   absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(
-      const std::string& address)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+      const std::string& address) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::string own_host_;
   HandoverClient own_;
@@ -70,4 +85,4 @@ class SegmentReach {
       ABSL_GUARDED_BY(mutex_);
 };
 
-}  // namespace hearth::worker
+}  // namespace hearth
