@@ -97,8 +97,8 @@ struct JobEvicted {
   JobId job{};
 };
 
-using Action =
-    std::variant<Answer, Welcome, Refuse, Brief, Assign, Revoke, Shrink,
-                 ReleaseJob, Acknowledge, DropTokens, MatrixGone, JobUpdated, JobEvicted>;
+using Action = std::variant<Answer, Welcome, Refuse, Brief, Assign, Revoke,
+                            Shrink, ReleaseJob, Acknowledge, DropTokens,
+                            MatrixGone, JobUpdated, JobEvicted>;
 
 }  // namespace hearth::server

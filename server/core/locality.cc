@@ -8,8 +8,7 @@ void Locality::NoteStream(std::int64_t streamed, absl::Duration busy) {
   const double seconds = absl::ToDoubleSeconds(busy);
   if (streamed <= 0 || seconds <= 0) return;
   const double now = static_cast<double>(streamed) / seconds;
-  bytes_per_second_ =
-      is_measured_ ? 0.8 * bytes_per_second_ + 0.2 * now : now;
+  bytes_per_second_ = is_measured_ ? 0.8 * bytes_per_second_ + 0.2 * now : now;
   bytes_per_second_ = std::max(bytes_per_second_, 1.0);
   is_measured_ = true;
 }

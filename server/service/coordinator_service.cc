@@ -136,7 +136,8 @@ void CoordinatorService::ShowJob(JobId job, Errands& errands) {
   const auto record = core_.FindJob(job);
   if (!record.has_value()) return;
   const bool last = HasEnded(record->state);
-  const proto::JobUpdate update = UpdateOf(*record, core_.members(), clock_.Now());
+  const proto::JobUpdate update =
+      UpdateOf(*record, core_.members(), clock_.Now());
   for (auto it = begin; it != end; ++it) {
     errands.calls.push_back(
         [watch = it->second, update, last] { watch->Show(update, last); });

@@ -51,6 +51,7 @@ struct BulkServer::Impl {
   std::unique_ptr<grpc::ServerCompletionQueue> queue;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
   std::unique_ptr<grpc::Server> server;
+  int calls = 0;  // alive; the serving thread's
   std::thread accepting;
   std::thread serving;
 
@@ -79,9 +80,12 @@ struct BulkServer::Impl {
 class BulkServer::Call {
  public:
   explicit Call(Impl& server) : server_(server), stream_(&context_) {
+    ++server_.calls;
     server_.service.RequestCall(&context_, &stream_, server_.queue.get(),
                                 server_.queue.get(), this);
   }
+
+  ~Call() { --server_.calls; }
 
   void Proceed(bool ok) {
     switch (step_) {
@@ -165,7 +169,12 @@ void BulkServer::Impl::Serve() {
   new Call(*this);
   void* tag = nullptr;
   bool ok = false;
-  while (queue->Next(&tag, &ok)) static_cast<Call*>(tag)->Proceed(ok);
+  while (queue->Next(&tag, &ok)) {
+    static_cast<Call*>(tag)->Proceed(ok);
+    // The last one to go was the one that waited for a call to accept: the
+    // server ends, and nothing starts on this queue any more.
+    if (calls == 0) queue->Shutdown();
+  }
 }
 
 absl::StatusOr<std::unique_ptr<BulkServer>> BulkServer::Start(
@@ -201,7 +210,6 @@ BulkServer::~BulkServer() {
       write(impl_->wake.get(), &one, sizeof(one));
   impl_->accepting.join();
   impl_->server->Shutdown(std::chrono::system_clock::now());
-  impl_->queue->Shutdown();
   impl_->serving.join();
 }
 
