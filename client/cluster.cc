@@ -27,6 +27,7 @@ using client::LocalCluster;
 using client::MatrixFile;
 
 constexpr absl::Duration kReadyTime = absl::Seconds(30);
+constexpr std::int64_t kSmallPageBytes = 4096;
 
 absl::StatusOr<MatrixInfo> FromMessage(const proto::MatrixInfo& message) {
   const proto::MatrixRecord& record = message.record();
@@ -77,7 +78,7 @@ absl::StatusOr<SealedSegment> CopyToMemory(const MatrixFile& file,
 // Names a segment that the host's keeper holds by `token`.
 absl::StatusOr<MatrixInfo> Register(ClusterState& state, absl::string_view name,
                                     const MatrixLayout& layout,
-                                    const SealedSegment& segment,
+                                    std::span<const std::byte> bytes,
                                     const std::string& host, const Id& token,
                                     const Cluster::PutOptions& options) {
   CrashPoint("client.handover");
@@ -87,7 +88,7 @@ absl::StatusOr<MatrixInfo> Register(ClusterState& state, absl::string_view name,
   *record.mutable_layout() = ToProto(layout);
   *record.mutable_segment()->mutable_token() = ToProto(token);
   record.mutable_segment()->set_host(host);
-  record.set_page_bytes(PageBytesOf(segment.bytes()));
+  record.set_page_bytes(bytes.empty() ? kSmallPageBytes : PageBytesOf(bytes));
   record.set_sealed(true);
   request.set_replace(options.replace);
   const auto info = state.coordinator().Put(request);
@@ -99,15 +100,29 @@ absl::StatusOr<MatrixInfo> Register(ClusterState& state, absl::string_view name,
   return FromMessage(*info);
 }
 
-// A result as a matrix; a small one came in a message.
-absl::StatusOr<Matrix> SegmentOf(const ResultField& field) {
-  if (field.bytes_owner->segment() != nullptr) {
-    return Matrix(field.bytes_owner);
+// A job's result as a matrix of the catalog, where it lies. A small one came in
+// a message: it gets a segment here.
+absl::StatusOr<MatrixInfo> NameResult(ClusterState& state,
+                                      absl::string_view name,
+                                      const MatrixLayout& layout,
+                                      const proto::ResultArray& result) {
+  if (!result.has_segment()) {
+    const std::string& bytes = result.inline_bytes();
+    HEARTH_ASSIGN_OR_RETURN(
+        const SealedSegment segment,
+        SealedSegment::CopyOf(std::as_bytes(std::span(bytes)), MemoryLimits()));
+    HEARTH_ASSIGN_OR_RETURN(const std::string host, state.LocalHost());
+    const Id token = Id::Random();
+    HEARTH_RETURN_IF_ERROR(state.KeeperOf(host).Deposit(
+        token, segment.fd(), CardOf(SegmentKind::kSealed, layout.bytes())));
+    return Register(state, name, layout, segment.bytes(), host, token, {});
   }
-  HEARTH_ASSIGN_OR_RETURN(SealedSegment segment,
-                          SealedSegment::CopyOf(field.bytes, MemoryLimits()));
-  return Matrix(
-      std::make_shared<const MappedBytes>(field.layout, std::move(segment)));
+  // Of another host's pages only their owner could tell the size.
+  std::span<const std::byte> here;
+  const auto mapped = state.MapHere(layout, result.segment());
+  if (mapped.ok()) here = (*mapped)->bytes();
+  return Register(state, name, layout, here, result.segment().host(),
+                  FromProto(result.segment().token()), {});
 }
 
 }  // namespace
@@ -139,14 +154,14 @@ absl::StatusOr<Cluster> Cluster::Local(LocalOptions options) {
 
 absl::StatusOr<Cluster> Cluster::Connect(absl::string_view address,
                                          ConnectOptions options) {
+  const TcpSecurityOptions security = {.tls_dir = options.tls_dir,
+                                       .insecure = options.insecure};
   HEARTH_ASSIGN_OR_RETURN(
       auto coordinator,
-      CoordinatorClient::Connect(
-          std::string(address),
-          {.tls_dir = options.tls_dir, .insecure = options.insecure}));
+      CoordinatorClient::Connect(std::string(address), security));
   HEARTH_ASSIGN_OR_RETURN(auto info, coordinator->WaitReady(0, kReadyTime));
   return Cluster(std::make_shared<ClusterState>(nullptr, std::move(coordinator),
-                                                std::move(info)));
+                                                std::move(info), security));
 }
 
 // ------------------------------------------------------------------- matrices
@@ -170,7 +185,7 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
     HEARTH_ASSIGN_OR_RETURN(
         const SealedSegment sealed,
         CopyToMemory(*opened, state_->KeeperOf(host), token));
-    return Register(*state_, name, opened->layout, sealed, host, token,
+    return Register(*state_, name, opened->layout, sealed.bytes(), host, token,
                     options);
   }
   proto::PutMatrixRequest request;
@@ -201,7 +216,7 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
   HEARTH_RETURN_IF_ERROR(
       keeper.Deposit(token, segment->fd(),
                      CardOf(SegmentKind::kSealed, bytes.layout().bytes())));
-  return Register(*state_, name, bytes.layout(), *segment, host, token,
+  return Register(*state_, name, bytes.layout(), segment->bytes(), host, token,
                   options);
 }
 
@@ -218,12 +233,13 @@ absl::StatusOr<MatrixInfo> Cluster::Make(absl::string_view name,
   request.mutable_record()->mutable_unmade();
   HEARTH_ASSIGN_OR_RETURN(std::string id,
                           state_->coordinator().Submit(request));
-  const Job job(state_, std::move(id));
-  HEARTH_ASSIGN_OR_RETURN(const JobResult made, job.Wait());
-  HEARTH_ASSIGN_OR_RETURN(Matrix matrix, SegmentOf(made.fields.front()));
+  HEARTH_ASSIGN_OR_RETURN(
+      const proto::JobUpdate last,
+      state_->coordinator().Watch(id, [](const proto::JobUpdate&) {}));
+  HEARTH_RETURN_IF_ERROR(FromProto(last.failure()));
   // Named before the job lets go of it, so that somebody holds it throughout.
-  auto info = Put(name, matrix, PutOptions());
-  HEARTH_RETURN_IF_ERROR(state_->coordinator().Forget(job.id()));
+  auto info = NameResult(*state_, name, layout, last.results(0));
+  HEARTH_RETURN_IF_ERROR(state_->coordinator().Forget(id));
   return info;
 }
 

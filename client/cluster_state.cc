@@ -2,35 +2,42 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/mapped_bytes.h"
 #include "hearth/base/address.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
+#include "hearth/base/unix_socket.h"
 #include "hearth/transport/control/codec.h"
 
 namespace hearth {
+namespace {
 
-HandoverClient& ClusterState::KeeperOf(const std::string& host) {
-  MutexLock lock(mutex_);
-  std::unique_ptr<HandoverClient>& keeper = keepers_[host];
-  if (keeper == nullptr) {
-    const auto address = Address::Parse(host);
-    keeper = std::make_unique<HandoverClient>(
-        HandoverOptions{.keeper = address.value_or(Address())});
-  }
-  return *keeper;
-}
+constexpr absl::Duration kKeeperTime = absl::Seconds(1);
 
-absl::StatusOr<std::string> ClusterState::LocalHost() const {
+}  // namespace
+
+absl::StatusOr<std::string> ClusterState::LocalHost() {
   if (info_.hosts().empty()) {
     return Error(Reason::kWorkerLost,
                  "hand over a segment: no worker is ready, so no keeper is "
                  "known; start workers");
   }
-  return info_.hosts(0);
+  // A host's keeper is on this machine if it answers.
+  for (const std::string& host : info_.hosts()) {
+    const auto address = Address::Parse(host);
+    if (address.ok() &&
+        ConnectUnix(*address, SocketType::kPacket, kKeeperTime).ok()) {
+      return host;
+    }
+  }
+  return Error(Reason::kClusterUnreachable,
+               "hand over a segment: the cluster has no worker on this host, "
+               "so nobody here can hold it; start one with \"hearth worker\", "
+               "or publish a file that the workers can open");
 }
 
-absl::StatusOr<std::shared_ptr<const MappedBytes>> ClusterState::Map(
+absl::StatusOr<std::shared_ptr<const MappedBytes>> ClusterState::MapHere(
     const MatrixLayout& layout, const proto::SegmentSource& segment) {
   HEARTH_ASSIGN_OR_RETURN(
       FetchedSegment fetched,
@@ -38,6 +45,26 @@ absl::StatusOr<std::shared_ptr<const MappedBytes>> ClusterState::Map(
   HEARTH_ASSIGN_OR_RETURN(
       SealedSegment sealed,
       SealedSegment::Adopt(std::move(fetched.fd), layout.bytes()));
+  return std::make_shared<const MappedBytes>(layout, std::move(sealed));
+}
+
+absl::StatusOr<std::shared_ptr<const MappedBytes>> ClusterState::Map(
+    const MatrixLayout& layout, const proto::SegmentSource& segment) {
+  HEARTH_ASSIGN_OR_RETURN(
+      SealedSegment sealed,
+      reach_.Bring({.token = FromProto(segment.token()),
+                    .host = segment.host(),
+                    .addresses = {segment.addresses().begin(),
+                                  segment.addresses().end()},
+                    .bytes = layout.bytes()}));
+  if (std::ssize(sealed.bytes()) != layout.bytes()) {
+    return Error(
+        Reason::kInternal,
+        absl::StrCat("map a matrix: its segment has ", sealed.bytes().size(),
+                     " bytes where its shape "
+                     "says ",
+                     layout.bytes()));
+  }
   return std::make_shared<const MappedBytes>(layout, std::move(sealed));
 }
 

@@ -1,16 +1,16 @@
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/hearth.h"
 #include "client/launch/local_cluster.h"
 #include "client/service/coordinator_client.h"
-#include "hearth/base/mutex.h"
 #include "hearth/transport/handover/handover_client.h"
+#include "hearth/transport/reach/segment_reach.h"
 #include "protos/matrix.pb.h"
 
 namespace hearth {
@@ -22,20 +22,27 @@ class ClusterState {
  public:
   ClusterState(std::unique_ptr<client::LocalCluster> local,
                std::unique_ptr<client::CoordinatorClient> coordinator,
-               proto::ClusterInfo info)
+               proto::ClusterInfo info, TcpSecurityOptions security = {})
       : local_(std::move(local)),
         coordinator_(std::move(coordinator)),
-        info_(std::move(info)) {}
+        info_(std::move(info)),
+        reach_(Address(), std::move(security)) {}
 
   client::CoordinatorClient& coordinator() { return *coordinator_; }
   const proto::ClusterInfo& info() const { return info_; }
 
   // The keeper of `host`, which must be this one.
-  HandoverClient& KeeperOf(const std::string& host) ABSL_LOCKS_EXCLUDED(mutex_);
+  HandoverClient& KeeperOf(const std::string& host) {
+    return reach_.KeeperAt(host);
+  }
   // A keeper on this host, for segments made here.
-  absl::StatusOr<std::string> LocalHost() const;
+  absl::StatusOr<std::string> LocalHost();
 
-  // The bytes of a segment, mapped.
+  // The bytes of a segment, if it lies on this host.
+  absl::StatusOr<std::shared_ptr<const MappedBytes>> MapHere(
+      const MatrixLayout& layout, const proto::SegmentSource& segment);
+  // The bytes of a segment, mapped: from another host, a copy in memory of
+  // ours.
   absl::StatusOr<std::shared_ptr<const MappedBytes>> Map(
       const MatrixLayout& layout, const proto::SegmentSource& segment);
 
@@ -43,9 +50,7 @@ class ClusterState {
   std::unique_ptr<client::LocalCluster> local_;  // ended last
   std::unique_ptr<client::CoordinatorClient> coordinator_;
   const proto::ClusterInfo info_;
-  Mutex mutex_;
-  std::map<std::string, std::unique_ptr<HandoverClient>> keepers_
-      ABSL_GUARDED_BY(mutex_);
+  SegmentReach reach_;
 };
 
 }  // namespace hearth

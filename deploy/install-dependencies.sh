@@ -12,8 +12,8 @@ packages=(
   cmake ninja-build g++ ccache pkg-config lld
   libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
   libabsl-dev libgtest-dev libgmock-dev libbenchmark-dev
-  libopenblas-pthread-dev libcli11-dev libspdlog-dev nlohmann-json3-dev zlib1g-dev libssl-dev
-  clang-format python3 python3-venv python3-numpy
+  libisal-dev libopenblas-pthread-dev libcli11-dev libspdlog-dev nlohmann-json3-dev zlib1g-dev libssl-dev
+  clang-format iproute2 python3 python3-venv python3-numpy
 )
 
 say() { printf 'install-dependencies: %s\n' "$*"; }

@@ -2,12 +2,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
+#include "hearth/base/tcp_socket.h"
 #include "hearth/base/units.h"
 #include "hearth/base/unix_socket.h"
 #include "hearth/compute/blas.h"
@@ -17,6 +20,30 @@
 #include "worker/service/worker_server.h"
 
 namespace hearth {
+namespace {
+
+// Where worker `slot` of this host serves its segments: nowhere, in a cluster
+// that has no other host.
+absl::StatusOr<std::optional<Address>> ListenAddress(
+    const client::WorkerProcess& options, std::uint32_t slot) {
+  HEARTH_ASSIGN_OR_RETURN(const Address coordinator,
+                          Address::Parse(options.coordinator));
+  if (!options.listen.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(Address listen, Address::Parse(options.listen));
+    // Each worker has a port of its own, counted up from the one given.
+    if (listen.port != 0) {
+      listen.port = static_cast<std::uint16_t>(listen.port + slot);
+    }
+    return std::optional<Address>(listen);
+  }
+  if (coordinator.local()) return std::optional<Address>();
+  HEARTH_ASSIGN_OR_RETURN(std::string own, OwnAddressTowards(coordinator));
+  return std::optional<Address>(
+      Address{.kind = Address::Kind::kTcp, .name = std::move(own), .port = 0});
+}
+
+}  // namespace
+
 absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
                                const client::Context& context) {
   HEARTH_ASSIGN_OR_RETURN(const std::string program, FindHearthProgram());
@@ -37,6 +64,13 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
                absl::StrCat("--keeper=", handover.ToString()),
                absl::StrCat("--threads=", threads)}};
   AddSecurityOptions(context, keeper.worker.argv);
+  if (!options.listen.empty()) {
+    keeper.worker.argv.push_back(absl::StrCat("--listen=", options.listen));
+  }
+  if (!options.advertise.empty()) {
+    keeper.worker.argv.push_back(
+        absl::StrCat("--advertise=", options.advertise));
+  }
   if (!options.memory.empty()) {
     HEARTH_ASSIGN_OR_RETURN(const std::int64_t bytes,
                             ParseSize(options.memory));
@@ -60,9 +94,13 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
   HEARTH_ASSIGN_OR_RETURN(const Address keeper, Address::Parse(options.keeper));
   HEARTH_ASSIGN_OR_RETURN(const Address coordinator,
                           Address::Parse(options.coordinator));
+  HEARTH_ASSIGN_OR_RETURN(const std::optional<Address> listen,
+                          ListenAddress(options, lifeline->hello().slot));
   worker::WorkerServer server(
       {.coordinator = coordinator,
        .security = {.tls_dir = context.tls_dir, .insecure = context.insecure},
+       .listen = listen,
+       .advertise = options.advertise,
        .keeper = keeper,
        .slot = absl::StrCat(lifeline->hello().slot),
        .threads = std::max(1, options.threads),

@@ -128,7 +128,7 @@ if $slow; then
   if $released; then
     part "ctest: slow campaigns" \
       ctest --test-dir build/release --output-on-failure -L slow || true
-    part "pytest: slow campaigns" run_pytest -m slow tests/contract tests/cluster || true
+    part "pytest: slow campaigns" run_pytest -m slow tests/contract tests/cluster tests/network || true
   fi
   summary
   exit
@@ -148,6 +148,11 @@ fi
 if $released; then
   part "pytest: contract" run_pytest -m "not slow" -n "$cores" tests/contract || true
   part "pytest: cluster" run_pytest -m "not slow" tests/cluster || true
+  if ((EUID == 0)) && ip netns list >/dev/null 2>&1; then
+    part "pytest: network" run_pytest -m "not slow" tests/network || true
+  else
+    skip "pytest: network" "hosts are network namespaces, which need root and ip(8)"
+  fi
 else
   skip "pytest: contract and cluster" "release was not built"
 fi

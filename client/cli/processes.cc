@@ -106,9 +106,7 @@ void AddWorker(CLI::App& app, CommandLine& line) {
       [options, &line]() -> absl::Status {
         HEARTH_RETURN_IF_ERROR(CheckMemory(options->memory));
         HEARTH_RETURN_IF_ERROR(RefuseNotYet(
-            "worker", {{"--listen", !options->listen.empty()},
-                       {"--advertise", !options->advertise.empty()},
-                       {"--runtime-dir", !options->runtime_dir.empty()},
+            "worker", {{"--runtime-dir", !options->runtime_dir.empty()},
                        {"--plugin", !options->plugins.empty()},
                        {"--allow-python", options->allow_python}}));
         return End(line, options->child
@@ -128,10 +126,16 @@ void AddWorker(CLI::App& app, CommandLine& line) {
       ->check(CLI::Range(1, 1024));
   command->add_option("--memory", options->memory,
                       "Most memory that matrices may take, as 48GiB");
-  command->add_option("--listen", options->listen,
-                      "Address for other hosts (not built yet)");
-  command->add_option("--advertise", options->advertise,
-                      "Address that other hosts see (not built yet)");
+  command
+      ->add_option("--listen", options->listen,
+                   "host:port that other hosts read this one's matrices at, "
+                   "counted up a worker; default: the address of the route to "
+                   "the coordinator")
+      ->type_name("ADDRESS");
+  command
+      ->add_option("--advertise", options->advertise,
+                   "What they are told instead: host, or host:port")
+      ->type_name("ADDRESS");
   command->add_option("--runtime-dir", options->runtime_dir,
                       "Folder shared by containers of a host (not built yet)");
   command->add_option("--plugin", options->plugins,

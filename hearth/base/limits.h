@@ -45,6 +45,10 @@ inline constexpr int kAttemptsMax = 3;
 // gRPC's own default, said aloud: a message never carries bulk bytes.
 inline constexpr int kMessageBytesMax = 4 * static_cast<int>(kMiB);
 
+// A chunk of streamed rows: at 1 GB/s a millisecond between two looks at its
+// checksum, and little to send again when a link breaks.
+inline constexpr std::int64_t kChunkBytesMax = 1 * kMiB;
+
 // .npy 2.0 and later allow 4 GiB of header; a dtype we accept and 64 axes need
 // under 2 KiB.
 inline constexpr std::int64_t kNpyHeaderBytesMax = 64 * kKiB;

@@ -83,6 +83,10 @@ struct DropTokens {
   std::string host{};
   std::vector<Id> tokens{};
 };
+// No matrix has this segment any more: every host lets go of its copy.
+struct MatrixGone {
+  Id token{};
+};
 // Look at CoordinatorCore::FindJob. After every change of state; progress at
 // most every CoordinatorOptions::progress_interval. Once a Handle, at its end.
 struct JobUpdated {
@@ -93,8 +97,8 @@ struct JobEvicted {
   JobId job{};
 };
 
-using Action =
-    std::variant<Answer, Welcome, Refuse, Brief, Assign, Revoke, Shrink,
-                 ReleaseJob, Acknowledge, DropTokens, JobUpdated, JobEvicted>;
+using Action = std::variant<Answer, Welcome, Refuse, Brief, Assign, Revoke,
+                            Shrink, ReleaseJob, Acknowledge, DropTokens,
+                            MatrixGone, JobUpdated, JobEvicted>;
 
 }  // namespace hearth::server

@@ -16,6 +16,7 @@ struct BytesRef {
   Id token{};          // zero: inline
   std::string host{};  // where the token's segment lies; the core fills it in
                        // from the worker that reported it
+  std::int64_t bytes = 0;  // of the token's segment
 
   bool has_token() const { return !token.zero(); }
   friend bool operator==(const BytesRef&, const BytesRef&) = default;

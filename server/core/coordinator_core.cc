@@ -82,6 +82,7 @@ std::vector<Action> CoordinatorCore::Impl::Handle(Event&& event,
     if (!tokens_.IsLive(segment.token)) {
       tokens_.Drop(segment.host, segment.token);
     }
+    Say(MatrixGone{segment.token});
   }
   tokens_.TakeDrops([this](const Id& token) { return catalog_.Holds(token); },
                     actions_);

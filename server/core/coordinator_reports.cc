@@ -45,7 +45,14 @@ void CoordinatorCore::Impl::On(const Sender& sender, Commit& commit) {
     }
     if (task->kind == TaskKind::kCompute &&
         verdict == JobCore::Verdict::kAccepted) {
-      live->core.Measure(run, commit.busy);
+      const bool streamed = commit.traffic.bytes_streamed > 0;
+      if (streamed) {
+        scheduler_.NoteStream(commit.traffic.bytes_streamed, commit.busy);
+      } else {
+        // Now it is known whether it pays to cross hosts.
+        look_at_everyone_ |= !live->core.is_measured();
+        live->core.Measure(run, commit.busy);
+      }
       const absl::Duration mean = live->core.leaf_time() * run.leaf_count();
       if (mean > absl::ZeroDuration()) {
         scheduler_.NoteSlowness(sender.worker,

@@ -137,7 +137,21 @@ std::vector<WorkerRecord> MembershipCore::List() const {
 
 int MembershipCore::ready_count_at(absl::string_view host) const {
   const auto found = ready_by_host_.find(host);
-  return found == ready_by_host_.end() ? 0 : found->second;
+  return found == ready_by_host_.end() ? 0
+                                       : static_cast<int>(found->second.size());
+}
+
+std::vector<std::string> MembershipCore::AddressesAt(
+    absl::string_view host) const {
+  std::vector<std::string> addresses;
+  const auto found = ready_by_host_.find(host);
+  if (found == ready_by_host_.end()) return addresses;
+  for (const WorkerId worker : found->second) {
+    if (addresses.size() == kAddressesMax) break;
+    const std::string& address = workers_.at(worker).identity.address;
+    if (!address.empty()) addresses.push_back(address);
+  }
+  return addresses;
 }
 
 void MembershipCore::MarkLost(WorkerRecord& record, absl::string_view why,
@@ -161,7 +175,13 @@ void MembershipCore::MarkLost(WorkerRecord& record, absl::string_view why,
 
 void MembershipCore::CountReady(const WorkerRecord& record, int by) {
   ready_count_ += by;
-  ready_by_host_[record.identity.host] += by;
+  std::set<WorkerId>& there = ready_by_host_[record.identity.host];
+  if (by > 0) {
+    there.insert(record.id);
+  } else {
+    there.erase(record.id);
+  }
+  if (there.empty()) ready_by_host_.erase(record.identity.host);
 }
 
 }  // namespace hearth::server

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,7 @@ struct WorkerRecord {
 class MembershipCore {
  public:
   static constexpr std::size_t kEndedMax = 1024;
+  static constexpr std::size_t kAddressesMax = 2;
 
   explicit MembershipCore(absl::Duration lease) : lease_(lease) {}
 
@@ -79,6 +81,8 @@ class MembershipCore {
   std::vector<WorkerRecord> List() const;  // by id
   int ready_count() const { return ready_count_; }
   int ready_count_at(absl::string_view host) const;
+  // Where up to kAddressesMax ready workers of the host serve its segments.
+  std::vector<std::string> AddressesAt(absl::string_view host) const;
   bool ever_joined() const { return next_number_ > 1; }
 
  private:
@@ -91,7 +95,7 @@ class MembershipCore {
   std::map<WorkerId, WorkerRecord> workers_;
   std::map<Id, WorkerId> by_incarnation_;
   std::map<std::pair<std::string, std::string>, WorkerId> by_slot_;
-  std::map<std::string, int, std::less<>> ready_by_host_;
+  std::map<std::string, std::set<WorkerId>, std::less<>> ready_by_host_;
   std::map<absl::Time, std::vector<WorkerId>> leases_;  // checked lazily
   std::deque<WorkerId> ended_;
 };

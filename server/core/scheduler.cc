@@ -172,11 +172,25 @@ bool Scheduler::IsAllowed(const Seat& seat, WorkerId worker,
       !seat.briefed.contains(worker)) {
     return false;
   }
-  // Where the bytes are, as long as anybody is there.
   const auto* segment = std::get_if<SegmentSource>(&seat.matrix->source);
-  return segment == nullptr || segment->host.empty() ||
-         segment->host == load.host() ||
-         members_.ready_count_at(segment->host) == 0;
+  const JobRecord& job = seat.core->record();
+  const bool concatenates = job.plan != nullptr && job.plan->concatenates;
+  if (segment == nullptr && !concatenates) return true;
+  const std::string& home =
+      concatenates ? job.plan->result.host : segment->host;
+  if (home.empty() || home == load.host()) return true;
+  const int home_workers = members_.ready_count_at(home);
+  if (home_workers == 0) return true;
+  // A result is written where it lies, and planned where the bytes are.
+  if (concatenates || job.state != JobState::kRunning) return false;
+  if (!seat.core->is_measured()) return false;
+  const std::int64_t leaves = seat.core->min_run_leaves();
+  return locality_.Pays(
+      {.bytes = seat.matrix->layout.bytes() / job.leaves_total * leaves,
+       .leaf_time = seat.core->leaf_time(),
+       .task_leaves = leaves,
+       .leaves_left = job.leaves_total - job.leaves_done,
+       .home_threads = home_workers * load.thread_count()});
 }
 
 // Among how many threads like this worker's the job is shared out: a slow one

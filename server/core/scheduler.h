@@ -14,6 +14,7 @@
 #include "server/core/actions.h"
 #include "server/core/coordinator_options.h"
 #include "server/core/job_core.h"
+#include "server/core/locality.h"
 #include "server/core/membership_core.h"
 #include "server/core/worker_load.h"
 
@@ -59,6 +60,9 @@ class Scheduler {
   std::optional<InFlight> FindTask(WorkerId worker, TaskId task);
   // It took so many times the mean for the leaves of a task.
   void NoteSlowness(WorkerId worker, double ratio);
+  void NoteStream(std::int64_t streamed, absl::Duration busy) {
+    locality_.NoteStream(streamed, busy);
+  }
   // The worker has spoken: it may need more.
   void Touch(WorkerId worker) { touched_.insert(worker); }
 
@@ -109,6 +113,7 @@ class Scheduler {
 
   const CoordinatorOptions& options_;
   const MembershipCore& members_;
+  Locality locality_;
   std::uint64_t next_task_ = 1;
   std::map<WorkerId, WorkerLoad> loads_;
   int thread_count_ = 0;

@@ -74,11 +74,11 @@ void CoordinatorService::Carry(Action& action, Errands& errands,
   if (auto* answered = std::get_if<Answer>(&action)) {
     answer = std::move(*answered);
   } else if (const auto* brief = std::get_if<Brief>(&action)) {
-    *message.mutable_brief() = ToWire(*brief);
+    *message.mutable_brief() = ToWire(*brief, core_.members());
     SendTo(brief->worker, std::move(message), errands);
   } else if (const auto* assign = std::get_if<Assign>(&action)) {
     for (const Task& task : assign->tasks) {
-      *message.mutable_assign()->add_tasks() = ToWire(task);
+      *message.mutable_assign()->add_tasks() = ToWire(task, core_.members());
     }
     SendTo(assign->worker, std::move(message), errands);
   } else if (const auto* revoke = std::get_if<Revoke>(&action)) {
@@ -106,6 +106,16 @@ void CoordinatorService::Carry(Action& action, Errands& errands,
       SendTo(worker, std::move(message), errands);
       break;  // one worker tells the keeper of its host
     }
+  } else if (const auto* gone = std::get_if<MatrixGone>(&action)) {
+    *message.mutable_drop_copies()->add_tokens() = ToProto(gone->token);
+    std::set<std::string> told;
+    for (const auto& [worker, session] : sessions_) {
+      const WorkerRecord* record = core_.members().Find(worker);
+      if (record == nullptr || !told.insert(record->identity.host).second) {
+        continue;
+      }
+      SendTo(worker, proto::ToWorker(message), errands);
+    }
   } else if (const auto* updated = std::get_if<JobUpdated>(&action)) {
     ShowJob(updated->job, errands);
   } else if (const auto* refuse = std::get_if<Refuse>(&action)) {
@@ -126,7 +136,8 @@ void CoordinatorService::ShowJob(JobId job, Errands& errands) {
   const auto record = core_.FindJob(job);
   if (!record.has_value()) return;
   const bool last = HasEnded(record->state);
-  const proto::JobUpdate update = UpdateOf(*record, clock_.Now());
+  const proto::JobUpdate update =
+      UpdateOf(*record, core_.members(), clock_.Now());
   for (auto it = begin; it != end; ++it) {
     errands.calls.push_back(
         [watch = it->second, update, last] { watch->Show(update, last); });
@@ -157,7 +168,7 @@ void CoordinatorService::Join(server::WorkerSession& session,
                    .slot = hello.slot(),
                    .incarnation = FromProto(hello.incarnation()),
                    .pid = hello.pid(),
-                   .address = hello.host(),
+                   .address = hello.address(),
                    .thread_count = hello.thread_count()}};
   std::optional<Answer> ignored;
   auto actions = core_.Handle(std::move(joined), clock_.Now());

@@ -52,7 +52,8 @@ proto::JobSummary SummaryOf(const JobRecord& record) {
   return summary;
 }
 
-proto::JobUpdate UpdateOf(const JobRecord& record, absl::Time now) {
+proto::JobUpdate UpdateOf(const JobRecord& record,
+                          const MembershipCore& members, absl::Time now) {
   proto::JobUpdate update;
   *update.mutable_summary() = SummaryOf(record);
   const proto::PlanDescription description = DescriptionOf(record);
@@ -80,6 +81,9 @@ proto::JobUpdate UpdateOf(const JobRecord& record, absl::Time now) {
     if (bytes.has_token()) {
       *array.mutable_segment()->mutable_token() = ToProto(bytes.token);
       array.mutable_segment()->set_host(bytes.host);
+      for (std::string& address : members.AddressesAt(bytes.host)) {
+        array.mutable_segment()->add_addresses(std::move(address));
+      }
     } else {
       array.set_inline_bytes(bytes.inline_bytes);
     }
@@ -92,7 +96,9 @@ proto::WorkerSummary SummaryOf(const WorkerRecord& record) {
   summary.set_id(ToString(record.id));
   summary.set_host(record.identity.host);
   summary.set_pid(static_cast<std::int32_t>(record.identity.pid));
-  summary.set_address(record.identity.address);
+  summary.set_address(record.identity.address.empty()
+                          ? record.identity.host
+                          : record.identity.address);
   summary.set_state(std::string(NameOf(record.state)));
   summary.set_thread_count(record.identity.thread_count);
   if (record.state == WorkerState::kLost) {
@@ -104,7 +110,7 @@ proto::WorkerSummary SummaryOf(const WorkerRecord& record) {
 proto::MatrixInfo InfoOf(const MatrixRecord& matrix,
                          const CoordinatorCore& core) {
   proto::MatrixInfo info;
-  *info.mutable_record() = ToWire(matrix);
+  *info.mutable_record() = ToWire(matrix, core.members());
   const std::vector<WorkerId> near = core.WorkersNear(matrix);
   for (const RowRange& rows : ShardRowsOf(matrix)) {
     proto::Shard& shard = *info.add_shards();

@@ -10,7 +10,8 @@
 namespace hearth::server {
 
 proto::JobSummary SummaryOf(const JobRecord& record);
-proto::JobUpdate UpdateOf(const JobRecord& record, absl::Time now);
+proto::JobUpdate UpdateOf(const JobRecord& record,
+                          const MembershipCore& members, absl::Time now);
 proto::WorkerSummary SummaryOf(const WorkerRecord& record);
 proto::MatrixInfo InfoOf(const MatrixRecord& matrix,
                          const CoordinatorCore& core);

@@ -105,13 +105,17 @@ absl::StatusOr<MatrixRecord> FromWire(const proto::MatrixRecord& message) {
   return record;
 }
 
-proto::MatrixRecord ToWire(const MatrixRecord& record) {
+proto::MatrixRecord ToWire(const MatrixRecord& record,
+                           const MembershipCore& members) {
   proto::MatrixRecord message;
   message.set_name(record.name);
   *message.mutable_layout() = ToProto(record.layout);
   if (const auto* segment = std::get_if<SegmentSource>(&record.source)) {
     *message.mutable_segment()->mutable_token() = ToProto(segment->token);
     message.mutable_segment()->set_host(segment->host);
+    for (std::string& address : members.AddressesAt(segment->host)) {
+      message.mutable_segment()->add_addresses(std::move(address));
+    }
   } else if (const auto* file = std::get_if<FileSource>(&record.source)) {
     proto::FileSource& to = *message.mutable_file();
     to.set_path(file->path);
@@ -131,14 +135,19 @@ proto::MatrixRecord ToWire(const MatrixRecord& record) {
 BytesRef FromWire(const proto::BytesRef& message) {
   return {.inline_bytes = message.inline_bytes(),
           .token = FromProto(message.token()),
-          .host = message.host()};
+          .host = message.host(),
+          .bytes = message.bytes()};
 }
 
-proto::BytesRef ToWire(const BytesRef& bytes) {
+proto::BytesRef ToWire(const BytesRef& bytes, const MembershipCore& members) {
   proto::BytesRef message;
   if (bytes.has_token()) {
     *message.mutable_token() = ToProto(bytes.token);
     message.set_host(bytes.host);
+    message.set_bytes(bytes.bytes);
+    for (std::string& address : members.AddressesAt(bytes.host)) {
+      message.add_addresses(std::move(address));
+    }
   } else {
     message.set_inline_bytes(bytes.inline_bytes);
   }
@@ -198,28 +207,28 @@ absl::StatusOr<JobSpec> FromWire(const proto::SubmitRequest& message) {
   return spec;
 }
 
-proto::Brief ToWire(const Brief& brief) {
+proto::Brief ToWire(const Brief& brief, const MembershipCore& members) {
   proto::Brief message;
   message.set_job(NumberOf(brief.job));
   message.set_round(brief.round);
   message.set_operation(brief.order->operation);
   message.mutable_arguments()->ParseFromString(brief.order->arguments);
-  *message.mutable_matrix() = ToWire(*brief.order->matrix);
+  *message.mutable_matrix() = ToWire(*brief.order->matrix, members);
   for (const auto& [name, matrix] : brief.order->parameters) {
-    (*message.mutable_parameters())[name] = ToWire(*matrix);
+    (*message.mutable_parameters())[name] = ToWire(*matrix, members);
   }
   if (brief.plan != nullptr) {
     message.set_leaf_count(brief.plan->leaf_count);
     message.set_concatenates(brief.plan->concatenates);
     if (brief.plan->result.has_token()) {
-      *message.mutable_result() = ToWire(brief.plan->result);
+      *message.mutable_result() = ToWire(brief.plan->result, members);
     }
   }
-  *message.mutable_state() = ToWire(brief.state);
+  *message.mutable_state() = ToWire(brief.state, members);
   return message;
 }
 
-proto::Task ToWire(const Task& task) {
+proto::Task ToWire(const Task& task, const MembershipCore& members) {
   proto::Task message;
   message.set_id(NumberOf(task.id));
   switch (task.kind) {
@@ -242,7 +251,7 @@ proto::Task ToWire(const Task& task) {
   for (const RunInput& input : task.inputs) {
     proto::RunInput& to = *message.add_inputs();
     SetRun(input.run, *to.mutable_run());
-    *to.mutable_partial() = ToWire(input.partial);
+    *to.mutable_partial() = ToWire(input.partial, members);
   }
   return message;
 }

@@ -10,20 +10,23 @@
 #include "protos/worker.pb.h"
 #include "server/core/actions.h"
 #include "server/core/events.h"
+#include "server/core/membership_core.h"
 
 namespace hearth::server {
 
 absl::StatusOr<MatrixRecord> FromWire(const proto::MatrixRecord& message);
-proto::MatrixRecord ToWire(const MatrixRecord& record);
+// What names a segment also says who serves it, as `members` are now.
+proto::MatrixRecord ToWire(const MatrixRecord& record,
+                           const MembershipCore& members);
 
 BytesRef FromWire(const proto::BytesRef& message);
-proto::BytesRef ToWire(const BytesRef& bytes);
+proto::BytesRef ToWire(const BytesRef& bytes, const MembershipCore& members);
 
 // Reports that are malformed are refused as a whole batch.
 absl::StatusOr<std::vector<Report>> FromWire(const proto::Reports& message);
 absl::StatusOr<JobSpec> FromWire(const proto::SubmitRequest& message);
 
-proto::Brief ToWire(const Brief& brief);
-proto::Task ToWire(const Task& task);
+proto::Brief ToWire(const Brief& brief, const MembershipCore& members);
+proto::Task ToWire(const Task& task, const MembershipCore& members);
 
 }  // namespace hearth::server

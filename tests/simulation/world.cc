@@ -252,6 +252,7 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
               Hear(process, worker::Acknowledged{acknowledge.sequence});
             });
           },
+          [&](const server::MatrixGone&) {},  // nobody copies here
           [&](const server::DropTokens& drop) {
             After(Delay(), [this, drop] {
               for (const Id& token : drop.tokens) segments_.erase(token);

@@ -34,10 +34,10 @@ def environment(cluster=None, **variables):
     return {**env, **{name: str(value) for name, value in variables.items()}}
 
 
-def start(*arguments, cluster=None, cwd=None, env=None):
-    """A running `hearth`, its output in pipes."""
+def start(*arguments, cluster=None, cwd=None, env=None, within=()):
+    """A running `hearth`, its output in pipes; `within`: a command that runs it."""
     return subprocess.Popen(
-        [BINARY, *map(str, arguments)], cwd=cwd, stdin=subprocess.DEVNULL,
+        [*within, BINARY, *map(str, arguments)], cwd=cwd, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=env or environment(cluster))
 
@@ -100,8 +100,8 @@ def alive(pid):
 class Server:
     """A command that runs until Ctrl-C, from its ready line to its end."""
 
-    def __init__(self, *arguments, cluster=None, env=None):
-        self.process = start(*arguments, "--json", cluster=cluster, env=env)
+    def __init__(self, *arguments, cluster=None, env=None, within=()):
+        self.process = start(*arguments, "--json", cluster=cluster, env=env, within=within)
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError(f"ended before it was ready: {finish(self.process)}")

@@ -15,10 +15,13 @@
 
 namespace hearth::worker {
 
-// Bytes in a message, or the token of the segment of this host that holds them.
+// Bytes in a message, or the token of the segment that holds them.
 struct BytesRef {
   std::string inline_bytes{};
-  Id token{};  // zero: inline
+  Id token{};                            // zero: inline
+  std::int64_t bytes = 0;                // of the segment
+  std::string host{};                    // where it lies; empty: on this host
+  std::vector<std::string> addresses{};  // who serves it to other hosts
 
   bool has_token() const { return !token.zero(); }
   friend bool operator==(const BytesRef&, const BytesRef&) = default;

@@ -31,10 +31,10 @@ absl::StatusOr<std::uint64_t> SeedOf(const proto::Brief& brief) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
-    const proto::Brief& brief, HandoverClient& keeper, SegmentStore& store) {
+    const proto::Brief& brief, SegmentReach& reach, SegmentStore& store) {
   auto context = std::make_shared<JobContext>();
   HEARTH_ASSIGN_OR_RETURN(context->source_,
-                          MatrixSource::Open(brief.matrix(), keeper));
+                          MatrixSource::Open(brief.matrix(), reach));
   if (brief.matrix().has_unmade() && brief.operation() == kEmptyTasks) {
     context->plan_ = PlanEmptyTasks(context->source_->layout());
     context->max_run_leaves_ = 1;
@@ -42,7 +42,7 @@ absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
     HEARTH_ASSIGN_OR_RETURN(const std::uint64_t seed, SeedOf(brief));
     context->plan_ = PlanRandomFill(context->source_->layout(), seed);
   } else {
-    HEARTH_RETURN_IF_ERROR(context->Prepare(brief, keeper));
+    HEARTH_RETURN_IF_ERROR(context->Prepare(brief, reach));
   }
   if (brief.concatenates() && brief.has_result()) {
     context->result_token_ = FromWire(brief.result()).token;
@@ -53,7 +53,7 @@ absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
 }
 
 absl::Status JobContext::Prepare(const proto::Brief& brief,
-                                 HandoverClient& keeper) {
+                                 SegmentReach& reach) {
   HEARTH_ASSIGN_OR_RETURN(const Operation* operation,
                           FindOperation(brief.operation()));
   Arguments arguments;
@@ -61,7 +61,8 @@ absl::Status JobContext::Prepare(const proto::Brief& brief,
     arguments.text[name] = value;
   }
   for (const auto& [name, record] : brief.parameters()) {
-    HEARTH_ASSIGN_OR_RETURN(auto source, MatrixSource::Open(record, keeper));
+    HEARTH_ASSIGN_OR_RETURN(auto source, MatrixSource::Open(record, reach));
+    HEARTH_RETURN_IF_ERROR(source->Bring());
     HEARTH_ASSIGN_OR_RETURN(const auto bytes, source->Whole());
     arguments.matrices[name] = {source->layout(), bytes};
     parameters_[name] = std::move(source);
@@ -69,12 +70,7 @@ absl::Status JobContext::Prepare(const proto::Brief& brief,
   HEARTH_ASSIGN_OR_RETURN(plan_,
                           operation->Prepare(source_->layout(), arguments));
   if (plan_->needs_whole_matrix()) {
-    if (!source_->Whole().ok() &&
-        source_->layout().bytes() <= limits::kWholeMatrixBytesMax) {
-      HEARTH_ASSIGN_OR_RETURN(
-          source_, MatrixSource::Open(brief.matrix(), keeper,
-                                      MatrixSource::MapsWhole::kAlways));
-    }
+    HEARTH_RETURN_IF_ERROR(source_->Bring());
     HEARTH_ASSIGN_OR_RETURN(whole_, source_->Whole());
   }
   return absl::OkStatus();
@@ -138,7 +134,7 @@ absl::StatusOr<JobCache::Opened> JobCache::Get(std::uint64_t job, int round) {
   }
   if (entry->context == nullptr) {
     HEARTH_ASSIGN_OR_RETURN(entry->context,
-                            JobContext::Open(entry->brief, keeper_, store_));
+                            JobContext::Open(entry->brief, reach_, store_));
   }
   if (entry->state == nullptr) {
     HEARTH_ASSIGN_OR_RETURN(Bytes state,

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "hearth/base/mutex.h"
 #include "hearth/compute/operation.h"
-#include "hearth/transport/handover/handover_client.h"
+#include "hearth/transport/reach/segment_reach.h"
 #include "protos/worker.pb.h"
 #include "worker/service/matrix_source.h"
 #include "worker/service/segment_store.h"
@@ -23,10 +23,11 @@ namespace hearth::worker {
 class JobContext {
  public:
   static absl::StatusOr<std::shared_ptr<const JobContext>> Open(
-      const proto::Brief& brief, HandoverClient& keeper, SegmentStore& store);
+      const proto::Brief& brief, SegmentReach& reach, SegmentStore& store);
 
   const Plan& plan() const { return *plan_; }
   const MatrixSource& source() const { return *source_; }
+  std::int64_t TakeBroughtBytes() const { return source_->TakeBroughtBytes(); }
   // Nothing while the job is not planned, or when its result is sealed.
   const OpenSegment* result() const {
     return result_.has_value() ? &*result_ : nullptr;
@@ -47,9 +48,9 @@ class JobContext {
   BlockRange BlocksOf(std::int64_t leaf) const;
 
  private:
-  absl::Status Prepare(const proto::Brief& brief, HandoverClient& keeper);
+  absl::Status Prepare(const proto::Brief& brief, SegmentReach& reach);
 
-  std::shared_ptr<const MatrixSource> source_;
+  std::shared_ptr<MatrixSource> source_;
   std::map<std::string, std::shared_ptr<const MatrixSource>> parameters_;
   std::unique_ptr<Plan> plan_;
   std::span<const std::byte> whole_;
@@ -64,8 +65,8 @@ class JobContext {
 //          wait.
 class JobCache {
  public:
-  JobCache(HandoverClient& keeper, SegmentStore& store)
-      : keeper_(keeper), store_(store) {}
+  JobCache(SegmentReach& reach, SegmentStore& store)
+      : reach_(reach), store_(store) {}
 
   void Brief(const proto::Brief& brief);
   void Forget(std::uint64_t job);
@@ -85,7 +86,7 @@ class JobCache {
     std::shared_ptr<const Bytes> state ABSL_GUARDED_BY(mutex);
   };
 
-  HandoverClient& keeper_;
+  SegmentReach& reach_;
   SegmentStore& store_;
   Mutex mutex_;
   std::map<std::uint64_t, std::shared_ptr<Entry>> entries_

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/crash_point.h"
 #include "hearth/base/error.h"
+#include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/matrix/byte_order.h"
 #include "hearth/shm/memory_limits.h"
@@ -20,19 +21,28 @@ FileIdentity IdentityOf(const proto::FileSource& file) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const MatrixSource>> MatrixSource::Open(
-    const proto::MatrixRecord& record, HandoverClient& keeper,
-    MapsWhole maps_whole) {
+absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
+    const proto::MatrixRecord& record, SegmentReach& reach) {
   HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(record.layout()));
   const std::int64_t bytes = layout.bytes();
   CrashPoint("worker.map");
-  std::shared_ptr<MatrixSource> source(new MatrixSource(std::move(layout)));
+  std::shared_ptr<MatrixSource> source(
+      new MatrixSource(std::move(layout), reach));
 
   if (record.has_segment()) {
-    HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched,
-                            keeper.Fetch(FromProto(record.segment().token())));
-    HEARTH_ASSIGN_OR_RETURN(source->segment_,
-                            SealedSegment::Adopt(std::move(fetched.fd), bytes));
+    SegmentPlace place{.token = FromProto(record.segment().token()),
+                       .host = record.segment().host(),
+                       .addresses = {record.segment().addresses().begin(),
+                                     record.segment().addresses().end()},
+                       .bytes = bytes};
+    HEARTH_ASSIGN_OR_RETURN(std::optional<FetchedSegment> fetched,
+                            reach.Fetch(place));
+    if (!fetched.has_value()) {
+      source->elsewhere_ = std::move(place);
+      return source;
+    }
+    HEARTH_ASSIGN_OR_RETURN(
+        source->segment_, SealedSegment::Adopt(std::move(fetched->fd), bytes));
     return source;
   }
   if (record.has_unmade()) {
@@ -48,13 +58,29 @@ absl::StatusOr<std::shared_ptr<const MatrixSource>> MatrixSource::Open(
   source->payload_offset_ = published.payload_offset();
   HEARTH_RETURN_IF_ERROR(source->Verify());
   const std::int64_t free_bytes = MemoryLimits().Tightest().free_bytes;
-  if (maps_whole == MapsWhole::kAlways ||
-      ChooseReading(bytes, free_bytes) == FileReading::kMappedWhole) {
+  if (ChooseReading(bytes, free_bytes) == FileReading::kMappedWhole) {
     HEARTH_ASSIGN_OR_RETURN(
         source->file_mapping_,
         source->file_->MapRange(source->payload_offset_, bytes));
   }
   return source;
+}
+
+absl::Status MatrixSource::Bring() {
+  if (elsewhere_.has_value()) {
+    std::int64_t streamed = 0;
+    HEARTH_ASSIGN_OR_RETURN(segment_, reach_.BringOnce(*elsewhere_, streamed,
+                                                       [] { return false; }));
+    brought_ += streamed;
+    elsewhere_.reset();
+  }
+  const std::int64_t bytes = layout_.bytes();
+  if (file_.has_value() && !file_mapping_.has_value() &&
+      bytes <= limits::kWholeMatrixBytesMax) {
+    HEARTH_ASSIGN_OR_RETURN(file_mapping_,
+                            file_->MapRange(payload_offset_, bytes));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::span<const std::byte>> MatrixSource::Whole() const {
@@ -72,8 +98,18 @@ absl::Status MatrixSource::Verify() const {
 }
 
 BlockReader::BlockReader(const MatrixSource& source, std::int64_t begin,
-                         std::int64_t end)
+                         std::int64_t end, std::function<bool()> cancelled)
     : source_(source) {
+  if (source.elsewhere_.has_value()) {
+    const std::int64_t width = BytesOf(source.layout_.type);
+    const RowBlock first = source.partition_.Block(begin);
+    const std::int64_t from = first.element_begin * width;
+    stream_ = source.reach_.Read(
+        *source.elsewhere_, from,
+        source.partition_.Block(end - 1).element_end() * width - from,
+        first.element_count * width, std::move(cancelled));
+    return;
+  }
   if (!source.file_.has_value() || source.file_mapping_.has_value()) return;
   const std::int64_t element_bytes = BytesOf(source.layout_.type);
   const std::int64_t from = source.partition_.Block(begin).element_begin;
@@ -89,6 +125,13 @@ absl::Status BlockReader::Visit(
   const std::int64_t offset = block.element_begin * element_bytes;
   const std::int64_t bytes = block.element_count * element_bytes;
   if (source_.unmade_) return work({.block = block, .data = nullptr});
+  if (stream_ != nullptr) {
+    std::byte* into = streamed_.Get(bytes);
+    HEARTH_RETURN_IF_ERROR(
+        stream_->Next({into, static_cast<std::size_t>(bytes)}));
+    effort_.bytes_streamed += bytes;
+    return Native(block, into, work);
+  }
   if (source_.segment_.has_value()) {
     effort_.bytes_mapped += bytes;
     return Native(block, source_.segment_->bytes().data() + offset, work);

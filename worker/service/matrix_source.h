@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <variant>
@@ -13,7 +15,7 @@
 #include "hearth/shm/file_source.h"
 #include "hearth/shm/segment.h"
 #include "hearth/shm/window_reader.h"
-#include "hearth/transport/handover/handover_client.h"
+#include "hearth/transport/reach/segment_reach.h"
 #include "protos/matrix.pb.h"
 
 namespace hearth::worker {
@@ -21,28 +23,34 @@ namespace hearth::worker {
 // What reading some row blocks cost.
 struct ReadEffort {
   std::int64_t bytes_mapped = 0;
+  std::int64_t bytes_streamed = 0;  // from another host
   std::int64_t bytes_copied = 0;
   std::int64_t bytes_converted = 0;  // from foreign byte order
 };
 
-// A matrix's bytes as this worker can reach them: a sealed segment that its
-// keeper handed over, or a file read in place.
+// A matrix's bytes as this worker can reach them: a sealed segment that a
+// keeper handed over, a file read in place, or row blocks that another host
+// streams.
 //
 // Kind:    resource, shared by every job and thread that reads it.
 // Threads: const methods from any.
 class MatrixSource {
  public:
-  // Whether a file is mapped whole: where memory allows it, or always.
-  enum class MapsWhole { kWhereItFits, kAlways };
-  static absl::StatusOr<std::shared_ptr<const MatrixSource>> Open(
-      const proto::MatrixRecord& record, HandoverClient& keeper,
-      MapsWhole maps_whole = MapsWhole::kWhereItFits);
+  // `reach` outlives it.
+  static absl::StatusOr<std::shared_ptr<MatrixSource>> Open(
+      const proto::MatrixRecord& record, SegmentReach& reach);
+
+  // Has all bytes here, streamed into memory of this host if need be.
+  absl::Status Bring();
+  // What Bring has streamed since this was last asked.
+  std::int64_t TakeBroughtBytes() { return brought_.exchange(0); }
 
   const MatrixLayout& layout() const { return layout_; }
   const Partition& partition() const { return partition_; }
   bool from_file() const { return file_.has_value(); }
 
-  // All bytes, mapped; FILE_CHANGED for a file that is read by windows only.
+  // All bytes, mapped, once Bring was called; TOO_LARGE for a file that is read
+  // by windows only.
   absl::StatusOr<std::span<const std::byte>> Whole() const;
 
   // Ok while the file is still what was published; always, for a segment.
@@ -50,12 +58,16 @@ class MatrixSource {
 
  private:
   friend class BlockReader;
-  MatrixSource(MatrixLayout layout) : layout_(layout), partition_(layout_) {}
+  MatrixSource(MatrixLayout layout, SegmentReach& reach)
+      : reach_(reach), layout_(std::move(layout)), partition_(layout_) {}
 
+  SegmentReach& reach_;
   MatrixLayout layout_;
   Partition partition_;
   bool unmade_ = false;  // there are no bytes to read yet
   std::optional<SealedSegment> segment_;
+  std::atomic<std::int64_t> brought_ = 0;
+  std::optional<SegmentPlace> elsewhere_;  // a segment of another host
   std::optional<FileSource> file_;
   std::optional<Mapping> file_mapping_;  // absent: read by windows
   FileIdentity published_;
@@ -67,8 +79,10 @@ class MatrixSource {
 // Kind: resource. Threads: one.
 class BlockReader {
  public:
-  // Blocks [begin, end).
-  BlockReader(const MatrixSource& source, std::int64_t begin, std::int64_t end);
+  // Blocks [begin, end). `cancelled` is asked while nothing comes from another
+  // host.
+  BlockReader(const MatrixSource& source, std::int64_t begin, std::int64_t end,
+              std::function<bool()> cancelled);
 
   // Calls `work` with the elements of `block`, in native byte order; blocks
   // must be asked for in order. A file that changes while it is read becomes
@@ -84,6 +98,8 @@ class BlockReader {
 
   const MatrixSource& source_;
   std::optional<WindowReader> windows_;
+  std::unique_ptr<BulkStream> stream_;
+  Scratch streamed_;
   Scratch converted_;
   ReadEffort effort_;
 };

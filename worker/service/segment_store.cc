@@ -36,6 +36,7 @@ absl::StatusOr<BytesRef> SegmentStore::Put(std::span<const std::byte> bytes) {
   HEARTH_ASSIGN_OR_RETURN(const SealedSegment segment,
                           SealedSegment::CopyOf(bytes, MemoryLimits()));
   ref.token = Id::Random();
+  ref.bytes = std::ssize(bytes);
   HEARTH_RETURN_IF_ERROR(keeper_.Deposit(
       ref.token, segment.fd(),
       {.kind = SegmentKind::kSealed, .bytes = bytes.size(), .note = ""}));
@@ -46,11 +47,23 @@ absl::StatusOr<Bytes> SegmentStore::Get(const BytesRef& ref) {
   if (!ref.has_token()) {
     return ToBytes(std::as_bytes(std::span(ref.inline_bytes)));
   }
-  HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched, keeper_.Fetch(ref.token));
+  const SegmentPlace place{ref.token, ref.host, ref.addresses, ref.bytes};
+  HEARTH_ASSIGN_OR_RETURN(std::optional<FetchedSegment> fetched,
+                          reach_.Fetch(place));
+  if (!fetched.has_value()) {
+    if (ref.bytes < 0 || ref.bytes > limits::kPartialBytesMax) {
+      return Error(Reason::kTooLarge,
+                   absl::StrCat("fetch a partial of ", ref.bytes, " bytes"));
+    }
+    Bytes bytes(static_cast<std::size_t>(ref.bytes));
+    const auto stream = reach_.Read(place, 0, ref.bytes, 0);
+    HEARTH_RETURN_IF_ERROR(stream->Next(bytes));
+    return bytes;
+  }
   HEARTH_ASSIGN_OR_RETURN(
       const SealedSegment segment,
-      SealedSegment::Adopt(std::move(fetched.fd),
-                           static_cast<std::int64_t>(fetched.card.bytes)));
+      SealedSegment::Adopt(std::move(fetched->fd),
+                           static_cast<std::int64_t>(fetched->card.bytes)));
   return ToBytes(segment.bytes());
 }
 
@@ -81,9 +94,10 @@ absl::StatusOr<std::optional<OpenSegment>> SegmentStore::OpenResult(
 
 absl::StatusOr<BytesRef> SegmentStore::SealResult(const Id& token) {
   HEARTH_ASSIGN_OR_RETURN(std::optional<OpenSegment> open, OpenResult(token));
-  BytesRef ref{.inline_bytes = "", .token = token};
+  BytesRef ref{.token = token};
   if (!open.has_value()) return ref;
   const std::int64_t bytes = open->bytes();
+  ref.bytes = bytes;
   HEARTH_ASSIGN_OR_RETURN(const SealedSegment sealed, open->Seal());
   if (IsSmall(static_cast<std::size_t>(bytes))) {
     ref.inline_bytes = ToString(sealed.bytes());

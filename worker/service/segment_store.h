@@ -9,6 +9,7 @@
 #include "hearth/compute/operation.h"
 #include "hearth/shm/segment.h"
 #include "hearth/transport/handover/handover_client.h"
+#include "hearth/transport/reach/segment_reach.h"
 #include "worker/core/task.h"
 
 namespace hearth::worker {
@@ -19,7 +20,8 @@ namespace hearth::worker {
 // Kind:    resource. Threads: any.
 class SegmentStore {
  public:
-  explicit SegmentStore(HandoverClient& keeper) : keeper_(keeper) {}
+  explicit SegmentStore(SegmentReach& reach)
+      : reach_(reach), keeper_(reach.own()) {}
 
   // Up to limits::kInlineBytesMax inline, more as a fresh sealed segment.
   absl::StatusOr<BytesRef> Put(std::span<const std::byte> bytes);
@@ -36,6 +38,7 @@ class SegmentStore {
   void Drop(std::span<const Id> tokens);
 
  private:
+  SegmentReach& reach_;
   HandoverClient& keeper_;
 };
 

@@ -72,6 +72,8 @@ absl::Status TaskRunner::Compute(const ComputeLeaf& step, Traffic& traffic) {
   HEARTH_RETURN_IF_ERROR(job.context->source().Verify());
   const ReadEffort& after = reader.effort();
   traffic.bytes_mapped = after.bytes_mapped - before.bytes_mapped;
+  traffic.bytes_streamed = after.bytes_streamed - before.bytes_streamed +
+                           job.context->TakeBroughtBytes();
   traffic.bytes_copied = after.bytes_copied - before.bytes_copied;
   traffic.bytes_converted = after.bytes_converted - before.bytes_converted;
   return absl::OkStatus();
@@ -84,7 +86,8 @@ BlockReader& TaskRunner::ReaderAt(
     reader_.reset();
     reading_ = context;
     reader_.emplace(context->source(), block,
-                    context->source().partition().block_count());
+                    context->source().partition().block_count(),
+                    [this] { return interrupted_.load(); });
   }
   return *reader_;
 }

@@ -90,8 +90,12 @@ void Fill(const FinishDone& done, const std::string& host, proto::Report& to) {
 }  // namespace
 
 BytesRef FromWire(const proto::BytesRef& message) {
-  return {.inline_bytes = message.inline_bytes(),
-          .token = FromProto(message.token())};
+  return {
+      .inline_bytes = message.inline_bytes(),
+      .token = FromProto(message.token()),
+      .bytes = message.bytes(),
+      .host = message.host(),
+      .addresses = {message.addresses().begin(), message.addresses().end()}};
 }
 
 proto::BytesRef ToWire(const BytesRef& bytes, const std::string& host) {
@@ -99,6 +103,7 @@ proto::BytesRef ToWire(const BytesRef& bytes, const std::string& host) {
   if (bytes.has_token()) {
     *message.mutable_token() = ToProto(bytes.token);
     message.set_host(host);
+    message.set_bytes(bytes.bytes);
   } else {
     message.set_inline_bytes(bytes.inline_bytes);
   }

@@ -17,14 +17,17 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/id.h"
+#include "hearth/base/status.h"
 #include "hearth/base/version.h"
 #include "hearth/shm/process_memory.h"
+#include "hearth/transport/bulk/bulk_server.h"
 #include "hearth/transport/control/codec.h"
-#include "hearth/transport/handover/handover_client.h"
+#include "hearth/transport/reach/segment_reach.h"
 #include "worker/core/task_queue_core.h"
 #include "worker/service/coordinator_link.h"
 #include "worker/service/job_context.h"
 #include "worker/service/leftovers.h"
+#include "worker/service/segment_server.h"
 #include "worker/service/segment_store.h"
 #include "worker/service/task_runner.h"
 #include "worker/service/wire.h"
@@ -46,11 +49,11 @@ class WorkerServer::Impl {
       : options_(std::move(options)),
         clock_(clock),
         incarnation_(Id::Random()),
-        keeper_({.keeper = options_.keeper}),
+        reach_(options_.keeper, options_.security),
         leftovers_(options_.keeper),
         next_leftovers_(clock_.Now() + kLeftoversEvery),
-        store_(keeper_),
-        jobs_(keeper_, store_),
+        store_(reach_),
+        jobs_(reach_, store_),
         queue_(options_.threads) {
     for (int i = 0; i < options_.threads; ++i) {
       runners_.push_back(std::make_unique<TaskRunner>(jobs_, store_));
@@ -73,6 +76,11 @@ class WorkerServer::Impl {
   }
 
   absl::Status Run() {
+    if (options_.listen.has_value()) {
+      HEARTH_ASSIGN_OR_RETURN(
+          server_,
+          ServeSegments(*options_.listen, options_.security, reach_.own()));
+    }
     absl::Time unreachable_since = clock_.Now();
     while (true) {
       const absl::Status connected = Connect();
@@ -95,6 +103,15 @@ class WorkerServer::Impl {
   }
 
  private:
+  // What others are told: the port is the real one where none was given.
+  std::string AdvertisedAddress() const {
+    Address address = server_->address();
+    const auto told = Address::Parse(options_.advertise);
+    if (told.ok()) return options_.advertise;
+    if (!options_.advertise.empty()) address.name = options_.advertise;
+    return address.ToString();
+  }
+
   absl::Status Connect() {
     proto::Hello hello;
     hello.set_version(kVersion);
@@ -102,6 +119,7 @@ class WorkerServer::Impl {
     hello.set_slot(options_.slot);
     *hello.mutable_incarnation() = ToProto(incarnation_);
     hello.set_pid(getpid());
+    if (server_ != nullptr) hello.set_address(AdvertisedAddress());
     hello.set_thread_count(options_.threads);
     {
       std::scoped_lock lock(mutex_);
@@ -180,6 +198,13 @@ class WorkerServer::Impl {
         tokens.push_back(FromProto(token));
       }
       return store_.Drop(tokens);
+    }
+    if (message.has_drop_copies()) {
+      for (const auto& token : message.drop_copies().tokens()) {
+        const Id copy = SegmentReach::CopyTokenOf(FromProto(token));
+        reach_.own().Drop(std::span(&copy, 1)).IgnoreError();
+      }
+      return;
     }
     if (message.has_brief()) jobs_.Brief(message.brief());
     bool first_welcome = false;
@@ -304,7 +329,8 @@ class WorkerServer::Impl {
   const WorkerServerOptions options_;
   const Clock& clock_;
   const Id incarnation_;
-  HandoverClient keeper_;
+  SegmentReach reach_;
+  std::unique_ptr<BulkServer> server_;
   Leftovers leftovers_;        // the main thread's
   absl::Time next_leftovers_;  // the main thread's
   SegmentStore store_;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -14,9 +15,13 @@ namespace hearth::worker {
 
 struct WorkerServerOptions {
   Address coordinator;
-  TcpSecurityOptions security;  // towards it
-  Address keeper;               // where segments are deposited and fetched
-  std::string slot;             // this seat's name at its keeper
+  TcpSecurityOptions security;  // of every TCP connection
+  // Where other hosts read this one's segments, and what they are told of it;
+  // nothing: this worker serves no other host.
+  std::optional<Address> listen = {};
+  std::string advertise = {};  // host, or host:port
+  Address keeper;              // where segments are deposited and fetched
+  std::string slot;            // this seat's name at its keeper
   int threads = 1;
   // The coordinator has welcomed this worker, for the first time.
   std::function<void()> on_ready = [] {};

@@ -1,0 +1,130 @@
+#include "hearth/base/tcp_socket.h"
+
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+
+namespace hearth {
+namespace {
+
+constexpr int kBacklog = 128;
+
+bool IsLoopback(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    return (ntohl(v4.sin_addr.s_addr) >> 24) == 127;
+  }
+  if (address.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+    return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+  }
+  return false;
+}
+
+}  // namespace
+
+absl::StatusOr<TcpListener> ListenTcp(const Address& address) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* list = nullptr;
+  const int unknown = getaddrinfo(
+      address.name.c_str(), absl::StrCat(address.port).c_str(), &hints, &list);
+  if (unknown != 0) {
+    return Error(
+        Reason::kBadUsage,
+        absl::StrCat("listen on ", address.ToString(), ": ",
+                     gai_strerror(unknown), "; give an address of this host"));
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> freed(list,
+                                                             freeaddrinfo);
+  TcpListener listener{
+      UniqueFd(socket(list->ai_family,
+                      SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
+      address};
+  const int on = 1;
+  // A port that a dead process left in TIME_WAIT is free.
+  setsockopt(listener.fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (!listener.fd.valid() ||
+      bind(listener.fd.get(), list->ai_addr, list->ai_addrlen) != 0 ||
+      listen(listener.fd.get(), kBacklog) != 0) {
+    const bool taken = errno == EADDRINUSE;
+    return Error(taken ? Reason::kNameTaken : Reason::kBadUsage,
+                 absl::StrCat("listen on ", address.ToString(), ": ",
+                              std::strerror(errno),
+                              "; choose another address of this host"));
+  }
+  sockaddr_storage bound{};
+  socklen_t size = sizeof(bound);
+  if (getsockname(listener.fd.get(), reinterpret_cast<sockaddr*>(&bound),
+                  &size) != 0) {
+    return ErrnoStatus("getsockname");
+  }
+  listener.address.port =
+      ntohs(bound.ss_family == AF_INET6
+                ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
+                : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
+  return listener;
+}
+
+absl::StatusOr<std::string> OwnAddressTowards(const Address& there) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_DGRAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  addrinfo* list = nullptr;
+  const int unknown = getaddrinfo(
+      there.name.c_str(), absl::StrCat(there.port).c_str(), &hints, &list);
+  if (unknown != 0) {
+    return Error(Reason::kClusterUnreachable,
+                 absl::StrCat("find the way to ", there.ToString(), ": ",
+                              gai_strerror(unknown)));
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> freed(list,
+                                                             freeaddrinfo);
+  // A datagram socket that is connected has a route, and nothing was sent.
+  const UniqueFd probe(socket(list->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage own{};
+  socklen_t size = sizeof(own);
+  char text[INET6_ADDRSTRLEN + IF_NAMESIZE] = {};
+  if (!probe.valid() ||
+      connect(probe.get(), list->ai_addr, list->ai_addrlen) != 0 ||
+      getsockname(probe.get(), reinterpret_cast<sockaddr*>(&own), &size) != 0 ||
+      getnameinfo(reinterpret_cast<const sockaddr*>(&own), size, text,
+                  sizeof(text), nullptr, 0, NI_NUMERICHOST) != 0) {
+    return Error(Reason::kClusterUnreachable,
+                 absl::StrCat("find the way to ", there.ToString(), ": ",
+                              std::strerror(errno)));
+  }
+  return std::string(text);
+}
+
+UniqueFd AcceptTcp(int listener) {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof(peer);
+  UniqueFd fd(accept4(listener, reinterpret_cast<sockaddr*>(&peer), &size,
+                      SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!fd.valid()) return fd;
+  const int on = 1;
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  if (IsLoopback(peer)) {
+    // A host's default may pace even loopback (BBR halves it). Not allowed to
+    // everybody everywhere: then it stays as it is.
+    constexpr char kLossBased[] = "reno";
+    setsockopt(fd.get(), IPPROTO_TCP, TCP_CONGESTION, kLossBased,
+               sizeof(kLossBased) - 1);
+  }
+  return fd;
+}
+
+}  // namespace hearth

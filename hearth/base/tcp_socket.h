@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "hearth/base/address.h"
+#include "hearth/base/unique_fd.h"
+
+namespace hearth {
+
+struct TcpListener {
+  UniqueFd fd;
+  Address address;  // with the port that it really has
+};
+
+// Listens on host:port; port 0 takes a free one.
+//
+// Fails: name-taken when another process has it; bad-usage for a host that has
+//        no address here.
+absl::StatusOr<TcpListener> ListenTcp(const Address& address);
+
+// The address of this host from which it would speak to `there`, without a
+// word being sent: where others that reach `there` can likely reach us.
+absl::StatusOr<std::string> OwnAddressTowards(const Address& there);
+
+// The next waiting connection, non-blocking; an invalid fd where none waits or
+// none can be taken now. Where both ends are this machine's, its sender is told
+// not to pace: there is no network to be fair to.
+UniqueFd AcceptTcp(int listener);
+
+}  // namespace hearth

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace hearth {
+
+inline constexpr char kBulkMethod[] = "/hearth.proto.Bulk/Read";
+
+}  // namespace hearth

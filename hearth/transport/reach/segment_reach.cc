@@ -1,0 +1,178 @@
+#include "hearth/transport/reach/segment_reach.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "hearth/base/address.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+#include "hearth/shm/memory_limits.h"
+#include "hearth/transport/bulk/bulk_channel.h"
+#include "hearth/transport/security/identity.h"
+
+namespace hearth {
+namespace {
+
+// A write into a segment at a time: what is on its way stays in a cache.
+constexpr std::int64_t kPieceBytes = std::int64_t{1} << 20;
+constexpr absl::Duration kCopyLook = absl::Milliseconds(20);
+
+bool MakerIsDead(HandoverClient& keeper, const Id& token) {
+  const auto held = keeper.List();
+  if (!held.ok()) return false;
+  return std::any_of(held->begin(), held->end(), [&](const HeldSegment& one) {
+    return one.token == token && one.depositor_pid > 0 &&
+           kill(one.depositor_pid, 0) != 0 && errno == ESRCH;
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<FetchedSegment>> SegmentReach::Fetch(
+    const SegmentPlace& place) {
+  const bool own = place.host.empty() || place.host == own_host_;
+  absl::StatusOr<FetchedSegment> fetched =
+      (own ? own_ : KeeperAt(place.host)).Fetch(place.token);
+  if (fetched.ok()) {
+    return std::optional<FetchedSegment>(*std::move(fetched));
+  }
+  if (!own && ReasonOf(fetched.status()) == Reason::kClusterUnreachable) {
+    return std::optional<FetchedSegment>();
+  }
+  return fetched.status();
+}
+
+std::unique_ptr<BulkStream> SegmentReach::Read(
+    const SegmentPlace& place, std::int64_t offset, std::int64_t bytes,
+    std::int64_t cut, std::function<bool()> cancelled) {
+  return std::make_unique<BulkStream>(
+      BulkRange{place.token, offset, bytes, cut},
+      [this,
+       place](int attempt) -> absl::StatusOr<std::shared_ptr<grpc::Channel>> {
+        if (place.addresses.empty()) {
+          return Error(Reason::kSegmentGone,
+                       absl::StrCat("read segment ", place.token.ToString(),
+                                    ": no worker of its host, ", place.host,
+                                    ", serves it to others; start its workers "
+                                    "with --listen"));
+        }
+        return ChannelTo(place.addresses[static_cast<std::size_t>(attempt) %
+                                         place.addresses.size()]);
+      },
+      BulkOptions{.cancelled = std::move(cancelled)});
+}
+
+absl::StatusOr<SealedSegment> SegmentReach::Bring(const SegmentPlace& place) {
+  HEARTH_ASSIGN_OR_RETURN(std::optional<FetchedSegment> fetched, Fetch(place));
+  if (fetched.has_value()) {
+    return SealedSegment::Adopt(std::move(fetched->fd),
+                                static_cast<std::int64_t>(fetched->card.bytes));
+  }
+  HEARTH_ASSIGN_OR_RETURN(OpenSegment open,
+                          OpenSegment::Create(place.bytes, MemoryLimits()));
+  return Stream(std::move(open), place, [] { return false; });
+}
+
+absl::StatusOr<SealedSegment> SegmentReach::Stream(
+    OpenSegment into, const SegmentPlace& place,
+    const std::function<bool()>& cancelled) {
+  const auto stream = Read(place, 0, place.bytes, kPieceBytes, cancelled);
+  std::vector<std::byte> piece;
+  for (std::int64_t done = 0; done < place.bytes;) {
+    piece.resize(
+        static_cast<std::size_t>(std::min(kPieceBytes, place.bytes - done)));
+    HEARTH_RETURN_IF_ERROR(stream->Next(piece));
+    HEARTH_RETURN_IF_ERROR(into.WriteAt(done, piece));
+    done += std::ssize(piece);
+  }
+  return into.Seal();
+}
+
+Id SegmentReach::CopyTokenOf(const Id& token) {
+  // Any fixed bits: what matters is that all processes find the same token, and
+  // that nobody who does not know the first guesses the second.
+  return {token.high ^ 0x636f70795f6f6600, token.low ^ 0x5f7365676d656e74};
+}
+
+absl::StatusOr<bool> SegmentReach::Claim(const Id& copy,
+                                         const OpenSegment& mine) {
+  HEARTH_RETURN_IF_ERROR(
+      own_.Deposit(copy, mine.fd(),
+                   {.kind = SegmentKind::kOpen,
+                    .bytes = static_cast<std::uint64_t>(mine.bytes())}));
+  // A keeper takes the first deposit of a token and answers all alike.
+  HEARTH_ASSIGN_OR_RETURN(const FetchedSegment held, own_.Fetch(copy));
+  struct stat theirs {};
+  struct stat ours {};
+  if (fstat(held.fd.get(), &theirs) != 0 || fstat(mine.fd(), &ours) != 0) {
+    return ErrnoStatus("fstat of a segment");
+  }
+  return theirs.st_ino == ours.st_ino;
+}
+
+absl::StatusOr<SealedSegment> SegmentReach::BringOnce(
+    const SegmentPlace& place, std::int64_t& streamed,
+    const std::function<bool()>& cancelled) {
+  const Id copy = CopyTokenOf(place.token);
+  for (;;) {
+    absl::StatusOr<FetchedSegment> held = own_.Fetch(copy);
+    if (held.ok() && held->card.kind == SegmentKind::kSealed) {
+      return SealedSegment::Adopt(std::move(held->fd),
+                                  static_cast<std::int64_t>(held->card.bytes));
+    }
+    if (held.ok()) {  // another process of this host is at it
+      if (cancelled()) {
+        return Error(Reason::kJobCancelled, "wait for a copy: cancelled");
+      }
+      if (MakerIsDead(own_, copy)) own_.Drop(copy).IgnoreError();
+      absl::SleepFor(kCopyLook);
+      continue;
+    }
+    if (ReasonOf(held.status()) != Reason::kSegmentGone) return held.status();
+    HEARTH_ASSIGN_OR_RETURN(OpenSegment open,
+                            OpenSegment::Create(place.bytes, MemoryLimits()));
+    HEARTH_ASSIGN_OR_RETURN(const bool is_ours, Claim(copy, open));
+    if (!is_ours) continue;
+    absl::Cleanup give_up = [&] { own_.Drop(copy).IgnoreError(); };
+    HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed,
+                            Stream(std::move(open), place, cancelled));
+    streamed += place.bytes;
+    HEARTH_RETURN_IF_ERROR(
+        own_.Replace(copy, sealed.fd(),
+                     {.kind = SegmentKind::kSealed,
+                      .bytes = static_cast<std::uint64_t>(place.bytes)}));
+    std::move(give_up).Cancel();
+    return sealed;
+  }
+}
+
+HandoverClient& SegmentReach::KeeperAt(const std::string& host) {
+  MutexLock lock(mutex_);
+  std::unique_ptr<HandoverClient>& keeper = keepers_[host];
+  if (keeper == nullptr) {
+    keeper = std::make_unique<HandoverClient>(
+        HandoverOptions{.keeper = Address::Parse(host).value_or(Address())});
+  }
+  return *keeper;
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> SegmentReach::ChannelTo(
+    const std::string& address) {
+  MutexLock lock(mutex_);
+  std::shared_ptr<grpc::Channel>& channel = channels_[address];
+  if (channel == nullptr) {
+    HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp,
+                            TcpSecurity::Open(security_));
+    channel = ConnectBulk(address, tcp.ForChannel(), kClusterName);
+  }
+  return channel;
+}
+
+}  // namespace hearth

@@ -1,0 +1,142 @@
+"""A matrix on one host, workers on three: the same answers, and what crosses."""
+
+import re
+import time
+
+import numpy as np
+import pytest
+
+from conftest import ClusterOfHosts
+from hearth_process import alive, assert_one_error_line, finish, kill, succeed, wait_until
+from memory_probe import MIB, meminfo
+
+ROWS, COLUMNS = 16_384, 512  # 64 MiB
+BYTES = ROWS * COLUMNS * 8
+OPERATIONS = [("gram",), ("mean", "axis=0"), ("sum",), ("sum", "axis=1"), ("median",),
+              ("quantile", "q=0.1", "axis=0"), ("describe",), ("argmax",)]
+
+
+@pytest.fixture(scope="module")
+def matrix(tmp_path_factory):
+    path = tmp_path_factory.mktemp("matrix") / "m.npy"
+    rng = np.random.default_rng(5)
+    np.save(path, rng.standard_normal((ROWS, COLUMNS)) * 10.0 ** rng.integers(-3, 3, (ROWS, 1)))
+    return path
+
+
+def load(path):
+    found = np.load(path)
+    if isinstance(found, np.ndarray):
+        return {"": found.tobytes()}
+    return {name: found[name].tobytes() for name in found}
+
+
+def out_of(operation, tmp_path):
+    return tmp_path / ("out.npz" if operation[0] == "describe" else "out.npy")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+def test_three_hosts_give_the_bits_of_one(cluster, matrix, tmp_path, operation):
+    out = out_of(operation, tmp_path)
+    succeed("run", operation[0], matrix, *operation[1:], "-o", out)
+    expected = load(out)
+    cluster.succeed("put", "m", matrix, "--copy")
+    job = cluster.succeed("run", operation[0], "m", *operation[1:], "-o", out)["job"]
+    assert load(out) == expected
+    assert job["bytes_mapped"] + job["bytes_streamed"] >= BYTES
+    assert job["retries"] == 0
+
+
+def test_a_host_streams_a_matrix_that_is_needed_whole_once(cluster, matrix, tmp_path):
+    out = tmp_path / "out.npy"
+    cluster.succeed("put", "m", matrix, "--copy")
+    streamed = [cluster.succeed("run", "gram", "m", "-o", out)["job"]["bytes_streamed"]
+                for _ in range(3)]
+    assert max(streamed) <= 2 * BYTES
+    assert sum(streamed) <= 2 * BYTES, "a host that had it streamed it again"
+
+
+def test_a_removed_matrix_is_free_on_every_host(cluster, matrix, tmp_path):
+    before = meminfo()["Shmem"]
+    cluster.succeed("put", "m", matrix, "--copy")
+    cluster.succeed("run", "gram", "m", "-o", tmp_path / "out.npy")
+    assert meminfo()["Shmem"] > before + 60 * MIB
+    cluster.succeed("rm", "m")
+    wait_until(lambda: meminfo()["Shmem"] < before + 16 * MIB, 5, "the end of its copies")
+
+
+def test_a_client_of_any_host_gets_and_makes_matrices(cluster, matrix, tmp_path):
+    cluster.succeed("put", "m", matrix, "--copy", at=2)
+    got = tmp_path / "got.npy"
+    for at in range(3):
+        cluster.succeed("get", "m", "-o", got, at=at)
+        assert got.read_bytes()[-BYTES:] == matrix.read_bytes()[-BYTES:]
+        cluster.succeed("get", "m", "--rows", "100:200", "-o", got, at=at)
+        np.testing.assert_array_equal(np.load(got), np.load(matrix, mmap_mode="r")[100:200])
+        cluster.succeed("make", f"made{at}", "--shape", "100000,8", at=at)
+        cluster.succeed("make", f"small{at}", "--shape", "10", at=at)
+    sums = {cluster.succeed("run", "sum", f"made{at}", at=2 - at)["result"]["values"]
+            for at in range(3)}
+    assert len(sums) == 1
+
+
+def test_with_mutual_tls(hosts, matrix, tmp_path):
+    credentials = tmp_path / "tls"
+    succeed("security", "init", "--tls-dir", credentials)
+    cluster = ClusterOfHosts(hosts, security=("--tls-dir", credentials))
+    with cluster.stack:
+        cluster.succeed("put", "m", matrix, "--copy")
+        out = tmp_path / "out.npy"
+        cluster.succeed("run", "gram", "m", "-o", out, at=1)
+        a = np.load(matrix)
+        np.testing.assert_allclose(np.load(out), a.T @ a, rtol=1e-9, atol=1e-6)
+        workers = cluster.succeed("workers")["workers"]
+        assert {re.match(r"10\.79\.\d+\.(\d):\d+$", worker["address"])[1]
+                for worker in workers} == {"1", "2", "3"}
+
+
+@pytest.mark.parametrize("victim", ["worker", "host"])
+def test_a_worker_or_a_host_killed_in_the_middle(cluster, matrix, tmp_path, victim):
+    out = tmp_path / "out.npy"
+    succeed("run", "gram", matrix, "-o", out)
+    expected = load(out)
+    cluster.succeed("put", "m", matrix, "--copy")
+    process = cluster.start("run", "gram", "m", "-o", out, "--json")
+    time.sleep(0.1)  # the moment is what this test is about
+    pids = cluster.workers[1].pids
+    for pid in pids[1:2] if victim == "worker" else pids:
+        kill(pid)
+    cluster.workers[1].killed = victim == "host"
+    result = finish(process, 60)
+    assert result.status == 0, result
+    assert load(out) == expected
+    if victim == "host":
+        wait_until(lambda: not any(map(alive, pids)), 10)
+
+
+def test_a_link_that_is_cut_for_seconds(cluster, matrix, tmp_path):
+    out = tmp_path / "out.npy"
+    succeed("run", "gram", matrix, "-o", out)
+    expected = load(out)
+    cluster.succeed("put", "m", matrix, "--copy")
+    process = cluster.start("run", "gram", "m", "-o", out, "--json")
+    time.sleep(0.1)
+    cluster.hosts[1].plug("down")
+    time.sleep(4)
+    cluster.hosts[1].plug("up")
+    result = finish(process, 60)
+    assert result.status == 0, result
+    assert load(out) == expected
+    wait_until(lambda: sum(worker["state"] == "ready"
+                           for worker in cluster.succeed("workers")["workers"]) == 6, 30,
+               "six ready workers")
+
+
+def test_a_matrix_whose_host_is_lost_is_an_error_that_says_so(cluster, matrix):
+    cluster.succeed("put", "m", matrix, "--copy", at=1)
+    for pid in cluster.workers[1].pids:
+        kill(pid)
+    cluster.workers[1].killed = True
+    result = cluster.run("run", "sum", "m")
+    assert result.status == 1
+    assert_one_error_line(result)
