@@ -185,12 +185,14 @@ bool Scheduler::IsAllowed(const Seat& seat, WorkerId worker,
   if (concatenates || job.state != JobState::kRunning) return false;
   if (!seat.core->is_measured()) return false;
   const std::int64_t leaves = seat.core->min_run_leaves();
-  return locality_.Pays(
-      {.bytes = seat.matrix->layout.bytes() / job.leaves_total * leaves,
-       .leaf_time = seat.core->leaf_time(),
-       .task_leaves = leaves,
-       .leaves_left = job.leaves_total - job.leaves_done,
-       .home_threads = home_workers * load.thread_count()});
+  const std::int64_t bytes = seat.matrix->layout.bytes();
+  return locality_.Pays({.bytes = job.plan->needs_whole_matrix
+                                      ? bytes
+                                      : bytes / job.leaves_total * leaves,
+                         .leaf_time = seat.core->leaf_time(),
+                         .task_leaves = leaves,
+                         .leaves_left = job.leaves_total - job.leaves_done,
+                         .home_threads = home_workers * load.thread_count()});
 }
 
 // Among how many threads like this worker's the job is shared out: a slow one

@@ -40,6 +40,7 @@ struct JobPlan {
   std::string description{};  // opaque
   std::int64_t min_run_leaves = 1;  // smaller tasks are not worth a message
   std::int64_t max_run_leaves = 0;  // 0: no limit
+  bool needs_whole_matrix = false;  // on the host of whoever computes a part
 };
 
 enum class TaskKind : std::uint8_t {

@@ -43,6 +43,7 @@ PlanReady FromWire(const proto::PlanReady& ready) {
   report.plan.result_bytes = ready.result_bytes();
   report.plan.result = server::FromWire(ready.result());
   report.plan.max_run_leaves = ready.max_run_leaves();
+  report.plan.needs_whole_matrix = ready.needs_whole_matrix();
   report.plan.description = ready.description().SerializeAsString();
   return report;
 }

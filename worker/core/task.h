@@ -93,6 +93,7 @@ struct JobPlan {
   std::string description{};
   std::int64_t min_run_leaves = 1;
   std::int64_t max_run_leaves = 0;
+  bool needs_whole_matrix = false;
 };
 struct PlanReady {
   std::uint64_t task = 0;

@@ -31,7 +31,8 @@ absl::StatusOr<std::uint64_t> SeedOf(const proto::Brief& brief) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
-    const proto::Brief& brief, SegmentReach& reach, SegmentStore& store) {
+    const proto::Brief& brief, SegmentReach& reach, SegmentStore& store,
+    const std::function<bool()>& cancelled) {
   auto context = std::make_shared<JobContext>();
   HEARTH_ASSIGN_OR_RETURN(context->source_,
                           MatrixSource::Open(brief.matrix(), reach));
@@ -42,7 +43,7 @@ absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
     HEARTH_ASSIGN_OR_RETURN(const std::uint64_t seed, SeedOf(brief));
     context->plan_ = PlanRandomFill(context->source_->layout(), seed);
   } else {
-    HEARTH_RETURN_IF_ERROR(context->Prepare(brief, reach));
+    HEARTH_RETURN_IF_ERROR(context->Prepare(brief, reach, cancelled));
   }
   if (brief.concatenates() && brief.has_result()) {
     context->result_token_ = FromWire(brief.result()).token;
@@ -52,8 +53,8 @@ absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
   return context;
 }
 
-absl::Status JobContext::Prepare(const proto::Brief& brief,
-                                 SegmentReach& reach) {
+absl::Status JobContext::Prepare(const proto::Brief& brief, SegmentReach& reach,
+                                 const std::function<bool()>& cancelled) {
   HEARTH_ASSIGN_OR_RETURN(const Operation* operation,
                           FindOperation(brief.operation()));
   Arguments arguments;
@@ -62,7 +63,7 @@ absl::Status JobContext::Prepare(const proto::Brief& brief,
   }
   for (const auto& [name, record] : brief.parameters()) {
     HEARTH_ASSIGN_OR_RETURN(auto source, MatrixSource::Open(record, reach));
-    HEARTH_RETURN_IF_ERROR(source->Bring());
+    HEARTH_RETURN_IF_ERROR(source->Bring(cancelled));
     HEARTH_ASSIGN_OR_RETURN(const auto bytes, source->Whole());
     arguments.matrices[name] = {source->layout(), bytes};
     parameters_[name] = std::move(source);
@@ -70,7 +71,7 @@ absl::Status JobContext::Prepare(const proto::Brief& brief,
   HEARTH_ASSIGN_OR_RETURN(plan_,
                           operation->Prepare(source_->layout(), arguments));
   if (plan_->needs_whole_matrix()) {
-    HEARTH_RETURN_IF_ERROR(source_->Bring());
+    HEARTH_RETURN_IF_ERROR(source_->Bring(cancelled));
     HEARTH_ASSIGN_OR_RETURN(whole_, source_->Whole());
   }
   return absl::OkStatus();
@@ -115,7 +116,8 @@ void JobCache::Clear() {
   entries_.clear();
 }
 
-absl::StatusOr<JobCache::Opened> JobCache::Get(std::uint64_t job, int round) {
+absl::StatusOr<JobCache::Opened> JobCache::Get(
+    std::uint64_t job, int round, const std::function<bool()>& cancelled) {
   std::shared_ptr<Entry> entry;
   {
     MutexLock lock(mutex_);
@@ -133,8 +135,9 @@ absl::StatusOr<JobCache::Opened> JobCache::Get(std::uint64_t job, int round) {
                               ": it is in round ", entry->brief.round()));
   }
   if (entry->context == nullptr) {
-    HEARTH_ASSIGN_OR_RETURN(entry->context,
-                            JobContext::Open(entry->brief, reach_, store_));
+    HEARTH_ASSIGN_OR_RETURN(
+        entry->context,
+        JobContext::Open(entry->brief, reach_, store_, cancelled));
   }
   if (entry->state == nullptr) {
     HEARTH_ASSIGN_OR_RETURN(Bytes state,

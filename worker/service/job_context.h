@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,7 +24,8 @@ namespace hearth::worker {
 class JobContext {
  public:
   static absl::StatusOr<std::shared_ptr<const JobContext>> Open(
-      const proto::Brief& brief, SegmentReach& reach, SegmentStore& store);
+      const proto::Brief& brief, SegmentReach& reach, SegmentStore& store,
+      const std::function<bool()>& cancelled);
 
   const Plan& plan() const { return *plan_; }
   const MatrixSource& source() const { return *source_; }
@@ -48,7 +50,8 @@ class JobContext {
   BlockRange BlocksOf(std::int64_t leaf) const;
 
  private:
-  absl::Status Prepare(const proto::Brief& brief, SegmentReach& reach);
+  absl::Status Prepare(const proto::Brief& brief, SegmentReach& reach,
+                       const std::function<bool()>& cancelled);
 
   std::shared_ptr<MatrixSource> source_;
   std::map<std::string, std::shared_ptr<const MatrixSource>> parameters_;
@@ -76,7 +79,9 @@ class JobCache {
     std::shared_ptr<const JobContext> context;
     std::shared_ptr<const Bytes> state;  // of the round; empty in round 0
   };
-  absl::StatusOr<Opened> Get(std::uint64_t job, int round);
+  // `cancelled` is asked while a matrix comes from another host.
+  absl::StatusOr<Opened> Get(std::uint64_t job, int round,
+                             const std::function<bool()>& cancelled);
 
  private:
   struct Entry {

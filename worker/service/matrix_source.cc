@@ -66,11 +66,11 @@ absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
   return source;
 }
 
-absl::Status MatrixSource::Bring() {
+absl::Status MatrixSource::Bring(const std::function<bool()>& cancelled) {
   if (elsewhere_.has_value()) {
     std::int64_t streamed = 0;
-    HEARTH_ASSIGN_OR_RETURN(segment_, reach_.BringOnce(*elsewhere_, streamed,
-                                                       [] { return false; }));
+    HEARTH_ASSIGN_OR_RETURN(segment_,
+                            reach_.BringOnce(*elsewhere_, streamed, cancelled));
     brought_ += streamed;
     elsewhere_.reset();
   }

@@ -41,7 +41,7 @@ class MatrixSource {
       const proto::MatrixRecord& record, SegmentReach& reach);
 
   // Has all bytes here, streamed into memory of this host if need be.
-  absl::Status Bring();
+  absl::Status Bring(const std::function<bool()>& cancelled);
   // What Bring has streamed since this was last asked.
   std::int64_t TakeBroughtBytes() { return brought_.exchange(0); }
 

@@ -53,7 +53,7 @@ Outcome TaskRunner::Do(const ComputeLeaf& step) {
 
 absl::Status TaskRunner::Compute(const ComputeLeaf& step, Traffic& traffic) {
   HEARTH_ASSIGN_OR_RETURN(const JobCache::Opened job,
-                          jobs_.Get(step.job, step.round));
+                          jobs_.Get(step.job, step.round, interrupted()));
   if (step.leaf < 0 || step.leaf >= job.context->leaf_count()) {
     return Error(Reason::kInternal,
                  absl::StrCat("compute leaf ", step.leaf, " of ",
@@ -86,8 +86,7 @@ BlockReader& TaskRunner::ReaderAt(
     reader_.reset();
     reading_ = context;
     reader_.emplace(context->source(), block,
-                    context->source().partition().block_count(),
-                    [this] { return interrupted_.load(); });
+                    context->source().partition().block_count(), interrupted());
   }
   return *reader_;
 }
@@ -138,7 +137,7 @@ absl::Status TaskRunner::WriteSlices(const JobCache::Opened& job,
 
 Outcome TaskRunner::Do(const CombineSlots& step) {
   CrashPoint("worker.combine");
-  auto job = jobs_.Get(step.job, step.round);
+  auto job = jobs_.Get(step.job, step.round, interrupted());
   if (!job.ok()) return SlotsCombined{job.status()};
   Bytes right = std::move(slots_[static_cast<std::size_t>(step.right)]);
   return SlotsCombined{job->context->plan().Combine(
@@ -187,13 +186,14 @@ absl::StatusOr<Report> TaskRunner::RunWhole(const Task& task,
 
 absl::StatusOr<Report> TaskRunner::PlanJob(const Task& task) {
   HEARTH_ASSIGN_OR_RETURN(const JobCache::Opened job,
-                          jobs_.Get(task.job, task.round));
+                          jobs_.Get(task.job, task.round, interrupted()));
   const Plan& plan = job.context->plan();
   const std::vector<ResultArray> results = plan.DeclareResults();
   PlanReady ready;
   ready.plan.leaf_count = job.context->leaf_count();
   ready.plan.concatenates = plan.concatenates();
   ready.plan.max_run_leaves = job.context->max_run_leaves();
+  ready.plan.needs_whole_matrix = plan.needs_whole_matrix();
   if (ready.plan.max_run_leaves == 0) {
     // A shard at most, so that progress shows however large the matrix is.
     ready.plan.max_run_leaves = std::max<std::int64_t>(
@@ -249,7 +249,7 @@ absl::StatusOr<Bytes> TaskRunner::Fold(const Task& task,
 absl::StatusOr<Report> TaskRunner::CombineInputs(const Task& task,
                                                  std::vector<Id>& missing) {
   HEARTH_ASSIGN_OR_RETURN(const JobCache::Opened job,
-                          jobs_.Get(task.job, task.round));
+                          jobs_.Get(task.job, task.round, interrupted()));
   HEARTH_ASSIGN_OR_RETURN(const Bytes partial, Fold(task, job, missing));
   Commit commit;
   HEARTH_ASSIGN_OR_RETURN(commit.partial, store_.Put(partial));
@@ -259,7 +259,7 @@ absl::StatusOr<Report> TaskRunner::CombineInputs(const Task& task,
 absl::StatusOr<Report> TaskRunner::FinishJob(const Task& task,
                                              std::vector<Id>& missing) {
   HEARTH_ASSIGN_OR_RETURN(const JobCache::Opened job,
-                          jobs_.Get(task.job, task.round));
+                          jobs_.Get(task.job, task.round, interrupted()));
   FinishDone done;
   CrashPoint("worker.result");
   if (job.context->plan().concatenates()) {

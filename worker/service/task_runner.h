@@ -69,6 +69,10 @@ class TaskRunner {
   Scratch scratch_;
   Scratch slice_;
   // Kept from leaf to leaf, so that a file is read ahead.
+  std::function<bool()> interrupted() const {
+    return [this] { return interrupted_.load(); };
+  }
+
   std::shared_ptr<const JobContext> reading_;
   std::optional<BlockReader> reader_;
   std::int64_t reader_next_ = -1;

@@ -68,6 +68,7 @@ void Fill(const PlanReady& ready, const std::string& host, proto::Report& to) {
   message.set_partial_bytes_max(ready.plan.partial_bytes_max);
   message.set_result_bytes(ready.plan.result_bytes);
   message.set_max_run_leaves(ready.plan.max_run_leaves);
+  message.set_needs_whole_matrix(ready.plan.needs_whole_matrix);
   if (ready.plan.result.has_token()) {
     *message.mutable_result() = ToWire(ready.plan.result, host);
   }
