@@ -154,6 +154,17 @@ void CoordinatorCore::Impl::On(const Sender& sender, TaskFailed& failed) {
   Live* live = Running(failed.job);
   if (!task.has_value() || live == nullptr) return;
   if (task->round != live->core.record().round) return;
+  const Reason reason = ReasonOf(failed.status);
+  const bool sees_no_file =
+      reason == Reason::kFileMissing || reason == Reason::kFileChanged;
+  if (sees_no_file && scheduler_.Exclude(failed.job, sender.host)) {
+    // Its file may be there on the others: not an attempt.
+    live->core.GiveBack(task->kind, task->round, task->run, task->care);
+    live->core.CountRetry();
+    scheduler_.NoteWork(failed.job);
+    look_at_everyone_ = true;
+    return;
+  }
   if (IsRefusal(failed.status)) {
     return End(failed.job, JobState::kFailed, std::move(failed.status));
   }

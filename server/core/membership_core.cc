@@ -141,6 +141,12 @@ int MembershipCore::ready_count_at(absl::string_view host) const {
                                        : static_cast<int>(found->second.size());
 }
 
+std::vector<std::string> MembershipCore::ReadyHosts() const {
+  std::vector<std::string> hosts;
+  for (const auto& [host, workers] : ready_by_host_) hosts.push_back(host);
+  return hosts;
+}
+
 std::vector<std::string> MembershipCore::AddressesAt(
     absl::string_view host) const {
   std::vector<std::string> addresses;

@@ -81,6 +81,7 @@ class MembershipCore {
   std::vector<WorkerRecord> List() const;  // by id
   int ready_count() const { return ready_count_; }
   int ready_count_at(absl::string_view host) const;
+  std::vector<std::string> ReadyHosts() const;
   // Where up to kAddressesMax ready workers of the host serve its segments.
   std::vector<std::string> AddressesAt(absl::string_view host) const;
   bool ever_joined() const { return next_number_ > 1; }

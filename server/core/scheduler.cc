@@ -39,6 +39,11 @@ Scheduler::Left Scheduler::RemoveWorker(WorkerId worker) {
     // One less of at most max_workers: the others may come in.
     if (seat.briefed.erase(worker) > 0) NoteWork(job);
     seat.places.erase(worker);
+    // Nobody is left but those that saw no file: they shall say so again.
+    if (!seat.excluded.empty() && !HasHostFor(seat)) {
+      seat.excluded.clear();
+      NoteWork(job);
+    }
   }
   hungry_.erase(worker);
   touched_.erase(worker);
@@ -166,12 +171,27 @@ void Scheduler::Index(WorkerId worker, const WorkerLoad& load) {
 
 // --- who may have what -------------------------------------------------------
 
+bool Scheduler::HasHostFor(const Seat& seat) const {
+  const std::vector<std::string> hosts = members_.ReadyHosts();
+  return std::any_of(hosts.begin(), hosts.end(), [&](const std::string& host) {
+    return !seat.excluded.contains(host);
+  });
+}
+
+bool Scheduler::Exclude(JobId job, const std::string& host) {
+  const auto seat = seats_.find(job);
+  if (seat == seats_.end()) return true;  // it ends already
+  seat->second.excluded.insert(host);
+  return HasHostFor(seat->second);
+}
+
 bool Scheduler::IsAllowed(const Seat& seat, WorkerId worker,
                           const WorkerLoad& load) const {
   if (seat.max_workers > 0 && std::ssize(seat.briefed) >= seat.max_workers &&
       !seat.briefed.contains(worker)) {
     return false;
   }
+  if (seat.excluded.contains(load.host())) return false;
   const auto* segment = std::get_if<SegmentSource>(&seat.matrix->source);
   const JobRecord& job = seat.core->record();
   const bool concatenates = job.plan != nullptr && job.plan->concatenates;

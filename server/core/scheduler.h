@@ -58,6 +58,10 @@ class Scheduler {
   std::optional<InFlight> TakeAnswered(WorkerId worker, TaskId task);
   // The same task, still in flight.
   std::optional<InFlight> FindTask(WorkerId worker, TaskId task);
+  // The host can't see the job's file: it gets nothing of it any more. False
+  // when no other host is left that may.
+  bool Exclude(JobId job, const std::string& host);
+
   // It took so many times the mean for the leaves of a task.
   void NoteSlowness(WorkerId worker, double ratio);
   void NoteStream(std::int64_t streamed, absl::Duration busy) {
@@ -80,12 +84,14 @@ class Scheduler {
     // kernel has read ahead already.
     std::map<WorkerId, std::deque<std::int64_t>> places;
     std::optional<WorkerId> emptying;
+    std::set<std::string> excluded;  // hosts
     // Replaces `core` being asked again and again within one Fill.
     MatrixPtr matrix;
     int max_workers = 0;
   };
   using Splittable = std::tuple<std::int64_t, WorkerId, TaskId>;
 
+  bool HasHostFor(const Seat& seat) const;
   bool IsAllowed(const Seat& seat, WorkerId worker,
                  const WorkerLoad& load) const;
   int QueueDepth(const Seat& seat, const WorkerLoad& load) const;

@@ -23,14 +23,15 @@ def hosts():
 class ClusterOfHosts:
     """A coordinator on the first host, workers on all."""
 
-    def __init__(self, hosts, security=("--insecure",), workers=2):
+    def __init__(self, hosts, security=("--insecure",), workers=2, hidden=None):
         self.hosts, self.security = hosts, security
         self.stack = contextlib.ExitStack()
         self.coordinator = self.stack.enter_context(
             hosts[0].serve("coordinator", "--listen", f"{hosts[0].address}:0", *security))
         self.address = self.coordinator.address
         self.workers = [self.stack.enter_context(
-            host.serve("worker", "--coordinator", self.address, "--workers", workers, *security))
+            host.serve("worker", "--coordinator", self.address, "--workers", workers, *security,
+                       hidden=None if host is hosts[0] else hidden))
             for host in hosts]
 
     def words(self, arguments):

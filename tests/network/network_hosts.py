@@ -35,8 +35,12 @@ class Host:
         """state: "up" or "down", as if the cable were pulled at the switch."""
         ip("-n", self.network.switch, "link", "set", f"p{self.number}", state)
 
-    def serve(self, *arguments, **where):
-        return Server(*arguments, within=self.within, **where)
+    def serve(self, *arguments, hidden=None, **where):
+        """`hidden`: a folder that this server does not see."""
+        within = self.within
+        if hidden is not None:  # ip netns exec gives a mount namespace, too
+            within = (*within, "sh", "-c", f"mount -t tmpfs none '{hidden}' && exec \"$@\"", "sh")
+        return Server(*arguments, within=within, **where)
 
     def run(self, *arguments, **where):
         return run(*arguments, within=self.within, **where)

@@ -95,6 +95,26 @@ def test_with_mutual_tls(hosts, matrix, tmp_path):
                 for worker in workers} == {"1", "2", "3"}
 
 
+def test_a_file_that_one_host_sees_is_computed_there(hosts, matrix, tmp_path):
+    out = tmp_path / "out.npy"
+    succeed("run", "sum", matrix, "axis=0", "-o", out)
+    expected = load(out)
+    cluster = ClusterOfHosts(hosts, hidden=matrix.parent)
+    with cluster.stack:
+        for _ in range(3):
+            job = cluster.succeed("run", "sum", matrix, "axis=0", "-o", out)["job"]
+            assert load(out) == expected
+            assert job["bytes_mapped"] == BYTES
+        matrix_gone = matrix.with_name("gone.npy")
+        matrix.rename(matrix_gone)
+        try:
+            result = cluster.run("run", "sum", matrix)
+            assert result.status == 1
+            assert_one_error_line(result)
+        finally:
+            matrix_gone.rename(matrix)
+
+
 @pytest.mark.parametrize("victim", ["worker", "host"])
 def test_a_worker_or_a_host_killed_in_the_middle(cluster, matrix, tmp_path, victim):
     out = tmp_path / "out.npy"

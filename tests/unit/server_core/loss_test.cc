@@ -135,6 +135,32 @@ TEST(Loss, DropsWhatTheDeadMadeAndNobodyHeardOf) {
   EXPECT_THAT(cluster.TakeDropped(), ElementsAre(Token(2).token));
 }
 
+TEST(Loss, AsksOtherHostsForAFileThatOneDoesNotSee) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.JoinAt("a");
+  const WorkerId w2 = cluster.JoinAt("b");
+  const JobId job = cluster.SubmitPlanned({.leaf_count = 8});
+  const auto missing = [&](WorkerId worker, const Task& task) {
+    cluster.TellReport(worker, TaskFailed{.task = task.id,
+                                          .job = job,
+                                          .round = 0,
+                                          .status = Error(Reason::kFileMissing,
+                                                          "no such file")});
+  };
+  for (const auto& [worker, task] : cluster.TakeTasks()) {
+    if (worker == w2) missing(w2, task);
+  }
+  EXPECT_EQ(cluster.core().FindJob(job)->state, JobState::kRunning);
+  for (const auto& [worker, task] : cluster.TakeTasks()) EXPECT_EQ(worker, w1);
+  // The one that saw it is lost: the other says again that it does not.
+  cluster.Lose(w1);
+  const auto tasks = cluster.TakeTasks();
+  ASSERT_FALSE(tasks.empty());
+  missing(w2, tasks[0].second);
+  EXPECT_EQ(ReasonOf(cluster.core().FindJob(job)->status),
+            Reason::kFileMissing);
+}
+
 TEST(Loss, EndsJobsWhenNobodyIsLeftForTenSeconds) {
   Cluster cluster;
   const WorkerId w1 = cluster.Join();
