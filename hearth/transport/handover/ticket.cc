@@ -153,8 +153,7 @@ absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text) {
   question.attempt = "open shared array";
   question.names_token = true;
   HandoverLine line(AddressOf(ticket.keeper), Clock::Real());
-  absl::StatusOr<HandoverAnswer> answer =
-      line.Ask(question, options_.deadline);
+  absl::StatusOr<HandoverAnswer> answer = line.Ask(question, options_.deadline);
   if (KeeperGone(answer.status())) {
     return Error(Reason::kSegmentGone,
                  absl::StrCat(question.Attempt(),
