@@ -1,0 +1,79 @@
+// Who may have what, and how much of it at a time.
+#include <algorithm>
+#include <variant>
+
+#include "server/core/scheduler.h"
+
+namespace hearth::server {
+
+bool Scheduler::HasHostFor(const Seat& seat) const {
+  const std::vector<std::string> hosts = members_.ReadyHosts();
+  return std::any_of(hosts.begin(), hosts.end(), [&](const std::string& host) {
+    return !seat.excluded.contains(host);
+  });
+}
+
+bool Scheduler::Exclude(JobId job, const std::string& host) {
+  const auto seat = seats_.find(job);
+  if (seat == seats_.end()) return true;  // it ends already
+  seat->second.excluded.insert(host);
+  return HasHostFor(seat->second);
+}
+
+bool Scheduler::IsAllowed(const Seat& seat, WorkerId worker,
+                          const WorkerLoad& load) const {
+  if (seat.max_workers > 0 && std::ssize(seat.briefed) >= seat.max_workers &&
+      !seat.briefed.contains(worker)) {
+    return false;
+  }
+  if (seat.excluded.contains(load.host())) return false;
+  const auto* segment = std::get_if<SegmentSource>(&seat.matrix->source);
+  const JobRecord& job = seat.core->record();
+  const bool concatenates = job.plan != nullptr && job.plan->concatenates;
+  if (segment == nullptr && !concatenates) return true;
+  const std::string& home =
+      concatenates ? job.plan->result.host : segment->host;
+  if (home.empty() || home == load.host()) return true;
+  const int home_workers = members_.ready_count_at(home);
+  if (home_workers == 0) return true;
+  // A result is written where it lies, and planned where the bytes are.
+  if (concatenates || job.state != JobState::kRunning) return false;
+  if (!seat.core->is_measured()) return false;
+  const std::int64_t leaves = seat.core->min_run_leaves();
+  const std::int64_t bytes = seat.matrix->layout.bytes();
+  return locality_.Pays({.bytes = job.plan->needs_whole_matrix
+                                      ? bytes
+                                      : bytes / job.leaves_total * leaves,
+                         .leaf_time = seat.core->leaf_time(),
+                         .task_leaves = leaves,
+                         .leaves_left = job.leaves_total - job.leaves_done,
+                         .home_threads = home_workers * load.thread_count()});
+}
+
+// Among how many threads like this worker's the job is shared out: a slow one
+// gets less at a time.
+int Scheduler::ThreadsFor(const Seat& seat, const WorkerLoad& load) const {
+  double threads = thread_count_;
+  if (seat.max_workers > 0) {
+    const int workers = std::max(1, members_.ready_count());
+    threads *=
+        static_cast<double>(std::min(seat.max_workers, workers)) / workers;
+  }
+  return static_cast<int>(
+      std::clamp(threads * std::max(1.0, load.slowness()), 1.0, 1e9));
+}
+
+// Tasks that may wait behind the running ones: as many as last for
+// queue_ahead, one while nothing is measured.
+int Scheduler::QueueDepth(const Seat& seat, const WorkerLoad& load) const {
+  const JobCore& job = *seat.core;
+  if (job.record().state != JobState::kRunning || !job.is_measured()) return 1;
+  const double task_ns = absl::ToDoubleNanoseconds(job.leaf_time()) *
+                         static_cast<double>(job.min_run_leaves());
+  const double wanted = absl::ToDoubleNanoseconds(options_.queue_ahead) *
+                        load.thread_count() / std::max(task_ns, 1.0);
+  return static_cast<int>(std::clamp(
+      wanted, 1.0, static_cast<double>(options_.queue_ahead_tasks_max)));
+}
+
+}  // namespace hearth::server
