@@ -23,6 +23,7 @@ TEST(Locality, CrossesHostsForWhatComputesLong) {
 TEST(Locality, LeavesToANeighbourWhatHeHasNearlyDone) {
   EXPECT_FALSE(Locality().Pays(CrossingOf(absl::Milliseconds(100), 2)));
   EXPECT_FALSE(Locality().Pays(CrossingOf(absl::Milliseconds(2), 10)));
+  EXPECT_FALSE(Locality().Pays(CrossingOf(absl::Milliseconds(2), 100)));
 }
 
 TEST(Locality, LearnsHowFastALinkIs) {
