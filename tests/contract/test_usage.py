@@ -36,8 +36,6 @@ def test_what_is_not_built_yet_is_refused_by_name(command):
     ["coordinator", "--http", "127.0.0.1:0"],
     ["worker", "--coordinator", "unix-abstract:nobody", "--plugin", "x.so"],
     ["worker", "--coordinator", "unix-abstract:nobody", "--allow-python"],
-    ["worker", "--coordinator", "unix-abstract:nobody", "--listen", "127.0.0.1:0"],
-    ["worker", "--coordinator", "unix-abstract:nobody", "--advertise", "127.0.0.1:9"],
     ["worker", "--coordinator", "unix-abstract:nobody", "--runtime-dir", "run"],
     ["put", "m", "FILE", "--replicas", "2"],
 ], ids=" ".join)
