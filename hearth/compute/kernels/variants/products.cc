@@ -64,9 +64,12 @@ inline constexpr int kDotRows = kN*(kN == 8 ? 16 : 8) / kLanes >= 4 ? 4 : 1;
 
 // Asked for in time, as in lanes.h: of short rows what comes later as it lies,
 // of long ones what comes later in each.
-constexpr std::int64_t kDotShortRowBytes = 4096;
+constexpr std::int64_t kDotShortRowBytes = 16384;
 constexpr std::int64_t kDotAheadBytes = 6 * 1024;
 constexpr std::int64_t kDotAheadInRow = 1536;
+
+template <int kRows>
+struct Together {};
 
 struct DotAhead {
   const std::byte* from;
@@ -168,23 +171,25 @@ void DotRows(const RowSpan& x, const std::byte* weights, double* dots) {
   const bool is_short =
       x.stride == x.width * kBytes && x.stride <= kDotShortRowBytes;
   const auto ahead = [&](const std::byte* row, int rows) {
-    return is_short
-               ? DotAhead{row + kDotAheadBytes, rows * kBytes, kLanes * kBytes}
-               : DotAhead{row + kDotAheadInRow, kBytes, x.stride};
+    return is_short ? DotAhead{row + kDotAheadBytes + (rows - 1) * x.stride,
+                               rows * kBytes, kLanes * kBytes}
+                    : DotAhead{row + kDotAheadInRow, kBytes, x.stride};
   };
-  constexpr int kRows = kDotRows<kLanes>;
   const std::byte* row = x.data;
   std::int64_t i = 0;
-  for (; i + kRows <= x.rows; i += kRows, row += kRows * x.stride) {
-    DotTogether<Element, Weight, kLanes, kRows>(row, x.stride, x.width, weights,
-                                                rest_of_weights,
-                                                ahead(row, kRows), dots + i);
+  const auto take = [&]<int kRows>(Together<kRows>)
+      __attribute__((always_inline)) {
+    for (; i + kRows <= x.rows; i += kRows, row += kRows * x.stride) {
+      DotTogether<Element, Weight, kLanes, kRows>(row, x.stride, x.width,
+                                                  weights, rest_of_weights,
+                                                  ahead(row, kRows), dots + i);
+    }
+  };
+  if constexpr (kDotRows<kLanes> == 4) {
+    take(Together<4>());
+    take(Together<2>());
   }
-  for (; i < x.rows; ++i, row += x.stride) {
-    DotTogether<Element, Weight, kLanes, 1>(row, x.stride, x.width, weights,
-                                            rest_of_weights, ahead(row, 1),
-                                            dots + i);
-  }
+  take(Together<1>());
 }
 
 // Rows that don't fill a vector: one product after another.
