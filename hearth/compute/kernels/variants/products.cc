@@ -289,28 +289,37 @@ void CombineFewRows(const RowSpan& x, const std::byte* weights, double* sums) {
   }
 }
 
-// At most kCombineRows rows of at most kTileColumns columns.
+// At most kCombineRows rows of at most kTileColumns columns. `after` is read
+// next.
 template <class Element>
-void CombineTile(const RowSpan& x, const std::byte* weights, double* sums) {
+void CombineTile(const RowSpan& x, const std::byte* weights,
+                 const std::byte* after, double* sums) {
   constexpr int kBytes = sizeof(typename Element::Stored);
   double tile[kTileColumns];
   for (std::int64_t k = 0; k < x.width; ++k) tile[k] = 0.0;
   const std::int64_t vectors_end = x.width / kN * kN;
-  const bool prefetch = x.stride == x.width * kBytes &&
-                        x.stride <= kShortRowBytes && x.stride >= 128;
+  const bool is_short =
+      x.stride == x.width * kBytes && x.stride <= kShortRowBytes;
   const std::byte* row = x.data;
   std::int64_t i = 0;
   for (; i + kGroup <= x.rows; i += kGroup, row += kGroup * x.stride) {
     double weight[kGroup];
     __builtin_memcpy(weight, weights + i * 8, sizeof(weight));
+    const std::byte* next =
+        i + 2 * kGroup <= x.rows ? row + kGroup * x.stride : after;
+    if (is_short) next = row + kPrefetchBytes + (kGroup - 1) * x.stride;
     std::int64_t k = 0;
     for (; k < vectors_end; k += kN) {
-      if (prefetch) {
+      if (is_short) {
         // As many bytes as the eight rows have in this step.
 #pragma GCC unroll 8
         for (int line = 0; line < kGroup * kN * kBytes / 64; ++line) {
-          __builtin_prefetch(row + kPrefetchBytes + kGroup * k * kBytes +
-                             line * 64);
+          __builtin_prefetch(next + kGroup * k * kBytes + line * 64);
+        }
+      } else if (k * kBytes % 64 == 0) {
+#pragma GCC unroll 8
+        for (int r = 0; r < kGroup; ++r) {
+          __builtin_prefetch(next + r * x.stride + k * kBytes, 0, 2);
         }
       }
       CombineGroup<Element, kN>(row + k * kBytes, x.stride, weight, tile + k);
@@ -345,9 +354,12 @@ void Combine(const RowSpan& x, const std::byte* weights, double* sums) {
     for (std::int64_t k = 0; k < x.width; k += kTileColumns) {
       const std::int64_t width =
           x.width - k < kTileColumns ? x.width - k : kTileColumns;
-      CombineTile<Element>(
-          {x.data + i * x.stride + k * kBytes, rows, x.stride, width},
-          weights + i * 8, sums + k);
+      const std::byte* from = x.data + i * x.stride + k * kBytes;
+      const std::byte* after = k + width < x.width
+                                   ? from + width * kBytes
+                                   : x.data + (i + rows) * x.stride;
+      CombineTile<Element>({from, rows, x.stride, width}, weights + i * 8,
+                           after, sums + k);
     }
   }
 }
