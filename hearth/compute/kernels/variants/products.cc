@@ -65,7 +65,7 @@ inline constexpr int kDotRows = kN*(kN == 8 ? 16 : 8) / kLanes >= 4 ? 4 : 1;
 // Asked for in time, as in lanes.h: of short rows what comes later as it lies,
 // of long ones what comes later in each.
 constexpr std::int64_t kDotShortRowBytes = 16384;
-constexpr std::int64_t kDotAheadBytes = 6 * 1024;
+constexpr std::int64_t kDotAheadBytes = 4 * 1024;
 constexpr std::int64_t kDotAheadInRow = 1536;
 
 template <int kRows>
