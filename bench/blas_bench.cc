@@ -2,13 +2,15 @@
 // the same BLAS kernel alone, called once a row block, and a bare loop that
 // reads the matrix. Prints a ratio a line.
 //
-//   blas_bench [MiB=512] [REPETITIONS=5]
+//   blas_bench [MiB=512] [REPETITIONS=5] [gram|vectors]
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "hearth/compute/blas.h"
@@ -95,17 +97,12 @@ void Compare(const char* name, const MatrixLayout& layout, int repetitions,
               gigabytes / Median(b), Median(b) / Median(a));
 }
 
-void Run(std::int64_t bytes, int repetitions) {
+void RunGram(std::int64_t bytes, int repetitions,
+             const std::vector<double>& elements) {
   const Blas& blas = **LoadBlas();
   std::printf("OpenBLAS %s, %s\n", blas.version.c_str(),
               blas.core_type.c_str());
-  std::vector<double> elements(static_cast<std::size_t>(bytes / 8));
-  for (std::size_t i = 0; i < elements.size(); ++i) {
-    elements[i] = static_cast<double>(i * 2654435761u % 1000003) * 1e-6 - 0.5;
-  }
   const auto* data = reinterpret_cast<const std::byte*>(elements.data());
-  volatile double sink = 0;
-
   for (const std::int64_t columns : {64, 128, 256, 512, 1024, 2048}) {
     for (const Order order : {Order::kC, Order::kFortran}) {
       MatrixLayout layout;
@@ -135,9 +132,15 @@ void Run(std::int64_t bytes, int repetitions) {
           });
     }
   }
+}
+
+void RunVectors(std::int64_t bytes, int repetitions,
+                const std::vector<double>& elements) {
+  const auto* data = reinterpret_cast<const std::byte*>(elements.data());
+  volatile double sink = 0;
   for (const ElementType type :
        {ElementType::kFloat64, ElementType::kFloat32}) {
-    for (const std::int64_t columns : {16, 128, 1024, 65536}) {
+    for (const std::int64_t columns : {16, 64, 128, 512, 1024, 2048, 65536}) {
       for (const Order order : {Order::kC, Order::kFortran}) {
         MatrixLayout layout;
         layout.type = type;
@@ -164,11 +167,20 @@ void Run(std::int64_t bytes, int repetitions) {
   }
 }
 
+void Run(std::int64_t bytes, int repetitions, std::string_view which) {
+  std::vector<double> elements(static_cast<std::size_t>(bytes / 8));
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    elements[i] = static_cast<double>(i * 2654435761u % 1000003) * 1e-6 - 0.5;
+  }
+  if (which != "vectors") RunGram(bytes, repetitions, elements);
+  if (which != "gram") RunVectors(bytes, repetitions, elements);
+}
+
 }  // namespace
 }  // namespace hearth
 
 int main(int argc, char** argv) {
   hearth::PrepareBlasEnvironment();
   hearth::Run((argc > 1 ? std::atoll(argv[1]) : 512) * 1024 * 1024,
-              argc > 2 ? std::atoi(argv[2]) : 5);
+              argc > 2 ? std::atoi(argv[2]) : 5, argc > 3 ? argv[3] : "");
 }

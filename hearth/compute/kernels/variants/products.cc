@@ -35,71 +35,161 @@ template <int N>
   }
 }
 
-// Element k goes to lane k % kLanes.
-template <class Element, class Weight, int kLanes>
-struct DotLanes {
-  static constexpr int kVectors = kLanes / kN;
-  static constexpr int kBytes = sizeof(typename Element::Stored);
-  static constexpr int kWeightBytes = sizeof(typename Weight::Stored);
-  Vector<double, kN> lane[kVectors];
+// SumOf of four rows' lanes at once, the same additions.
+[[gnu::always_inline]] inline Vector<double, 4> SumsOf(Vector<double, 4> a,
+                                                       Vector<double, 4> b,
+                                                       Vector<double, 4> c,
+                                                       Vector<double, 4> d) {
+  const Vector<double, 4> ab = __builtin_shufflevector(a, b, 0, 1, 4, 5) +
+                               __builtin_shufflevector(a, b, 2, 3, 6, 7);
+  const Vector<double, 4> cd = __builtin_shufflevector(c, d, 0, 1, 4, 5) +
+                               __builtin_shufflevector(c, d, 2, 3, 6, 7);
+  return __builtin_shufflevector(ab, cd, 0, 2, 4, 6) +
+         __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
+}
 
-  [[gnu::always_inline]] void Clear() {
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) lane[v] = Broadcast<double, kN>(0.0);
-  }
-  [[gnu::always_inline]] void Add(const std::byte* x, const std::byte* w) {
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      lane[v] += LoadWide<Element, kN>(x + v * kN * kBytes) *
-                 LoadWide<Weight, kN>(w + v * kN * kWeightBytes);
-    }
-  }
-  [[gnu::always_inline]] double Sum() {
-#pragma GCC unroll 4
-    for (int half = kVectors / 2; half > 0; half /= 2) {
-#pragma GCC unroll 8
-      for (int v = 0; v < half; ++v) lane[v] += lane[v + half];
-    }
-    return SumOf<kN>(lane[0]);
-  }
+[[gnu::always_inline]] inline Vector<double, 4> HalfOf(Vector<double, 8> x) {
+  return __builtin_shufflevector(x, x, 0, 1, 2, 3) +
+         __builtin_shufflevector(x, x, 4, 5, 6, 7);
+}
+[[gnu::always_inline]] inline Vector<double, 4> HalfOf(Vector<double, 4> x) {
+  return x;
+}
+
+// Rows that are multiplied together, so that weights are read and converted
+// once for all and their lanes are folded side by side: four, if half of the
+// registers hold their lanes.
+template <int kLanes>
+inline constexpr int kDotRows = kN*(kN == 8 ? 16 : 8) / kLanes >= 4 ? 4 : 1;
+
+// Asked for in time, as in lanes.h: of short rows what comes later as it lies,
+// of long ones what comes later in each.
+constexpr std::int64_t kDotShortRowBytes = 16384;
+constexpr std::int64_t kDotAheadBytes = 4 * 1024;
+constexpr std::int64_t kDotAheadInRow = 1536;
+
+template <int kRows>
+struct Together {};
+
+struct DotAhead {
+  const std::byte* from;
+  std::int64_t step;  // bytes from what one element stands for to the next
+  std::int64_t row;   // and from one row to the next
 };
 
-// Short rows are asked for in time, as in lanes.h.
-constexpr std::int64_t kDotShortRowBytes = 4096;
-constexpr std::int64_t kDotAheadBytes = 6 * 1024;
+// dots[i] += row i times weights, for kRows rows. Element k goes to lane
+// k % kLanes.
+template <class Element, class Weight, int kLanes, int kRows>
+[[gnu::always_inline]] inline void DotTogether(const std::byte* x,
+                                               std::int64_t stride,
+                                               std::int64_t width,
+                                               const std::byte* weights,
+                                               const std::byte* rest_of_weights,
+                                               DotAhead ahead, double* dots) {
+  constexpr int kVectors = kLanes / kN;
+  constexpr int kBytes = sizeof(typename Element::Stored);
+  constexpr int kWeightBytes = sizeof(typename Weight::Stored);
+  Vector<double, kN> lane[kRows][kVectors];
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) lane[r][v] = Broadcast<double, kN>(0.0);
+  }
+  const auto add = [&](const std::byte* from, std::int64_t from_stride,
+                       const std::byte* w) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      const auto weight = LoadWide<Weight, kN>(w + v * kN * kWeightBytes);
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) {
+        lane[r][v] +=
+            LoadWide<Element, kN>(from + r * from_stride + v * kN * kBytes) *
+            weight;
+      }
+    }
+  };
+  const auto ask = [&](std::int64_t k) __attribute__((always_inline)) {
+    const std::byte* from = ahead.from + k * ahead.step;
+    constexpr int kLines = kLanes * kBytes / 64;
+    if constexpr (kLines == 0) {
+#pragma GCC unroll 4
+      for (int line = 0; line < kRows * kLanes * kBytes / 64; ++line) {
+        __builtin_prefetch(from + line * 64, 0, 2);
+      }
+    } else {
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+        for (int line = 0; line < kLines; ++line) {
+          __builtin_prefetch(from + r * ahead.row + line * 64, 0, 2);
+        }
+      }
+    }
+  };
+  const std::int64_t whole = width / kLanes * kLanes;
+  for (std::int64_t k = 0; k < whole; k += kLanes) {
+    ask(k);
+    add(x + k * kBytes, stride, weights + k * kWeightBytes);
+  }
+  if (whole != width) {
+    // Padded with zeros to a whole step; +0.0 times +0.0 changes no lane, since
+    // none is ever -0.0.
+    std::byte rest[kRows][kLanes * kBytes] = {};
+    for (int r = 0; r < kRows; ++r) {
+      __builtin_memcpy(rest[r], x + r * stride + whole * kBytes,
+                       static_cast<std::size_t>((width - whole) * kBytes));
+    }
+    ask(whole);
+    add(rest[0], kLanes * kBytes, rest_of_weights);
+  }
+#pragma GCC unroll 4
+  for (int half = kVectors / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+    for (int v = 0; v < half; ++v) {
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) lane[r][v] += lane[r][v + half];
+    }
+  }
+  if constexpr (kRows == 4) {
+    auto* to = reinterpret_cast<std::byte*>(dots);
+    StoreRaw<double, 4>(to, LoadRaw<double, 4>(to) +
+                                SumsOf(HalfOf(lane[0][0]), HalfOf(lane[1][0]),
+                                       HalfOf(lane[2][0]), HalfOf(lane[3][0])));
+  } else {
+    for (int r = 0; r < kRows; ++r) dots[r] += SumOf<kN>(lane[r][0]);
+  }
+}
 
 template <class Element, class Weight, int kLanes>
 void DotRows(const RowSpan& x, const std::byte* weights, double* dots) {
   constexpr int kBytes = sizeof(typename Element::Stored);
   constexpr int kWeightBytes = sizeof(typename Weight::Stored);
-  const std::int64_t whole = x.width / kLanes * kLanes;
-  const std::int64_t rest = x.width - whole;
-  // What is left of a row is padded with zeros to a whole step; +0.0 times
-  // +0.0 changes no lane, since none is ever -0.0.
-  std::byte rest_of_row[kLanes * kBytes] = {};
+  const std::int64_t rest = x.width % kLanes;
   std::byte rest_of_weights[kLanes * kWeightBytes] = {};
-  __builtin_memcpy(rest_of_weights, weights + whole * kWeightBytes,
+  __builtin_memcpy(rest_of_weights, weights + (x.width - rest) * kWeightBytes,
                    static_cast<std::size_t>(rest * kWeightBytes));
-  const bool ahead =
+  const bool is_short =
       x.stride == x.width * kBytes && x.stride <= kDotShortRowBytes;
+  const auto ahead = [&](const std::byte* row, int rows) {
+    return is_short ? DotAhead{row + kDotAheadBytes + (rows - 1) * x.stride,
+                               rows * kBytes, kLanes * kBytes}
+                    : DotAhead{row + kDotAheadInRow, kBytes, x.stride};
+  };
   const std::byte* row = x.data;
-  for (std::int64_t i = 0; i < x.rows; ++i, row += x.stride) {
-    DotLanes<Element, Weight, kLanes> lanes;
-    lanes.Clear();
-    if (ahead) {
-      for (std::int64_t at = 0; at < x.stride; at += 64)
-        __builtin_prefetch(row + kDotAheadBytes + at, 0, 2);
+  std::int64_t i = 0;
+  const auto take = [&]<int kRows>(Together<kRows>)
+      __attribute__((always_inline)) {
+    for (; i + kRows <= x.rows; i += kRows, row += kRows * x.stride) {
+      DotTogether<Element, Weight, kLanes, kRows>(row, x.stride, x.width,
+                                                  weights, rest_of_weights,
+                                                  ahead(row, kRows), dots + i);
     }
-    for (std::int64_t k = 0; k < whole; k += kLanes) {
-      lanes.Add(row + k * kBytes, weights + k * kWeightBytes);
-    }
-    if (rest != 0) {
-      __builtin_memcpy(rest_of_row, row + whole * kBytes,
-                       static_cast<std::size_t>(rest * kBytes));
-      lanes.Add(rest_of_row, rest_of_weights);
-    }
-    dots[i] += lanes.Sum();
+  };
+  if constexpr (kDotRows<kLanes> == 4) {
+    take(Together<4>());
+    take(Together<2>());
   }
+  take(Together<1>());
 }
 
 // Rows that don't fill a vector: one product after another.
@@ -133,17 +223,19 @@ void Dot(const RowSpan& x, const std::byte* weights, double* dots) {
   }
 }
 
-// Columns whose sums stay in the first-level cache while a tile's rows pass.
-constexpr std::int64_t kTileColumns = 512;
+// Columns whose sums stay in the first-level cache while a tile's rows pass:
+// half of it, so that a long row is read by whole pages.
+constexpr std::int64_t kTileColumns = 2048;
 // Rows that are added up before they meet the sums.
 constexpr int kGroup = 8;
 
-// Short rows are streams too short for the processor to see; what comes 8 KiB
-// later is asked for in the order in which it lies. (Past the end that does
-// nothing.) Measured on an AMD Zen 4, columns of float64: 64 and 128 go from 10
-// to 14.5 GB/s, 256 and more go better without.
+// Short rows are streams too short for the processor to see; what comes 12 KiB
+// later is asked for in the order in which it lies. Of long rows the next group
+// is asked for, a line of each at a time: eight streams that change with every
+// tile are too many to be foreseen. (Past the end that does nothing.) Into the
+// second cache: rows a power of two apart share the lines of the first.
 constexpr std::int64_t kShortRowBytes = 1024;
-constexpr std::int64_t kPrefetchBytes = 8192;
+constexpr std::int64_t kPrefetchBytes = 12288;
 
 template <class Element, int N>
 [[gnu::always_inline]] inline void CombineGroup(const std::byte* x,
@@ -199,28 +291,38 @@ void CombineFewRows(const RowSpan& x, const std::byte* weights, double* sums) {
   }
 }
 
-// At most kCombineRows rows of at most kTileColumns columns.
+// At most kCombineRows rows of at most kTileColumns columns. `after` is read
+// next.
 template <class Element>
-void CombineTile(const RowSpan& x, const std::byte* weights, double* sums) {
+void CombineTile(const RowSpan& x, const std::byte* weights,
+                 const std::byte* after, double* sums) {
   constexpr int kBytes = sizeof(typename Element::Stored);
   double tile[kTileColumns];
   for (std::int64_t k = 0; k < x.width; ++k) tile[k] = 0.0;
   const std::int64_t vectors_end = x.width / kN * kN;
-  const bool prefetch = x.stride == x.width * kBytes &&
-                        x.stride <= kShortRowBytes && x.stride >= 128;
+  const bool is_long = x.stride > kShortRowBytes;
+  const bool is_short =
+      !is_long && x.stride == x.width * kBytes && x.stride >= 128;
   const std::byte* row = x.data;
   std::int64_t i = 0;
   for (; i + kGroup <= x.rows; i += kGroup, row += kGroup * x.stride) {
     double weight[kGroup];
     __builtin_memcpy(weight, weights + i * 8, sizeof(weight));
+    const std::byte* next =
+        i + 2 * kGroup <= x.rows ? row + kGroup * x.stride : after;
+    if (is_short) next = row + kPrefetchBytes;
     std::int64_t k = 0;
     for (; k < vectors_end; k += kN) {
-      if (prefetch) {
+      if (is_short) {
         // As many bytes as the eight rows have in this step.
 #pragma GCC unroll 8
         for (int line = 0; line < kGroup * kN * kBytes / 64; ++line) {
-          __builtin_prefetch(row + kPrefetchBytes + kGroup * k * kBytes +
-                             line * 64);
+          __builtin_prefetch(next + kGroup * k * kBytes + line * 64, 0, 2);
+        }
+      } else if (is_long && k * kBytes % 64 == 0) {
+#pragma GCC unroll 8
+        for (int r = 0; r < kGroup; ++r) {
+          __builtin_prefetch(next + r * x.stride + k * kBytes, 0, 2);
         }
       }
       CombineGroup<Element, kN>(row + k * kBytes, x.stride, weight, tile + k);
@@ -255,9 +357,12 @@ void Combine(const RowSpan& x, const std::byte* weights, double* sums) {
     for (std::int64_t k = 0; k < x.width; k += kTileColumns) {
       const std::int64_t width =
           x.width - k < kTileColumns ? x.width - k : kTileColumns;
-      CombineTile<Element>(
-          {x.data + i * x.stride + k * kBytes, rows, x.stride, width},
-          weights + i * 8, sums + k);
+      const std::byte* from = x.data + i * x.stride + k * kBytes;
+      const std::byte* after = k + width < x.width
+                                   ? from + width * kBytes
+                                   : x.data + (i + rows) * x.stride;
+      CombineTile<Element>({from, rows, x.stride, width}, weights + i * 8,
+                           after, sums + k);
     }
   }
 }
