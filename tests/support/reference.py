@@ -164,5 +164,7 @@ def assert_same(name, found, expected, scale=0, length=1):
         allowed = part * np.maximum(np.abs(expected), scale)
         allowed = np.maximum(allowed, 2 * np.abs(np.spacing(np.abs(expected))))
         close = np.abs(found - expected) <= allowed
+    if name.endswith("prod"):  # beyond what even long doubles hold: inf * 0j is NaN there
+        close |= np.isnan(expected) & ~np.isfinite(found)
     same = (found == expected) | (np.isnan(found) & np.isnan(expected)) | close
     assert np.all(same), f"{name}: {found[~same][:5]} is not {expected[~same][:5]}"
