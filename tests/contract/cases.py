@@ -112,4 +112,9 @@ def check_case(cluster, rng, folder, name, dtype, shape, order):
         return
     found = read_result(cluster.succeed("run", name, *named, *words)["result"])
     length = max(1, array.size // max(1, expected.size))
-    assert_same(name, found, expected, length=length)
+    # Between neighbours of 1e18, 1e-16 of them is 100: NumPy's own rounding.
+    scale = 0
+    if name in ("quantile", "median"):
+        finite = array[np.isfinite(array)].astype(np.float64)
+        scale = np.max(np.abs(finite), initial=0)
+    assert_same(name, found, expected, scale=scale, length=length)

@@ -101,7 +101,8 @@ def exact_sum_or_mean(name, array, axis, keepdims):
             parts = [exact_sum_or_mean(name, part, axis, keepdims) for part in (kept.real, kept.imag)]
         return parts[0] + 1j * parts[1]
     exact_type = array.dtype.kind == "f"
-    values = array.astype(np.float64) if exact_type else array.astype(object) + 0
+    whole = array.astype(np.int64) if array.dtype.kind == "b" else array
+    values = array.astype(np.float64) if exact_type else whole.astype(object)
     taken = ~np.isnan(array) if name.startswith("nan") and exact_type else np.ones(array.shape, bool)
     total = np.empty(array.shape).sum(axis=axis, keepdims=True)  # for its shape
     axes = range(array.ndim) if axis is None else [
