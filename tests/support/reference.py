@@ -59,7 +59,9 @@ def reduce(name, array, options):
         elif plain == "prod":
             value = getattr(np, name)(wide(array), axis=axis, keepdims=keepdims)
         elif plain in ("var", "std"):
-            value = getattr(np, name)(wide(array), axis=axis, keepdims=keepdims,
+            # NumPy's own first step for integers, which loses digits of large ones.
+            floats = array.astype(np.float64) if array.dtype.kind in "iu" else array
+            value = getattr(np, name)(wide(floats), axis=axis, keepdims=keepdims,
                                       ddof=options.get("ddof", 0))
         elif name == "norm":
             value = norm(array, axis, keepdims, options.get("ord", 2))
