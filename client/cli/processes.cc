@@ -77,7 +77,8 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
   CLI::App* command = AddCommand(
       app, line, "coordinator", "The process that workers and clients meet at",
       "  hearth coordinator\n"
-      "  hearth coordinator --listen unix-abstract:lab",
+      "  hearth coordinator --listen unix-abstract:lab\n"
+      "  hearth coordinator --listen 10.0.0.1:7777",
       [options, &line]() -> absl::Status {
         HEARTH_RETURN_IF_ERROR(RefuseNotYet(
             "coordinator", {{"--state-dir", !options->state_dir.empty()},
@@ -102,7 +103,8 @@ void AddWorker(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<WorkerProcess>();
   CLI::App* command = AddCommand(
       app, line, "worker", "Workers of this host, and their keeper",
-      "  hearth worker --coordinator unix-abstract:lab --workers 4",
+      "  hearth worker --coordinator unix-abstract:lab --workers 4\n"
+      "  hearth worker --coordinator 10.0.0.1:7777 --workers 8",
       [options, &line]() -> absl::Status {
         HEARTH_RETURN_IF_ERROR(CheckMemory(options->memory));
         HEARTH_RETURN_IF_ERROR(RefuseNotYet(
