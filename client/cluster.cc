@@ -87,10 +87,13 @@ absl::StatusOr<MatrixInfo> Register(ClusterState& state, absl::string_view name,
   record.set_name(std::string(name));
   *record.mutable_layout() = ToProto(layout);
   *record.mutable_segment()->mutable_token() = ToProto(token);
-  record.mutable_segment()->set_host(host);
+  proto::Replica& replica = *record.mutable_segment()->add_replicas();
+  *replica.mutable_token() = ToProto(token);
+  replica.set_host(host);
   record.set_page_bytes(bytes.empty() ? kSmallPageBytes : PageBytesOf(bytes));
   record.set_sealed(true);
   request.set_replace(options.replace);
+  request.set_replicas(options.replicas);
   const auto info = state.coordinator().Put(request);
   CrashPoint("client.register");
   if (!info.ok()) {
@@ -105,7 +108,8 @@ absl::StatusOr<MatrixInfo> Register(ClusterState& state, absl::string_view name,
 absl::StatusOr<MatrixInfo> NameResult(ClusterState& state,
                                       absl::string_view name,
                                       const MatrixLayout& layout,
-                                      const proto::ResultArray& result) {
+                                      const proto::ResultArray& result,
+                                      int replicas) {
   if (!result.has_segment()) {
     const std::string& bytes = result.inline_bytes();
     HEARTH_ASSIGN_OR_RETURN(
@@ -115,14 +119,19 @@ absl::StatusOr<MatrixInfo> NameResult(ClusterState& state,
     const Id token = Id::Random();
     HEARTH_RETURN_IF_ERROR(state.KeeperOf(host).Deposit(
         token, segment.fd(), CardOf(SegmentKind::kSealed, layout.bytes())));
-    return Register(state, name, layout, segment.bytes(), host, token, {});
+    return Register(state, name, layout, segment.bytes(), host, token,
+                    {.replicas = replicas});
   }
   // Of another host's pages only their owner could tell the size.
   std::span<const std::byte> here;
   const auto mapped = state.MapHere(layout, result.segment());
   if (mapped.ok()) here = (*mapped)->bytes();
-  return Register(state, name, layout, here, result.segment().host(),
-                  FromProto(result.segment().token()), {});
+  if (result.segment().replicas().empty()) {
+    return Error(Reason::kInternal, "name a result: it lies on no host");
+  }
+  return Register(state, name, layout, here,
+                  result.segment().replicas(0).host(),
+                  FromProto(result.segment().token()), {.replicas = replicas});
 }
 
 }  // namespace
@@ -170,6 +179,13 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
                                         const MatrixArgumentSource& file,
                                         PutOptions options) const {
   HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
+  if (options.replicas > 1 && !options.copy) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("put \"", name, "\" with ", options.replicas,
+                              " replicas: a file is read where it lies; "
+                              "replicas are of bytes in memory, so say --copy, "
+                              "too"));
+  }
   HEARTH_ASSIGN_OR_RETURN(auto resolved, client::Resolve(file));
   const auto* opened = std::get_if<MatrixFile>(&resolved);
   if (opened == nullptr) {
@@ -180,6 +196,7 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
   }
   if (options.copy) {
     if (!options.replace) HEARTH_RETURN_IF_ERROR(CheckFree(name));
+    HEARTH_RETURN_IF_ERROR(CheckHosts(name, options.replicas));
     HEARTH_ASSIGN_OR_RETURN(const std::string host, state_->LocalHost());
     const Id token = Id::Random();
     HEARTH_ASSIGN_OR_RETURN(
@@ -222,9 +239,11 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
 
 absl::StatusOr<MatrixInfo> Cluster::Make(absl::string_view name,
                                          const MatrixLayout& layout,
-                                         std::uint64_t seed) const {
+                                         std::uint64_t seed,
+                                         int replicas) const {
   HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
   HEARTH_RETURN_IF_ERROR(CheckFree(name));
+  HEARTH_RETURN_IF_ERROR(CheckHosts(name, replicas));
   proto::SubmitRequest request;
   request.set_client_key(Id::Random().ToString());
   request.set_operation("make");
@@ -238,9 +257,20 @@ absl::StatusOr<MatrixInfo> Cluster::Make(absl::string_view name,
       state_->coordinator().Watch(id, [](const proto::JobUpdate&) {}));
   HEARTH_RETURN_IF_ERROR(FromProto(last.failure()));
   // Named before the job lets go of it, so that somebody holds it throughout.
-  auto info = NameResult(*state_, name, layout, last.results(0));
+  auto info = NameResult(*state_, name, layout, last.results(0), replicas);
   HEARTH_RETURN_IF_ERROR(state_->coordinator().Forget(id));
   return info;
+}
+
+// Before the work, not after it; the coordinator looks again.
+absl::Status Cluster::CheckHosts(absl::string_view name, int replicas) const {
+  const int ready = state_->info().hosts_size();
+  if (ready >= replicas) return absl::OkStatus();
+  return Error(
+      Reason::kOutOfMemory,
+      absl::StrCat("put \"", name, "\": ", replicas, " replicas need ",
+                   replicas, " hosts; ", ready, ready == 1 ? " is" : " are",
+                   " ready; start workers on more hosts"));
 }
 
 // Before the work, not after it.
@@ -348,6 +378,12 @@ absl::StatusOr<std::vector<JobSummary>> Cluster::Jobs() const {
                     job.done(), job.total()});
   }
   return jobs;
+}
+
+absl::StatusOr<std::int64_t> Cluster::Drain(absl::string_view worker) const {
+  HEARTH_ASSIGN_OR_RETURN(const auto reply,
+                          state_->coordinator().Drain(std::string(worker)));
+  return reply.bytes_moved();
 }
 
 absl::StatusOr<std::vector<WorkerInfo>> Cluster::Workers() const {

@@ -1,5 +1,6 @@
 #include "client/cluster_state.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -40,23 +41,21 @@ absl::StatusOr<std::string> ClusterState::LocalHost() {
 absl::StatusOr<std::shared_ptr<const MappedBytes>> ClusterState::MapHere(
     const MatrixLayout& layout, const proto::SegmentSource& segment) {
   HEARTH_ASSIGN_OR_RETURN(
-      FetchedSegment fetched,
-      KeeperOf(segment.host()).Fetch(FromProto(segment.token())));
+      std::optional<FetchedSegment> fetched,
+      reach_.Fetch(SegmentPlace::From(segment, layout.bytes())));
+  if (!fetched.has_value()) {
+    return Error(Reason::kSegmentGone, "map a matrix: it is on another host");
+  }
   HEARTH_ASSIGN_OR_RETURN(
       SealedSegment sealed,
-      SealedSegment::Adopt(std::move(fetched.fd), layout.bytes()));
+      SealedSegment::Adopt(std::move(fetched->fd), layout.bytes()));
   return std::make_shared<const MappedBytes>(layout, std::move(sealed));
 }
 
 absl::StatusOr<std::shared_ptr<const MappedBytes>> ClusterState::Map(
     const MatrixLayout& layout, const proto::SegmentSource& segment) {
-  HEARTH_ASSIGN_OR_RETURN(
-      SealedSegment sealed,
-      reach_.Bring({.token = FromProto(segment.token()),
-                    .host = segment.host(),
-                    .addresses = {segment.addresses().begin(),
-                                  segment.addresses().end()},
-                    .bytes = layout.bytes()}));
+  HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, reach_.Bring(SegmentPlace::From(
+                                                    segment, layout.bytes())));
   if (std::ssize(sealed.bytes()) != layout.bytes()) {
     return Error(
         Reason::kInternal,

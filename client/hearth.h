@@ -245,6 +245,9 @@ class Cluster {
   struct PutOptions {
     bool copy = false;
     bool replace = false;
+    // Hosts that hold its bytes in memory once it is put; more than one needs
+    // `copy`.
+    int replicas = 1;
   };
   absl::StatusOr<MatrixInfo> Put(absl::string_view name,
                                  const MatrixArgumentSource& file,
@@ -255,7 +258,7 @@ class Cluster {
   // A matrix in memory of random numbers (see hearth make).
   absl::StatusOr<MatrixInfo> Make(absl::string_view name,
                                   const MatrixLayout& layout,
-                                  std::uint64_t seed) const;
+                                  std::uint64_t seed, int replicas = 1) const;
 
   absl::StatusOr<std::vector<MatrixInfo>> List() const;
   absl::StatusOr<MatrixInfo> Info(absl::string_view name) const;
@@ -276,9 +279,13 @@ class Cluster {
   absl::Status CancelJob(absl::string_view id) const;
   absl::StatusOr<std::vector<JobSummary>> Jobs() const;
   absl::StatusOr<std::vector<WorkerInfo>> Workers() const;
+  // Empties a worker and lets it go; returns the bytes that moved to other
+  // hosts. Waits for that; the worker stays where they have nowhere to go.
+  absl::StatusOr<std::int64_t> Drain(absl::string_view worker) const;
 
  private:
   absl::Status CheckFree(absl::string_view name) const;
+  absl::Status CheckHosts(absl::string_view name, int replicas) const;
   explicit Cluster(std::shared_ptr<ClusterState> state)
       : state_(std::move(state)) {}
   std::shared_ptr<ClusterState> state_;

@@ -72,6 +72,7 @@ absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
     HEARTH_ASSIGN_OR_RETURN(const std::int64_t bytes,
                             ParseSize(options.memory));
     keeper.segment_bytes_max = static_cast<std::uint64_t>(bytes);
+    keeper.worker.argv.push_back(absl::StrCat("--memory=", bytes));
   }
   keeper.verbose = context.verbose;
   keeper.on_ready = [&](const std::vector<worker::ReadyChild>& children) {

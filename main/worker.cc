@@ -75,7 +75,9 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
     HEARTH_ASSIGN_OR_RETURN(const std::int64_t bytes,
                             ParseSize(options.memory));
     keeper.segment_bytes_max = static_cast<std::uint64_t>(bytes);
+    keeper.worker.argv.push_back(absl::StrCat("--memory=", bytes));
   }
+  keeper.hands_over = true;
   keeper.verbose = context.verbose;
   keeper.on_ready = [&](const std::vector<worker::ReadyChild>& children) {
     std::vector<int> pids = {getpid()};
@@ -96,6 +98,10 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
                           Address::Parse(options.coordinator));
   HEARTH_ASSIGN_OR_RETURN(const std::optional<Address> listen,
                           ListenAddress(options, lifeline->hello().slot));
+  std::int64_t segment_bytes_max = 0;
+  if (!options.memory.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(segment_bytes_max, ParseSize(options.memory));
+  }
   worker::WorkerServer server(
       {.coordinator = coordinator,
        .security = {.tls_dir = context.tls_dir, .insecure = context.insecure},
@@ -104,16 +110,22 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
        .keeper = keeper,
        .slot = absl::StrCat(lifeline->hello().slot),
        .threads = std::max(1, options.threads),
-       .on_ready = [&lifeline] { lifeline->Ready().IgnoreError(); }},
+       .segment_bytes_max = segment_bytes_max,
+       .on_ready = [&lifeline] { lifeline->Ready().IgnoreError(); },
+       .on_leaving = [&lifeline] { lifeline->Leaving().IgnoreError(); }},
       Clock::Real());
   for (const worker::WorkerStory& story : lifeline->hello().predecessors) {
     server.ReportStory(story.pid, story.WithLastWords());
   }
-  lifeline->StartWatching(
-      {.on_story = [&server](const worker::WorkerStory& story) {
-        server.ReportStory(story.pid, story.WithLastWords());
-      }});
-  return server.Run();
+  lifeline->StartWatching({.on_story =
+                               [&server](const worker::WorkerStory& story) {
+                                 server.ReportStory(story.pid,
+                                                    story.WithLastWords());
+                               },
+                           .on_leave = [&server] { server.Leave(); }});
+  HEARTH_ASSIGN_OR_RETURN(const std::string lost, server.Run());
+  if (!lost.empty()) lifeline->Leaving(lost).IgnoreError();
+  return 0;
 }
 
 }  // namespace hearth

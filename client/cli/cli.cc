@@ -113,6 +113,7 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   AddWorkers(app, line);
   AddJobs(app, line);
   AddCancel(app, line);
+  AddDrain(app, line);
   AddOperations(app, line);
   AddSecurity(app, line);
   AddNotYet(app, line);

@@ -1,4 +1,4 @@
-// workers, jobs, cancel.
+// workers, jobs, cancel, drain.
 #include <cstdio>
 #include <memory>
 
@@ -101,6 +101,18 @@ absl::Status RunCancel(const std::string& id, const Context& context) {
   return absl::OkStatus();
 }
 
+absl::Status RunDrain(const std::string& id, const Context& context) {
+  HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
+  HEARTH_ASSIGN_OR_RETURN(const std::int64_t bytes_moved, cluster.Drain(id));
+  if (context.json) {
+    PrintJson({{"drained", id}, {"bytes_moved", bytes_moved}});
+  } else {
+    std::printf("drained %s; %s moved to other hosts\n", id.c_str(),
+                HumanBytes(bytes_moved).c_str());
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void AddWorkers(CLI::App& app, CommandLine& line) {
@@ -119,6 +131,15 @@ void AddCancel(CLI::App& app, CommandLine& line) {
   AddCommand(app, line, "cancel", "Stop a job", "  hearth cancel j3",
              [id, &line] { return RunCancel(*id, line.context); })
       ->add_option("JOB", *id, "Its id, as hearth jobs prints it")
+      ->required();
+}
+
+void AddDrain(CLI::App& app, CommandLine& line) {
+  auto id = std::make_shared<std::string>();
+  AddCommand(app, line, "drain", "Empty a worker and let it go",
+             "  hearth drain w3      # the last of a host: its matrices move",
+             [id, &line] { return RunDrain(*id, line.context); })
+      ->add_option("WORKER", *id, "Its id, as hearth workers prints it")
       ->required();
 }
 

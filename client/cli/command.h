@@ -35,6 +35,7 @@ void AddRemove(CLI::App& app, CommandLine& line);
 void AddWorkers(CLI::App& app, CommandLine& line);
 void AddJobs(CLI::App& app, CommandLine& line);
 void AddCancel(CLI::App& app, CommandLine& line);
+void AddDrain(CLI::App& app, CommandLine& line);
 void AddOperations(CLI::App& app, CommandLine& line);
 void AddProcesses(CLI::App& app, CommandLine& line);  // local, coordinator, ...
 void AddSecurity(CLI::App& app, CommandLine& line);

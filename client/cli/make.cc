@@ -27,6 +27,7 @@ struct MakeOptions {
   std::string shape;
   std::string dtype = "float64";
   std::uint64_t seed = 1;
+  int replicas = 1;
 };
 
 absl::StatusOr<MatrixLayout> LayoutOf(const MakeOptions& options) {
@@ -86,8 +87,9 @@ absl::Status RunMake(const MakeOptions& options, const Context& context) {
                               ": give a name, or a file that ends in .npy"));
   }
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
-  HEARTH_ASSIGN_OR_RETURN(const MatrixInfo info,
-                          cluster.Make(options.target, layout, options.seed));
+  HEARTH_ASSIGN_OR_RETURN(
+      const MatrixInfo info,
+      cluster.Make(options.target, layout, options.seed, options.replicas));
   if (context.json) {
     PrintJson(InfoJson(info));
   } else {
@@ -115,6 +117,10 @@ void AddMake(CLI::App& app, CommandLine& line) {
   command->add_option("--dtype", options->dtype, "Element type")
       ->type_name("DTYPE");
   command->add_option("--seed", options->seed, "Another seed, other numbers");
+  command
+      ->add_option("--replicas", options->replicas,
+                   "Hosts that keep a named one's bytes; default: 1")
+      ->check(CLI::Range(1, 1024));
 }
 
 }  // namespace hearth::client

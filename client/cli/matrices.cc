@@ -29,20 +29,14 @@ struct PutOptions {
 };
 
 absl::Status RunPut(const PutOptions& options, const Context& context) {
-  if (options.replicas != 1) {
-    return Error(Reason::kNotYet,
-                 absl::StrCat("put \"", options.name, "\": --replicas ",
-                              options.replicas,
-                              " needs several hosts, which this version does "
-                              "not have yet"));
-  }
   HEARTH_ASSIGN_OR_RETURN(const MatrixArgumentSource source,
                           SourceOf(options.file, options.raw));
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
-  HEARTH_ASSIGN_OR_RETURN(
-      const MatrixInfo info,
-      cluster.Put(options.name, source,
-                  {.copy = options.copy, .replace = options.replace}));
+  HEARTH_ASSIGN_OR_RETURN(const MatrixInfo info,
+                          cluster.Put(options.name, source,
+                                      {.copy = options.copy,
+                                       .replace = options.replace,
+                                       .replicas = options.replicas}));
   if (context.cluster.empty()) {
     std::fprintf(stderr,
                  "note: no cluster was named, so the matrix ends with this "
@@ -172,6 +166,7 @@ void AddPut(CLI::App& app, CommandLine& line) {
       AddCommand(app, line, "put", "Publish a file as a matrix of the cluster",
                  "  hearth put m big.npy              # mapped where it lies\n"
                  "  hearth put m big.npy --copy       # its bytes in memory\n"
+                 "  hearth put m big.npy --copy --replicas 2   # on two hosts\n"
                  "  hearth put m x.raw --dtype f4 --shape 1000,64",
                  [options, &line] { return RunPut(*options, line.context); });
   command->add_option("NAME", options->name, "What to call it")->required();
@@ -181,7 +176,9 @@ void AddPut(CLI::App& app, CommandLine& line) {
   command->add_flag("--copy", options->copy, "Put its bytes into memory");
   command->add_flag("--replace", options->replace,
                     "Take the place of a matrix of this name");
-  command->add_option("--replicas", options->replicas, "Copies, on other hosts")
+  command
+      ->add_option("--replicas", options->replicas,
+                   "Hosts that keep its bytes, with --copy; default: 1")
       ->check(CLI::Range(1, 1024));
 }
 

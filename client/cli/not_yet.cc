@@ -15,7 +15,6 @@ void AddNotYet(CLI::App& app, CommandLine& line) {
   const std::vector<std::pair<std::string, std::string>> commands = {
       {"up", "Launch workers on many hosts (not built yet)"},
       {"status", "What `up` launched (not built yet)"},
-      {"drain", "Empty a worker and let it go (not built yet)"},
       {"down", "End what `up` launched (not built yet)"},
       {"objects", "List remote objects (not built yet)"},
       {"call", "Call a remote object (not built yet)"},

@@ -18,6 +18,7 @@ namespace hearth::client {
 namespace {
 
 constexpr absl::Duration kCallTime = absl::Seconds(30);
+constexpr absl::Duration kLongCallTime = absl::Hours(24);
 
 absl::Status StatusOf(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
@@ -83,7 +84,10 @@ absl::StatusOr<proto::ClusterInfo> CoordinatorClient::WaitReady(
 
 absl::StatusOr<proto::MatrixInfo> CoordinatorClient::Put(
     const proto::PutMatrixRequest& request) {
-  return Call(*parts_->stub, &Stub::PutMatrix, request);
+  // Copies to other hosts take as long as they take; that a broken connection
+  // is noticed is the channel's keepalive's business.
+  return Call(*parts_->stub, &Stub::PutMatrix, request,
+              request.replicas() > 1 ? kLongCallTime : kCallTime);
 }
 
 absl::StatusOr<proto::MatrixInfo> CoordinatorClient::Get(
@@ -153,6 +157,13 @@ absl::StatusOr<proto::WorkerList> CoordinatorClient::Workers(bool memory) {
   proto::ListWorkersRequest request;
   request.set_memory(memory);
   return Call(*parts_->stub, &Stub::ListWorkers, request);
+}
+
+absl::StatusOr<proto::DrainReply> CoordinatorClient::Drain(
+    const std::string& worker) {
+  proto::DrainRequest request;
+  request.set_worker(worker);
+  return Call(*parts_->stub, &Stub::DrainWorker, request, kLongCallTime);
 }
 
 }  // namespace hearth::client

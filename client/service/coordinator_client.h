@@ -40,6 +40,7 @@ class CoordinatorClient {
   absl::Status Forget(const std::string& job);
   absl::StatusOr<proto::JobList> Jobs();
   absl::StatusOr<proto::WorkerList> Workers(bool memory);
+  absl::StatusOr<proto::DrainReply> Drain(const std::string& worker);
 
  private:
   struct Parts;

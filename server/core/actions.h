@@ -22,7 +22,8 @@ namespace hearth::server {
 struct Answer {
   CallId call = 0;
   absl::Status status{};
-  JobId job{};  // of SubmitJob
+  JobId job{};                   // of SubmitJob
+  std::int64_t bytes_moved = 0;  // of DrainWorker
 };
 struct Welcome {
   CallId call = 0;
@@ -75,6 +76,28 @@ struct Acknowledge {
   std::uint64_t sequence = 0;
 };
 
+// Fetch this segment, whole, and have the host's keeper hold it; answer
+// SegmentCopied. `from`: where it lies, any will do.
+struct CopySegment {
+  WorkerId worker{};
+  std::uint64_t order = 0;
+  Id segment{};  // what its bytes are named by, wherever they lie
+  std::vector<Replica> from{};
+  std::int64_t bytes = 0;
+};
+// Nobody wants that copy any more.
+struct StopCopy {
+  WorkerId worker{};
+  std::uint64_t order = 0;
+};
+// It has nothing to do here any more: the process ends, and its keeper starts
+// no other. After this the worker is lost.
+struct Dismiss {
+  WorkerId worker{};
+  std::uint64_t epoch = 0;
+  std::string lost{};  // what its host takes along, for its log; empty: nothing
+};
+
 // --- to a host, and to who watches -------------------------------------------
 
 // Nobody needs these segments: any worker of the host, or its keeper, lets go.
@@ -97,8 +120,9 @@ struct JobEvicted {
   JobId job{};
 };
 
-using Action = std::variant<Answer, Welcome, Refuse, Brief, Assign, Revoke,
-                            Shrink, ReleaseJob, Acknowledge, DropTokens,
-                            MatrixGone, JobUpdated, JobEvicted>;
+using Action =
+    std::variant<Answer, Welcome, Refuse, Brief, Assign, Revoke, Shrink,
+                 ReleaseJob, Acknowledge, CopySegment, StopCopy, Dismiss,
+                 DropTokens, MatrixGone, JobUpdated, JobEvicted>;
 
 }  // namespace hearth::server

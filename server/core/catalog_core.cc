@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
+#include "hearth/base/status.h"
 #include "hearth/matrix/partition.h"
 
 namespace hearth::server {
@@ -37,32 +38,44 @@ const SegmentSource* SegmentOf(const MatrixRecord& matrix) {
 
 }  // namespace
 
-absl::Status CatalogCore::Put(MatrixRecord record, bool replace) {
-  if (!IsName(record.name)) {
+absl::Status CatalogCore::CheckPut(absl::string_view name, bool replace) const {
+  if (!IsName(name)) {
     return Error(Reason::kBadUsage,
                  absl::StrCat("put: a name is a letter or _ and up to 127 "
                               "letters, digits, _ . or - more; this one has ",
-                              record.name.size(), " bytes"));
+                              name.size(), " bytes"));
   }
-  const auto found = by_name_.find(record.name);
-  if (found != by_name_.end() && !replace) {
-    return Error(
-        Reason::kNameTaken,
-        absl::StrCat("put \"", record.name,
-                     "\": the name exists; use --replace or another name"));
+  const bool is_taken = by_name_.contains(std::string(name));
+  if (is_taken && !replace) {
+    return Error(Reason::kNameTaken,
+                 absl::StrCat("put \"", name,
+                              "\": the name exists; use --replace or another "
+                              "name"));
   }
-  if (found == by_name_.end() && by_name_.size() >= kMatrixCountMax) {
+  if (!is_taken && by_name_.size() >= kMatrixCountMax) {
     return Error(
         Reason::kTooLarge,
-        absl::StrCat("put \"", record.name, "\": the cluster has ",
-                     kMatrixCountMax, " matrices already; remove some"));
+        absl::StrCat("put \"", name, "\": the cluster has ", kMatrixCountMax,
+                     " matrices already; remove some"));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CatalogCore::Put(MatrixRecord record, bool replace) {
+  HEARTH_RETURN_IF_ERROR(CheckPut(record.name, replace));
   auto matrix = std::make_shared<const MatrixRecord>(std::move(record));
   Name(matrix);
+  const auto found = by_name_.find(matrix->name);
   if (found == by_name_.end()) {
     by_name_.emplace(matrix->name, std::move(matrix));
-  } else {
-    Unname(std::exchange(found->second, std::move(matrix)));
+    return absl::OkStatus();
+  }
+  const MatrixPtr replaced = std::exchange(found->second, std::move(matrix));
+  // The same segment by the same name again is named once.
+  const SegmentSource* before = SegmentOf(*replaced);
+  const SegmentSource* after = SegmentOf(*found->second);
+  if (before == nullptr || after == nullptr || before->token != after->token) {
+    Unname(replaced);
   }
   return absl::OkStatus();
 }
@@ -98,30 +111,112 @@ std::vector<MatrixPtr> CatalogCore::List() const {
   return list;
 }
 
-void CatalogCore::Name(const MatrixPtr& matrix) {
-  if (const auto* segment = SegmentOf(*matrix)) ++named_[segment->token];
+// --- where segments lie -----------------------------------------------------
+
+CatalogCore::Held& CatalogCore::Hold(const SegmentSource& segment,
+                                     const MatrixLayout& layout) {
+  const auto [found, is_new] = held_.try_emplace(segment.token);
+  if (is_new) {
+    found->second.source = segment;
+    found->second.layout = layout;
+    Index(segment);
+  }
+  return found->second;
+}
+
+void CatalogCore::Index(const SegmentSource& segment) {
+  for (const Replica& replica : segment.replicas) {
+    segment_of_[replica.token] = segment.token;
+    at_host_[replica.host].insert(segment.token);
+  }
+}
+
+void CatalogCore::Unindex(const SegmentSource& segment) {
+  for (const Replica& replica : segment.replicas) {
+    segment_of_.erase(replica.token);
+    const auto there = at_host_.find(replica.host);
+    if (there == at_host_.end()) continue;
+    there->second.erase(segment.token);
+    if (there->second.empty()) at_host_.erase(there);
+  }
+}
+
+void CatalogCore::Name(MatrixPtr& matrix) {
+  const auto* segment = SegmentOf(*matrix);
+  if (segment == nullptr) return;
+  Hold(*segment, matrix->layout).names.insert(matrix->name);
+  matrix = Current(matrix);
 }
 
 void CatalogCore::Unname(const MatrixPtr& matrix) {
   const auto* segment = SegmentOf(*matrix);
   if (segment == nullptr) return;
-  if (--named_[segment->token] == 0) named_.erase(segment->token);
-  if (!Holds(segment->token)) released_.push_back(*segment);
+  held_.at(segment->token).names.erase(matrix->name);
+  ReleaseIfUnneeded(segment->token);
 }
 
 void CatalogCore::Use(const MatrixPtr& matrix) {
-  if (const auto* segment = SegmentOf(*matrix)) ++uses_[segment->token];
+  const auto* segment = SegmentOf(*matrix);
+  if (segment != nullptr) ++Hold(*segment, matrix->layout).uses;
 }
 
 void CatalogCore::Unuse(const MatrixPtr& matrix) {
   const auto* segment = SegmentOf(*matrix);
   if (segment == nullptr) return;
-  if (--uses_[segment->token] == 0) uses_.erase(segment->token);
-  if (!Holds(segment->token)) released_.push_back(*segment);
+  --held_.at(segment->token).uses;
+  ReleaseIfUnneeded(segment->token);
+}
+
+void CatalogCore::ReleaseIfUnneeded(const Id& segment) {
+  const auto found = held_.find(segment);
+  if (!found->second.names.empty() || found->second.uses > 0) return;
+  Unindex(found->second.source);
+  released_.push_back(std::move(found->second.source));
+  held_.erase(found);
 }
 
 std::vector<SegmentSource> CatalogCore::TakeReleased() {
   return std::exchange(released_, {});
+}
+
+const CatalogCore::Held* CatalogCore::Find(const Id& segment) const {
+  const auto found = held_.find(segment);
+  return found == held_.end() ? nullptr : &found->second;
+}
+
+const CatalogCore::Held* CatalogCore::FindByReplica(const Id& replica) const {
+  const auto found = segment_of_.find(replica);
+  return found == segment_of_.end() ? nullptr : Find(found->second);
+}
+
+std::vector<Id> CatalogCore::SegmentsAt(const std::string& host) const {
+  const auto found = at_host_.find(host);
+  if (found == at_host_.end()) return {};
+  return {found->second.begin(), found->second.end()};
+}
+
+void CatalogCore::SetReplicas(const Id& segment,
+                              std::vector<Replica> replicas) {
+  Held& held = held_.at(segment);
+  Unindex(held.source);
+  held.source.replicas = std::move(replicas);
+  Index(held.source);
+  for (const std::string& name : held.names) {
+    MatrixPtr& matrix = by_name_.at(name);
+    matrix = Current(matrix);
+  }
+  moved_.push_back(segment);
+}
+
+std::vector<Id> CatalogCore::TakeMoved() { return std::exchange(moved_, {}); }
+
+MatrixPtr CatalogCore::Current(const MatrixPtr& matrix) const {
+  const auto* segment = SegmentOf(*matrix);
+  const Held* held = segment == nullptr ? nullptr : Find(segment->token);
+  if (held == nullptr || held->source == *segment) return matrix;
+  MatrixRecord current = *matrix;
+  current.source = held->source;
+  return std::make_shared<const MatrixRecord>(std::move(current));
 }
 
 std::int64_t RowBlocksOf(const MatrixRecord& matrix) {

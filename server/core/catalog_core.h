@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ class CatalogCore {
   // NAME_TAKEN unless `replace`; BAD_USAGE for a name that CONTRACT does not
   // allow. What was replaced is released (see TakeReleased).
   absl::Status Put(MatrixRecord record, bool replace);
+  // What Put would say now.
+  absl::Status CheckPut(absl::string_view name, bool replace) const;
   absl::Status Remove(absl::string_view name);  // NAME_UNKNOWN
   absl::Status Seal(absl::string_view name);    // NAME_UNKNOWN
 
@@ -36,22 +39,46 @@ class CatalogCore {
   void Use(const MatrixPtr& matrix);
   void Unuse(const MatrixPtr& matrix);
 
-  // True for a segment that has a name or is used.
-  bool Holds(const Id& token) const {
-    return named_.contains(token) || uses_.contains(token);
-  }
+  // True for the token under which a host keeps a segment that has a name or is
+  // used.
+  bool Holds(const Id& replica) const { return segment_of_.contains(replica); }
 
   // Segments that nobody needs any more, since the last call.
   std::vector<SegmentSource> TakeReleased();
 
+  // --- where segments lie ---
+  struct Held {
+    SegmentSource source;
+    MatrixLayout layout;
+    std::set<std::string> names;
+    int uses = 0;
+  };
+  // By what they were made as; null for one that nobody needs (any more).
+  const Held* Find(const Id& segment) const;
+  const Held* FindByReplica(const Id& replica) const;
+  // Those that a host is counted on to keep.
+  std::vector<Id> SegmentsAt(const std::string& host) const;
+  // It lies there from now on: every record that names it says so.
+  void SetReplicas(const Id& segment, std::vector<Replica> replicas);
+  // Segments that lie elsewhere since the last call.
+  std::vector<Id> TakeMoved();
+  // The same matrix as it lies now.
+  MatrixPtr Current(const MatrixPtr& matrix) const;
+
  private:
-  void Name(const MatrixPtr& matrix);
+  Held& Hold(const SegmentSource& segment, const MatrixLayout& layout);
+  void Index(const SegmentSource& segment);
+  void Unindex(const SegmentSource& segment);
+  void Name(MatrixPtr& matrix);
   void Unname(const MatrixPtr& matrix);
+  void ReleaseIfUnneeded(const Id& segment);
 
   std::map<std::string, MatrixPtr> by_name_;
-  std::map<Id, int> named_;  // names of a segment; of segments only
-  std::map<Id, int> uses_;
+  std::map<Id, Held> held_;
+  std::map<Id, Id> segment_of_;  // by the replica's token
+  std::map<std::string, std::set<Id>> at_host_;
   std::vector<SegmentSource> released_;
+  std::vector<Id> moved_;
 };
 
 // INFO's numbers.

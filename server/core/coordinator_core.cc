@@ -57,7 +57,7 @@ std::vector<WorkerId> CoordinatorCore::WorkersNear(
   std::vector<WorkerId> near;
   for (const WorkerRecord& worker : members().List()) {
     if (worker.state == WorkerState::kLost) continue;
-    if (segment == nullptr || segment->host == worker.identity.host) {
+    if (segment == nullptr || segment->IsAt(worker.identity.host)) {
       near.push_back(worker.id);
     }
   }
@@ -70,6 +70,8 @@ CoordinatorCore::Impl::Impl(CoordinatorOptions options)
     : options_(options),
       members_(options.lease),
       scheduler_(options_, members_),
+      hosts_(options.host_grace),
+      copies_(options_, members_, hosts_),
       ended_(options_) {}
 
 std::vector<Action> CoordinatorCore::Impl::Handle(Event&& event,
@@ -77,15 +79,21 @@ std::vector<Action> CoordinatorCore::Impl::Handle(Event&& event,
   now_ = now;
   look_at_everyone_ = false;
   std::visit([this](auto& what) { On(what); }, event);
+  StepDrains();
+  FillCopies();
+  StepDrains();  // once more, where a copy could not even begin
+  TellJobsOfMoves();
   scheduler_.Fill(now_, look_at_everyone_, actions_);
   for (SegmentSource& segment : catalog_.TakeReleased()) {
-    if (!tokens_.IsLive(segment.token)) {
-      tokens_.Drop(segment.host, segment.token);
+    for (const Replica& one : segment.replicas) {
+      if (!tokens_.IsLive(one.token)) tokens_.Drop(one.host, one.token);
     }
     Say(MatrixGone{segment.token});
   }
+  const std::size_t drops = actions_.size();
   tokens_.TakeDrops([this](const Id& token) { return catalog_.Holds(token); },
                     actions_);
+  RememberDrops(drops);
   for (const JobId job : std::exchange(updated_, {})) Say(JobUpdated{job});
   for (const JobId job : std::exchange(evicted_, {})) Say(JobEvicted{job});
   return std::exchange(actions_, {});
@@ -128,10 +136,17 @@ void CoordinatorCore::Impl::On(WorkerJoined& joined) {
   scheduler_.AddWorker(member.worker, joined.identity.host,
                        joined.identity.thread_count);
   Say(Welcome{joined.call, member.worker, member.epoch});
+  const std::string& host = joined.identity.host;
+  if (members_.live_count_at(host) == 1) HostArrived(host);
+  hosts_.NoteFree(host, joined.free_bytes);
 }
 
 void CoordinatorCore::Impl::On(Heartbeat& beat) {
-  if (members_.Renew(beat.worker, beat.epoch, now_)) return;
+  if (members_.Renew(beat.worker, beat.epoch, now_)) {
+    hosts_.NoteFree(members_.Find(beat.worker)->identity.host, beat.free_bytes);
+    if (beat.is_copying) copies_.OnProgress(beat.worker, now_);
+    return;
+  }
   Say(Refuse{beat.worker, beat.epoch,
              Error(Reason::kWorkerLost,
                    absl::StrCat("heartbeat of ", ToString(beat.worker),
@@ -172,7 +187,22 @@ void CoordinatorCore::Impl::LoseWorker(WorkerId worker) {
     live->core.CountRetry();
     scheduler_.NoteWork(task.job);
   }
+  copies_.OnWorkerLost(worker);
+  ForgetDrain(worker,
+              Error(Reason::kWorkerLost,
+                    absl::StrCat("drain ", ToString(worker),
+                                 ": it was lost before it was let go: ", why)));
   look_at_everyone_ = true;
+  if (record == nullptr || members_.live_count_at(record->identity.host) > 0) {
+    return;
+  }
+  const WorkerIdentity& identity = record->identity;
+  hosts_.Emptied(
+      identity.host,
+      absl::StrCat(ToString(worker), identity.address.empty() ? "" : " at ",
+                   identity.address, ", which was lost (", why, ")"),
+      now_);
+  ForgetHandover(identity.host);
 }
 
 void CoordinatorCore::Impl::On(TokensLeft& left) {
@@ -204,20 +234,6 @@ void CoordinatorCore::Impl::On(WorkerReported& reported) {
   }
 }
 
-void CoordinatorCore::Impl::On(DrainWorker& drain) {
-  if (!members_.Drain(drain.worker)) {
-    Say(Answer{drain.call,
-               Error(Reason::kNameUnknown,
-                     absl::StrCat("drain ", ToString(drain.worker),
-                                  ": no such worker; \"hearth workers\" "
-                                  "lists those there are")),
-               {}});
-    return;
-  }
-  scheduler_.Drain(drain.worker);
-  Say(Answer{drain.call, absl::OkStatus(), {}});
-}
-
 void CoordinatorCore::Impl::On(TimePassed&) {
   for (const WorkerId worker : members_.Expire(now_)) {
     Say(Refuse{worker, members_.Find(worker)->epoch,
@@ -228,6 +244,11 @@ void CoordinatorCore::Impl::On(TimePassed&) {
   }
   FailThoseWhoseStoryIsTold();
   FailThoseThatNobodyWorksOn();
+  copies_.OnTimePassed(now_);
+  for (const std::string& host : hosts_.TakeLost(now_)) LoseHost(host);
+  if (hosts_.any_lost()) FailThoseWhoseMatrixIsLost();
+  MendSome();
+  look_at_drains_ = true;
   look_at_everyone_ = true;
 }
 
@@ -239,6 +260,10 @@ absl::StatusOr<MatrixPtr> CoordinatorCore::Impl::Resolve(
     return std::make_shared<const MatrixRecord>(*record);
   }
   auto matrix = catalog_.Get(std::get<std::string>(ref));
+  if (matrix.ok() && IsLost(**matrix)) {
+    return LostStory(absl::StrCat("compute on \"", (*matrix)->name, "\""),
+                     **matrix);
+  }
   if (matrix.ok() && !(*matrix)->sealed) {
     return Error(Reason::kSegmentBusy,
                  absl::StrCat("compute on \"", (*matrix)->name,
@@ -316,9 +341,6 @@ void CoordinatorCore::Impl::On(ForgetJob& forget) {
   }
 }
 
-void CoordinatorCore::Impl::On(PutMatrix& put) {
-  Say(Answer{put.call, catalog_.Put(std::move(put.record), put.replace), {}});
-}
 void CoordinatorCore::Impl::On(SealMatrix& seal) {
   Say(Answer{seal.call, catalog_.Seal(seal.name), {}});
 }

@@ -7,9 +7,12 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "server/core/coordinator_core.h"
+#include "server/core/copy_core.h"
+#include "server/core/host_book.h"
 #include "server/core/job_core.h"
 #include "server/core/job_shelf.h"
 #include "server/core/scheduler.h"
@@ -58,6 +61,7 @@ class CoordinatorCore::Impl {
   void On(TokensLeft& left);
   void On(WorkerReported& reported);
   void On(DrainWorker& drain);
+  void On(HostLeaves& leaves);
   void On(TimePassed&);
   void LoseWorker(WorkerId worker);
 
@@ -93,11 +97,87 @@ class CoordinatorCore::Impl {
   void Say(Action action) { actions_.emplace_back(std::move(action)); }
   void NoteProgress(JobId job, Live& live);
 
+  // --- replicas, and hosts that come and go (coordinator_replicas.cc) ---
+  struct PendingPut {
+    CallId call = 0;
+    MatrixRecord record;
+    bool replace = false;
+  };
+  struct Mending {
+    Id segment;
+  };
+  struct Moving {
+    Id segment;
+    Replica what;
+    std::int64_t bytes = 0;
+    std::string name;
+  };
+  using Purpose = std::variant<PendingPut, Mending, Moving>;
+
+  void On(const Sender& sender, SegmentCopied& copied);
+  void PutReplicas(PutMatrix& put);
+  void FillCopies();
+  void Ended(PendingPut& put, const CopyCore::Ended& ended);
+  void Ended(const Mending& mending, const CopyCore::Ended& ended);
+  void Ended(const Moving& moving, const CopyCore::Ended& ended);
+  void MendSome();
+  void HostArrived(const std::string& host);
+  void LoseHost(const std::string& host);
+  // What it was counted on to keep is not any more, where another host has it.
+  void Strike(const std::string& host);
+  void RememberDrops(std::size_t first_action);
+  void TellJobsOfMoves();
+  bool IsLost(const MatrixRecord& matrix) const;
+  // Something that its tasks need is on hosts without a worker alone.
+  bool WaitsForAHost(const JobRecord& job) const;
+  absl::Status LostStory(absl::string_view attempt,
+                         const MatrixRecord& matrix) const;
+  void FailThoseWhoseMatrixIsLost();
+
+  // --- workers that are let go (coordinator_drains.cc) ---
+  struct Drain {
+    std::vector<CallId> calls;
+    bool leaves_anyway = false;
+    absl::Time since;
+  };
+  // What a host hands over before its last worker goes.
+  struct Handover {
+    std::map<Id, CopyId> under_way;  // by the token that it has here
+    std::set<Id> given_up;
+    std::vector<std::string> lost;
+    std::vector<Replica> moved;
+    std::int64_t bytes_moved = 0;
+    absl::Status failed;
+  };
+  void BeginDrain(WorkerId worker, bool leaves_anyway, CallId call);
+  void StepDrains();
+  void StepDrain(WorkerId worker);
+  // True when nothing is left that only this host has.
+  bool HandOver(const std::string& host, WorkerId worker);
+  std::vector<Moving> OnlyAt(const std::string& host) const;
+  void AbandonHandover(const std::string& host);
+  void ForgetHandover(const std::string& host);
+  void LetGo(WorkerId worker);
+  void ForgetDrain(WorkerId worker, const absl::Status& status);
+
   const CoordinatorOptions options_;
   CatalogCore catalog_;
   MembershipCore members_;
   TokenBook tokens_;
   Scheduler scheduler_;
+  HostBook hosts_;
+  CopyCore copies_;
+  std::map<CopyId, Purpose> purposes_;
+  std::set<Id> mending_;                     // segments
+  std::multimap<absl::Time, Id> mends_due_;  // looked at lazily
+  // Of hosts without a worker: what they may still hold.
+  struct Absent {
+    std::map<Id, Replica> struck;  // by segment
+    std::vector<Id> owed;          // tokens to be dropped
+  };
+  std::map<std::string, Absent> absent_;
+  std::map<WorkerId, Drain> drains_;
+  std::map<std::string, Handover> handovers_;  // by host
   std::uint64_t next_job_ = 1;
   std::map<JobId, std::unique_ptr<Live>> live_;
   JobShelf ended_;
@@ -106,6 +186,7 @@ class CoordinatorCore::Impl {
 
   absl::Time now_;
   bool look_at_everyone_ = false;
+  bool look_at_drains_ = false;
   std::vector<Action> actions_;
   std::set<JobId> updated_;  // said once, however much happened to it
   std::vector<JobId> evicted_;

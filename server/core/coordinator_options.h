@@ -16,6 +16,13 @@ struct CoordinatorOptions {
   absl::Duration story_wait = absl::Seconds(2);
   // How long jobs wait for a worker when there is none.
   absl::Duration workerless_wait = absl::Seconds(10);
+  // A host is missed for this long before it is lost: twice what TCP needs to
+  // notice that a cable is back after five seconds.
+  absl::Duration host_grace = absl::Seconds(8);
+  // A copy to another host that brings nothing for so long has failed.
+  absl::Duration copy_stall = absl::Seconds(60);
+  // How long a draining worker may go on with what it runs.
+  absl::Duration drain_wait = absl::Seconds(10);
   absl::Duration progress_interval = absl::Milliseconds(50);
 
   // Work that a worker should have waiting, so that it never waits itself: a
@@ -38,6 +45,8 @@ struct CoordinatorOptions {
   // Tests only: lose the tasks of lost workers, to see that the simulation
   // notices.
   bool drop_requeue_for_test = false;
+  // Likewise: never make up for replicas that were lost.
+  bool no_mending_for_test = false;
 };
 
 }  // namespace hearth::server

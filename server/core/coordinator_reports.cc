@@ -165,7 +165,16 @@ void CoordinatorCore::Impl::On(const Sender& sender, TaskFailed& failed) {
     look_at_everyone_ = true;
     return;
   }
-  if (IsRefusal(failed.status)) {
+  const bool is_cut_off =
+      reason == Reason::kSegmentGone || reason == Reason::kClusterUnreachable;
+  if (is_cut_off && WaitsForAHost(live->core.record())) {
+    // It comes back, or is lost and the job with it: not an attempt.
+    live->core.GiveBack(task->kind, task->round, task->run, task->care);
+    live->core.CountRetry();
+    scheduler_.NoteWork(failed.job);
+    return;
+  }
+  if (!is_cut_off && IsRefusal(failed.status)) {
     return End(failed.job, JobState::kFailed, std::move(failed.status));
   }
   CountFailure(failed.job, *live, *task,

@@ -2,7 +2,8 @@
 //
 // `call` is a number that the shell chooses where somebody waits for an answer:
 // exactly one Answer (or Welcome) with it is among the actions of that very
-// Handle.
+// Handle; of a PutMatrix with replicas and of a DrainWorker, which take their
+// time, of that one or a later one.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +25,13 @@ using CallId = std::uint64_t;
 struct WorkerJoined {
   CallId call = 0;
   WorkerIdentity identity{};
+  std::int64_t free_bytes = 0;  // for segments of its host
 };
 struct Heartbeat {
   WorkerId worker{};
   std::uint64_t epoch = 0;
+  std::int64_t free_bytes = 0;
+  bool is_copying = false;  // bytes have come for a copy since the last one
 };
 // Its stream broke. After this nothing of that epoch is handed in any more.
 struct WorkerLost {
@@ -57,9 +61,16 @@ struct WorkerReported {
   std::uint64_t sequence = 0;  // of the batch, for Acknowledge
   std::vector<Report> reports{};
 };
+// Finish what it runs, hand over what only its host holds, and end it.
 struct DrainWorker {
   CallId call = 0;
   WorkerId worker{};
+};
+// Its whole host is to end: all of its workers are drained. Where that can't
+// be, they end all the same.
+struct HostLeaves {
+  WorkerId worker{};
+  std::uint64_t epoch = 0;
 };
 
 // --- clients -----------------------------------------------------------------
@@ -93,6 +104,7 @@ struct PutMatrix {
   CallId call = 0;
   MatrixRecord record{};
   bool replace = false;
+  int replicas = 1;  // hosts that are to hold it when this is answered
 };
 struct SealMatrix {
   CallId call = 0;
@@ -108,7 +120,7 @@ struct TimePassed {};
 
 using Event =
     std::variant<WorkerJoined, Heartbeat, WorkerLost, WorkerStory, TokensLeft,
-                 WorkerReported, DrainWorker, SubmitJob, CancelJob, ForgetJob,
-                 PutMatrix, SealMatrix, RemoveMatrix, TimePassed>;
+                 WorkerReported, DrainWorker, HostLeaves, SubmitJob, CancelJob,
+                 ForgetJob, PutMatrix, SealMatrix, RemoveMatrix, TimePassed>;
 
 }  // namespace hearth::server

@@ -19,6 +19,9 @@ enum class JobId : std::uint64_t {};
 // such.
 enum class TaskId : std::uint64_t {};
 
+// One wish that a segment should lie on more hosts (CopyCore).
+enum class CopyId : std::uint64_t {};
+
 constexpr std::uint64_t NumberOf(WorkerId id) {
   return static_cast<std::uint64_t>(id);
 }

@@ -283,16 +283,7 @@ JobCore::Verdict JobCore::OnInputMissing(const InputMissing& missing,
                missing.tokens.end();
   };
   if (record_.plan != nullptr && is_missing(record_.plan->result)) {
-    // What was written is gone with the segment: from the very beginning.
-    DropPartials();
-    for (WorkQueue& queue : queues_) queue.Clear();
-    tokens_.Drop(record_.plan->result);
-    record_.plan.reset();
-    record_.state = JobState::kPlanning;
-    record_.round = 0;
-    record_.leaves_done = record_.leaves_total = 0;
-    single_ = Care::kNone;
-    ++brief_version_;
+    PlanAnew();
     return Verdict::kAccepted;
   }
   if (is_missing(round_state_)) {
@@ -321,6 +312,42 @@ JobCore::Verdict JobCore::OnInputMissing(const InputMissing& missing,
     GiveBack(kind, missing.round, run, Care::kNone);
   }
   return Verdict::kAccepted;
+}
+
+// What was written is gone with its segment: from the very beginning.
+void JobCore::PlanAnew() {
+  DropPartials();
+  for (WorkQueue& queue : queues_) queue.Clear();
+  tokens_.Drop(record_.plan->result);
+  record_.plan.reset();
+  record_.state = JobState::kPlanning;
+  record_.round = 0;
+  record_.leaves_done = record_.leaves_total = 0;
+  single_ = Care::kNone;
+  ++brief_version_;
+}
+
+bool JobCore::OnHostLost(const std::string& host) {
+  if (HasEnded(record_.state)) return false;
+  const auto is_there = [&](const BytesRef& ref) {
+    return ref.has_token() && ref.host == host;
+  };
+  if (record_.plan != nullptr && is_there(record_.plan->result)) {
+    PlanAnew();
+    return true;
+  }
+  if (is_there(round_state_)) {
+    tokens_.Drop(round_state_);
+    round_state_ = {};
+    BeginRound(0);
+    return true;
+  }
+  return false;
+}
+
+void JobCore::SetOrder(std::shared_ptr<const JobOrder> order) {
+  record_.order = std::move(order);
+  ++brief_version_;
 }
 
 // --- what has failed ---------------------------------------------------------

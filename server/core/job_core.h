@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -95,6 +97,11 @@ class JobCore {
   void CountRetry() { ++record_.retries; }
   void set_workers_used(int count) { record_.workers_used = count; }
 
+  // The same matrices, lying elsewhere.
+  void SetOrder(std::shared_ptr<const JobOrder> order);
+  // What lay at that host is gone. True when it begins anew, or its round does.
+  bool OnHostLost(const std::string& host);
+
   // True when all leaves have just been committed: finishing from now on.
   bool FinishWhenComplete();
 
@@ -102,6 +109,7 @@ class JobCore {
   void End(JobState state, absl::Status status, absl::Time now);
 
  private:
+  void PlanAnew();
   void BeginRound(int round);
   void DropPartials();
   void ConsiderCombining(LeafRun committed);

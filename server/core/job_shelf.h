@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -42,6 +43,20 @@ class JobShelf {
     std::erase(order_, job);
     bytes_ -= BytesOf(*record);
     return record;
+  }
+
+  // A result that lies elsewhere now. False when no job has it.
+  bool MoveResult(const Id& from, const Id& to, const std::string& host) {
+    bool moved = false;
+    for (auto& [id, record] : by_id_) {
+      for (BytesRef& result : record.results) {
+        if (result.token != from) continue;
+        result.token = to;
+        result.host = host;
+        moved = true;
+      }
+    }
+    return moved;
   }
 
   const JobRecord* Find(JobId job) const {

@@ -1,21 +1,42 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "hearth/base/id.h"
 #include "hearth/matrix/layout.h"
 
 namespace hearth::server {
 
-// Bytes in memory: one segment on one host, whatever its size.
-struct SegmentSource {
+// One host's copy of a segment, whole, that is counted on: its keeper holds it
+// under a token of its own.
+struct Replica {
   Id token{};
   std::string host{};
+  friend bool operator==(const Replica&, const Replica&) = default;
+};
+
+// Bytes in memory: one segment, whatever its size, on one host or several.
+struct SegmentSource {
+  Id token{};  // what it was made as; names the bytes wherever they lie
+  std::vector<Replica> replicas{};
+  int replicas_wanted = 1;
+
+  bool IsAt(const std::string& host) const {
+    return std::any_of(replicas.begin(), replicas.end(),
+                       [&](const Replica& one) { return one.host == host; });
+  }
   friend bool operator==(const SegmentSource&, const SegmentSource&) = default;
 };
+// As it is made: on one host, under the token that names it.
+inline SegmentSource SegmentAt(Id token, std::string host) {
+  return {.token = token, .replicas = {{token, std::move(host)}}};
+}
 
 // Bytes in a file, mapped in place. Whoever maps it compares inode, size and
 // mtime: a file that changed since is refused.

@@ -53,6 +53,7 @@ MembershipCore::Joined MembershipCore::Join(const WorkerIdentity& identity,
   record.story.reset();
   leases_[record.lease_ends].push_back(record.id);
   CountReady(record, +1);
+  File(live_by_host_, record, true);
   return joined;
 }
 
@@ -84,6 +85,18 @@ bool MembershipCore::Drain(WorkerId worker) {
   if (found->second.state == WorkerState::kReady) {
     CountReady(found->second, -1);
     found->second.state = WorkerState::kDraining;
+  }
+  return true;
+}
+
+bool MembershipCore::Undrain(WorkerId worker) {
+  const auto found = workers_.find(worker);
+  if (found == workers_.end() || found->second.state == WorkerState::kLost) {
+    return false;
+  }
+  if (found->second.state == WorkerState::kDraining) {
+    found->second.state = WorkerState::kReady;
+    CountReady(found->second, +1);
   }
   return true;
 }
@@ -147,11 +160,23 @@ std::vector<std::string> MembershipCore::ReadyHosts() const {
   return hosts;
 }
 
+std::vector<WorkerId> MembershipCore::ReadyAt(absl::string_view host) const {
+  const auto found = ready_by_host_.find(host);
+  if (found == ready_by_host_.end()) return {};
+  return {found->second.begin(), found->second.end()};
+}
+
+int MembershipCore::live_count_at(absl::string_view host) const {
+  const auto found = live_by_host_.find(host);
+  return found == live_by_host_.end() ? 0
+                                      : static_cast<int>(found->second.size());
+}
+
 std::vector<std::string> MembershipCore::AddressesAt(
     absl::string_view host) const {
   std::vector<std::string> addresses;
-  const auto found = ready_by_host_.find(host);
-  if (found == ready_by_host_.end()) return addresses;
+  const auto found = live_by_host_.find(host);
+  if (found == live_by_host_.end()) return addresses;
   for (const WorkerId worker : found->second) {
     if (addresses.size() == kAddressesMax) break;
     const std::string& address = workers_.at(worker).identity.address;
@@ -163,6 +188,7 @@ std::vector<std::string> MembershipCore::AddressesAt(
 void MembershipCore::MarkLost(WorkerRecord& record, absl::string_view why,
                               absl::Time now) {
   if (record.state == WorkerState::kReady) CountReady(record, -1);
+  File(live_by_host_, record, false);
   record.state = WorkerState::kLost;
   record.lost_at = now;
   record.lost_why = std::string(why);
@@ -181,13 +207,18 @@ void MembershipCore::MarkLost(WorkerRecord& record, absl::string_view why,
 
 void MembershipCore::CountReady(const WorkerRecord& record, int by) {
   ready_count_ += by;
-  std::set<WorkerId>& there = ready_by_host_[record.identity.host];
-  if (by > 0) {
+  File(ready_by_host_, record, by > 0);
+}
+
+void MembershipCore::File(ByHost& hosts, const WorkerRecord& record,
+                          bool is_in) {
+  std::set<WorkerId>& there = hosts[record.identity.host];
+  if (is_in) {
     there.insert(record.id);
   } else {
     there.erase(record.id);
   }
-  if (there.empty()) ready_by_host_.erase(record.identity.host);
+  if (there.empty()) hosts.erase(record.identity.host);
 }
 
 }  // namespace hearth::server

@@ -70,7 +70,9 @@ class MembershipCore {
   // False when it was not current any more.
   bool Lose(WorkerId worker, std::uint64_t epoch, absl::string_view why,
             absl::Time now);
+  // It is to take nothing new; or may again. False when it is lost.
   bool Drain(WorkerId worker);
+  bool Undrain(WorkerId worker);
   // Workers whose lease has run out; now lost.
   std::vector<WorkerId> Expire(absl::Time now);
 
@@ -82,13 +84,18 @@ class MembershipCore {
   int ready_count() const { return ready_count_; }
   int ready_count_at(absl::string_view host) const;
   std::vector<std::string> ReadyHosts() const;
-  // Where up to kAddressesMax ready workers of the host serve its segments.
+  std::vector<WorkerId> ReadyAt(absl::string_view host) const;
+  // Ready or draining: those that can serve what their host holds.
+  int live_count_at(absl::string_view host) const;
+  // Where up to kAddressesMax live workers of the host serve its segments.
   std::vector<std::string> AddressesAt(absl::string_view host) const;
   bool ever_joined() const { return next_number_ > 1; }
 
  private:
   void MarkLost(WorkerRecord& record, absl::string_view why, absl::Time now);
+  using ByHost = std::map<std::string, std::set<WorkerId>, std::less<>>;
   void CountReady(const WorkerRecord& record, int by);
+  static void File(ByHost& hosts, const WorkerRecord& record, bool is_in);
 
   const absl::Duration lease_;
   std::uint64_t next_number_ = 1;
@@ -96,7 +103,8 @@ class MembershipCore {
   std::map<WorkerId, WorkerRecord> workers_;
   std::map<Id, WorkerId> by_incarnation_;
   std::map<std::pair<std::string, std::string>, WorkerId> by_slot_;
-  std::map<std::string, std::set<WorkerId>, std::less<>> ready_by_host_;
+  ByHost ready_by_host_;
+  ByHost live_by_host_;
   std::map<absl::Time, std::vector<WorkerId>> leases_;  // checked lazily
   std::deque<WorkerId> ended_;
 };

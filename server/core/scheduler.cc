@@ -67,6 +67,34 @@ void Scheduler::Drain(WorkerId worker) {
   hungry_.erase(worker);
 }
 
+void Scheduler::Undrain(WorkerId worker) {
+  const auto found = loads_.find(worker);
+  if (found == loads_.end() || !found->second.draining) return;
+  found->second.draining = false;
+  thread_count_ += found->second.thread_count();
+  if (found->second.hungry()) hungry_.insert(worker);
+  Touch(worker);
+}
+
+int Scheduler::task_count(WorkerId worker) const {
+  const auto found = loads_.find(worker);
+  return found == loads_.end() ? 0 : found->second.count();
+}
+
+std::vector<InFlight> Scheduler::TakeBack(WorkerId worker, bool running_too) {
+  const auto found = loads_.find(worker);
+  if (found == loads_.end()) return {};
+  WorkerLoad& load = found->second;
+  const std::vector<InFlight> taken =
+      running_too ? load.List() : load.NewestWaiting(load.waiting());
+  for (const InFlight& task : taken) {
+    Erase(worker, load, task.id);
+    revokes_[worker].push_back(task.id);
+  }
+  Touch(worker);
+  return taken;
+}
+
 void Scheduler::StopEmptying(WorkerLoad& load) {
   if (!load.empties_for.has_value()) return;
   const auto seat = seats_.find(*load.empties_for);
@@ -96,6 +124,24 @@ void Scheduler::RemoveJob(JobId job) {
   }
   with_work_.erase(job);
   seats_.erase(found);
+}
+
+void Scheduler::BriefAgain(JobId job) {
+  const auto found = seats_.find(job);
+  if (found == seats_.end()) return;
+  Seat& seat = found->second;
+  seat.matrix = seat.core->record().order->matrix;
+  for (auto& [worker, version] : seat.briefed) {
+    BriefOne(worker, job, seat, version);
+  }
+  NoteWork(job);
+}
+
+void Scheduler::BriefOne(WorkerId worker, JobId job, Seat& seat, int& version) {
+  const JobRecord& record = seat.core->record();
+  version = seat.core->brief_version();
+  briefs_.push_back(Brief{worker, job, record.round, record.order, record.plan,
+                          seat.core->round_state()});
 }
 
 void Scheduler::RevokeAll(JobId job) {
@@ -316,9 +362,7 @@ void Scheduler::Give(WorkerId worker, WorkerLoad& load, JobId job, Seat& seat,
     seat.core->set_workers_used(static_cast<int>(seat.ever.size()));
   }
   if (briefed->second != seat.core->brief_version()) {
-    briefed->second = seat.core->brief_version();
-    briefs_.push_back(Brief{worker, job, record.round, record.order,
-                            record.plan, seat.core->round_state()});
+    BriefOne(worker, job, seat, briefed->second);
   }
   const TaskId id{next_task_++};
   load.Add({.id = id,

@@ -44,10 +44,16 @@ class Scheduler {
   };
   Left RemoveWorker(WorkerId worker);
   void Drain(WorkerId worker);
+  void Undrain(WorkerId worker);
+  int task_count(WorkerId worker) const;
+  // Takes back what waits there, or all that it has.
+  std::vector<InFlight> TakeBack(WorkerId worker, bool running_too);
 
   void AddJob(JobId job, JobCore* core);
   // Every worker that was briefed drops it.
   void RemoveJob(JobId job);
+  // Its matrices lie elsewhere now: whoever was briefed hears it at once.
+  void BriefAgain(JobId job);
   // Its tasks are of no use any more: a round is complete.
   void RevokeAll(JobId job);
   // It has work again: look at it in the next Fill.
@@ -110,6 +116,7 @@ class Scheduler {
 
   void FillThreads(WorkerId worker, absl::Time now);
   void FillQueue(WorkerId worker, absl::Time now);
+  void BriefOne(WorkerId worker, JobId job, Seat& seat, int& version);
   void Give(WorkerId worker, WorkerLoad& load, JobId job, Seat& seat, Work work,
             absl::Time now);
   std::optional<InFlight> Erase(WorkerId worker, WorkerLoad& load, TaskId task);

@@ -31,13 +31,20 @@ bool Scheduler::IsAllowed(const Seat& seat, WorkerId worker,
   const JobRecord& job = seat.core->record();
   const bool concatenates = job.plan != nullptr && job.plan->concatenates;
   if (segment == nullptr && !concatenates) return true;
-  const std::string& home =
-      concatenates ? job.plan->result.host : segment->host;
-  if (home.empty() || home == load.host()) return true;
-  const int home_workers = members_.ready_count_at(home);
+  // A result is written where it lies.
+  if (concatenates) return job.plan->result.host == load.host();
+  int home_workers = 0;
+  bool is_served = false;
+  for (const Replica& replica : segment->replicas) {
+    if (replica.host == load.host()) return true;
+    home_workers += members_.ready_count_at(replica.host);
+    is_served = is_served || members_.live_count_at(replica.host) > 0;
+  }
+  // Its host may come back; if it does not, the job ends with that.
+  if (!is_served) return false;
   if (home_workers == 0) return true;
-  // A result is written where it lies, and planned where the bytes are.
-  if (concatenates || job.state != JobState::kRunning) return false;
+  // It is planned where the bytes are.
+  if (job.state != JobState::kRunning) return false;
   if (!seat.core->is_measured()) return false;
   const std::int64_t leaves = seat.core->min_run_leaves();
   const std::int64_t bytes = seat.matrix->layout.bytes();

@@ -133,8 +133,16 @@ struct FinishDone {
   std::vector<BytesRef> results{};       // else: opaque to the coordinator
 };
 
-using Report =
-    std::variant<Commit, TaskFailed, InputMissing, PlanReady, FinishDone>;
+// A CopySegment has ended: the copy lies at the host of who says so, or there
+// is none.
+struct SegmentCopied {
+  std::uint64_t order = 0;
+  absl::Status status{};
+  Id token{};
+};
+
+using Report = std::variant<Commit, TaskFailed, InputMissing, PlanReady,
+                            FinishDone, SegmentCopied>;
 
 // True for failures that would come again on any worker.
 bool IsRefusal(const absl::Status& status);

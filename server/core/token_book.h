@@ -23,6 +23,8 @@ class TokenBook {
   void Hold(const BytesRef& ref) {
     if (ref.has_token()) live_.insert(ref.token);
   }
+  // Somebody else answers for it from now on.
+  void Release(const Id& token) { live_.erase(token); }
   // Not wanted (any more). Harmless for inline bytes.
   void Drop(const BytesRef& ref) {
     if (ref.has_token()) Drop(ref.host, ref.token);

@@ -1,5 +1,7 @@
 // The calls of clients: each fills its reply under the lock and ends at once,
-// but WaitReady, Watch and ListWorkers, which wait.
+// but WaitReady, Watch and ListWorkers, which wait, and PutMatrix and
+// DrainWorker, which may.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +17,7 @@ namespace hearth::server {
 namespace {
 
 constexpr absl::Duration kMemoryAnswerTime = absl::Milliseconds(500);
+constexpr int kReplicasMax = 1024;
 
 absl::Status UnknownJob(absl::string_view attempt, absl::string_view id) {
   return Error(Reason::kJobUnknown,
@@ -40,6 +43,33 @@ grpc::ServerUnaryReactor* CoordinatorService::Reply(
   return reactor;
 }
 
+grpc::ServerUnaryReactor* CoordinatorService::ReplyLater(
+    grpc::CallbackServerContext* context,
+    const std::function<absl::StatusOr<Event>(CallId)>& ask,
+    std::function<absl::Status(const Answer&)> fill) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  Errands errands;
+  {
+    MutexLock lock(mutex_);
+    const CallId call = next_call_++;
+    auto event = ask(call);
+    if (event.ok()) {
+      later_[call] = [reactor, fill = std::move(fill)](const Answer& answer) {
+        const absl::Status status =
+            answer.status.ok() ? fill(answer) : answer.status;
+        return [reactor, status] { reactor->Finish(ToGrpc(status)); };
+      };
+      Ask(*std::move(event), errands);
+    } else {
+      errands.calls.push_back([reactor, status = event.status()] {
+        reactor->Finish(ToGrpc(status));
+      });
+    }
+  }
+  Run(std::move(errands));
+  return reactor;
+}
+
 grpc::ServerUnaryReactor* CoordinatorService::WaitReady(
     grpc::CallbackServerContext* context,
     const proto::WaitReadyRequest* request, proto::ClusterInfo* reply) {
@@ -57,22 +87,25 @@ grpc::ServerUnaryReactor* CoordinatorService::WaitReady(
 grpc::ServerUnaryReactor* CoordinatorService::PutMatrix(
     grpc::CallbackServerContext* context,
     const proto::PutMatrixRequest* request, proto::MatrixInfo* reply) {
-  return Reply(context, [&](Errands& errands) -> absl::Status {
-    mutex_.AssertHeld();
-    CrashPoint("coordinator.register");
-    HEARTH_ASSIGN_OR_RETURN(MatrixRecord record, FromWire(request->record()));
-    if (std::holds_alternative<Unmade>(record.source)) {
-      return Error(Reason::kBadUsage, "put a matrix: it has no bytes yet");
-    }
-    const std::string name = record.name;
-    const auto answer = Ask(
-        server::PutMatrix{next_call_++, std::move(record), request->replace()},
-        errands);
-    if (answer.has_value()) HEARTH_RETURN_IF_ERROR(answer->status);
-    HEARTH_ASSIGN_OR_RETURN(const MatrixPtr matrix, core_.catalog().Get(name));
-    *reply = InfoOf(*matrix, core_);
-    return absl::OkStatus();
-  });
+  CrashPoint("coordinator.register");
+  return ReplyLater(
+      context,
+      [&](CallId call) -> absl::StatusOr<Event> {
+        HEARTH_ASSIGN_OR_RETURN(MatrixRecord record,
+                                FromWire(request->record()));
+        if (std::holds_alternative<Unmade>(record.source)) {
+          return Error(Reason::kBadUsage, "put a matrix: it has no bytes yet");
+        }
+        return server::PutMatrix{
+            call, std::move(record), request->replace(),
+            std::clamp(request->replicas(), 1, kReplicasMax)};
+      },
+      [this, reply, name = request->record().name()](const Answer&) {
+        mutex_.AssertHeld();
+        const auto matrix = core_.catalog().Get(name);
+        if (matrix.ok()) *reply = InfoOf(**matrix, core_);
+        return matrix.status();
+      });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::GetMatrix(
@@ -220,6 +253,28 @@ grpc::ServerUnaryReactor* CoordinatorService::ListWorkers(
   }
   Run(std::move(errands));
   return reactor;
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::DrainWorker(
+    grpc::CallbackServerContext* context, const proto::DrainRequest* request,
+    proto::DrainReply* reply) {
+  return ReplyLater(
+      context,
+      [&](CallId call) -> absl::StatusOr<Event> {
+        const auto worker = ParseWorkerId(request->worker());
+        if (!worker.has_value()) {
+          return Error(Reason::kNameUnknown,
+                       absl::StrCat("drain \"", request->worker(),
+                                    "\": no such worker; \"hearth workers\" "
+                                    "lists those there are"));
+        }
+        return server::DrainWorker{call, *worker};
+      },
+      [reply, worker = request->worker()](const Answer& answer) {
+        reply->set_worker(worker);
+        reply->set_bytes_moved(answer.bytes_moved);
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace hearth::server

@@ -72,7 +72,13 @@ void CoordinatorService::Carry(Action& action, Errands& errands,
                                std::optional<Answer>& answer) {
   proto::ToWorker message;
   if (auto* answered = std::get_if<Answer>(&action)) {
-    answer = std::move(*answered);
+    const auto waiting = later_.find(answered->call);
+    if (waiting == later_.end()) {
+      answer = std::move(*answered);
+    } else {
+      errands.calls.push_back(waiting->second(*answered));
+      later_.erase(waiting);
+    }
   } else if (const auto* brief = std::get_if<Brief>(&action)) {
     *message.mutable_brief() = ToWire(*brief, core_.members());
     SendTo(brief->worker, std::move(message), errands);
@@ -96,6 +102,21 @@ void CoordinatorService::Carry(Action& action, Errands& errands,
   } else if (const auto* acknowledge = std::get_if<Acknowledge>(&action)) {
     message.mutable_acknowledge()->set_sequence(acknowledge->sequence);
     SendTo(acknowledge->worker, std::move(message), errands);
+  } else if (const auto* copy = std::get_if<CopySegment>(&action)) {
+    message.mutable_copy_segment()->set_order(copy->order);
+    message.mutable_copy_segment()->set_bytes(copy->bytes);
+    *message.mutable_copy_segment()->mutable_segment() = ToProto(copy->segment);
+    for (const Replica& replica : copy->from) {
+      *message.mutable_copy_segment()->add_from() =
+          ToWire(replica, core_.members());
+    }
+    SendTo(copy->worker, std::move(message), errands);
+  } else if (const auto* stop = std::get_if<StopCopy>(&action)) {
+    message.mutable_stop_copy()->set_order(stop->order);
+    SendTo(stop->worker, std::move(message), errands);
+  } else if (const auto* dismiss = std::get_if<Dismiss>(&action)) {
+    message.mutable_dismiss()->set_lost(dismiss->lost);
+    EndWith(dismiss->worker, dismiss->epoch, std::move(message), errands);
   } else if (const auto* drop = std::get_if<DropTokens>(&action)) {
     for (const Id& token : drop->tokens) {
       *message.mutable_drop_tokens()->add_tokens() = ToProto(token);
@@ -120,14 +141,18 @@ void CoordinatorService::Carry(Action& action, Errands& errands,
     ShowJob(updated->job, errands);
   } else if (const auto* refuse = std::get_if<Refuse>(&action)) {
     *message.mutable_refuse()->mutable_failure() = ToProto(refuse->status);
-    const auto found = sessions_.find(refuse->worker);
-    if (found != sessions_.end() && found->second->epoch == refuse->epoch) {
-      errands.end.push_back(found->second);
-      SendTo(refuse->worker, std::move(message), errands);
-      sessions_.erase(refuse->worker);
-    }
+    EndWith(refuse->worker, refuse->epoch, std::move(message), errands);
   }
   // Welcome is handled where a worker joins; nothing waits for JobEvicted.
+}
+
+void CoordinatorService::EndWith(WorkerId worker, std::uint64_t epoch,
+                                 proto::ToWorker last_words, Errands& errands) {
+  const auto found = sessions_.find(worker);
+  if (found == sessions_.end() || found->second->epoch != epoch) return;
+  errands.end.push_back(found->second);
+  SendTo(worker, std::move(last_words), errands);
+  sessions_.erase(worker);
 }
 
 void CoordinatorService::ShowJob(JobId job, Errands& errands) {
@@ -169,7 +194,8 @@ void CoordinatorService::Join(server::WorkerSession& session,
                    .incarnation = FromProto(hello.incarnation()),
                    .pid = hello.pid(),
                    .address = hello.address(),
-                   .thread_count = hello.thread_count()}};
+                   .thread_count = hello.thread_count()},
+      .free_bytes = hello.free_bytes()};
   std::optional<Answer> ignored;
   auto actions = core_.Handle(std::move(joined), clock_.Now());
   for (Action& action : actions) {
@@ -201,7 +227,11 @@ void CoordinatorService::OnMessage(server::WorkerSession& session,
     } else if (NumberOf(worker) == 0) {
       errands.end.push_back(session.shared_from_this());  // Hello comes first
     } else if (message.has_heartbeat()) {
-      Ask(Heartbeat{worker, epoch}, errands);
+      Ask(Heartbeat{worker, epoch, message.heartbeat().free_bytes(),
+                    message.heartbeat().is_copying()},
+          errands);
+    } else if (message.has_leave()) {
+      Ask(HostLeaves{worker, epoch}, errands);
     } else if (message.has_reports()) {
       CrashPoint("coordinator.report");
       auto reports = FromWire(message.reports());

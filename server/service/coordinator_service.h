@@ -70,6 +70,9 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
       grpc::CallbackServerContext* context,
       const proto::ListWorkersRequest* request,
       proto::WorkerList* reply) override;
+  grpc::ServerUnaryReactor* DrainWorker(grpc::CallbackServerContext* context,
+                                        const proto::DrainRequest* request,
+                                        proto::DrainReply* reply) override;
 
  private:
   // What is left to do once the lock is released.
@@ -104,6 +107,9 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SendTo(WorkerId worker, proto::ToWorker message, Errands& errands)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The stream's last message.
+  void EndWith(WorkerId worker, std::uint64_t epoch, proto::ToWorker last_words,
+               Errands& errands) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Join(server::WorkerSession& session, const proto::Hello& hello,
             Errands& errands) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AnswerReadyWaiters(Errands& errands)
@@ -119,6 +125,13 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
       grpc::CallbackServerContext* context,
       const std::function<absl::Status(Errands&)>& work);
 
+  // The same for a call that the core may answer in a later Handle. `fill`
+  // makes the reply of an OK one, under the lock.
+  grpc::ServerUnaryReactor* ReplyLater(
+      grpc::CallbackServerContext* context,
+      const std::function<absl::StatusOr<Event>(CallId)>& ask,
+      std::function<absl::Status(const Answer&)> fill);
+
   const Clock& clock_;
   Mutex mutex_;
   CoordinatorCore core_ ABSL_GUARDED_BY(mutex_);
@@ -129,6 +142,10 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
   std::vector<ReadyWaiter> ready_waiters_ ABSL_GUARDED_BY(mutex_);
   std::map<std::uint64_t, MemoryQuestion> questions_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t next_call_ ABSL_GUARDED_BY(mutex_) = 1;
+  // What to do with the answer to a call that takes its time: under the lock,
+  // it makes what is done without it.
+  std::map<CallId, std::function<std::function<void()>(const Answer&)>> later_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hearth::server

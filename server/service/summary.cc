@@ -80,10 +80,8 @@ proto::JobUpdate UpdateOf(const JobRecord& record,
     const BytesRef& bytes = record.results[index];
     if (bytes.has_token()) {
       *array.mutable_segment()->mutable_token() = ToProto(bytes.token);
-      array.mutable_segment()->set_host(bytes.host);
-      for (std::string& address : members.AddressesAt(bytes.host)) {
-        array.mutable_segment()->add_addresses(std::move(address));
-      }
+      *array.mutable_segment()->add_replicas() =
+          ToWire(Replica{bytes.token, bytes.host}, members);
     } else {
       array.set_inline_bytes(bytes.inline_bytes);
     }

@@ -1,5 +1,6 @@
 #include "server/service/wire.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,8 @@
 
 namespace hearth::server {
 namespace {
+
+constexpr std::size_t kReplicasMax = 1024;
 
 LeafRun FromWire(const proto::Run& run) { return {run.begin(), run.end()}; }
 
@@ -75,13 +78,50 @@ InputMissing FromWire(const proto::InputMissing& missing) {
 
 }  // namespace
 
+namespace {
+
+absl::StatusOr<SegmentSource> FromWire(const proto::SegmentSource& message) {
+  SegmentSource segment{
+      .token = FromProto(message.token()),
+      .replicas = {},
+      .replicas_wanted = std::clamp(message.replicas_wanted(), 1,
+                                    static_cast<int>(kReplicasMax))};
+  for (const proto::Replica& replica : message.replicas()) {
+    segment.replicas.push_back({FromProto(replica.token()), replica.host()});
+  }
+  const bool is_whole =
+      !segment.token.zero() && !segment.replicas.empty() &&
+      segment.replicas.size() <= kReplicasMax &&
+      std::none_of(segment.replicas.begin(), segment.replicas.end(),
+                   [](const Replica& one) {
+                     return one.token.zero() || one.host.empty();
+                   });
+  if (is_whole) return segment;
+  return Error(Reason::kBadUsage,
+               absl::StrCat("read a matrix record: its segment names ",
+                            segment.replicas.size(),
+                            " places, or one without a token or a host; 1 to ",
+                            kReplicasMax, " are allowed"));
+}
+
+}  // namespace
+
+proto::Replica ToWire(const Replica& replica, const MembershipCore& members) {
+  proto::Replica message;
+  *message.mutable_token() = ToProto(replica.token);
+  message.set_host(replica.host);
+  for (std::string& address : members.AddressesAt(replica.host)) {
+    message.add_addresses(std::move(address));
+  }
+  return message;
+}
+
 absl::StatusOr<MatrixRecord> FromWire(const proto::MatrixRecord& message) {
   MatrixRecord record;
   record.name = message.name();
   HEARTH_ASSIGN_OR_RETURN(record.layout, FromProto(message.layout()));
   if (message.has_segment()) {
-    record.source = SegmentSource{FromProto(message.segment().token()),
-                                  message.segment().host()};
+    HEARTH_ASSIGN_OR_RETURN(record.source, FromWire(message.segment()));
   } else if (message.has_file()) {
     const proto::FileSource& file = message.file();
     if (file.path().empty() || file.path()[0] != '/' ||
@@ -112,10 +152,11 @@ proto::MatrixRecord ToWire(const MatrixRecord& record,
   message.set_name(record.name);
   *message.mutable_layout() = ToProto(record.layout);
   if (const auto* segment = std::get_if<SegmentSource>(&record.source)) {
-    *message.mutable_segment()->mutable_token() = ToProto(segment->token);
-    message.mutable_segment()->set_host(segment->host);
-    for (std::string& address : members.AddressesAt(segment->host)) {
-      message.mutable_segment()->add_addresses(std::move(address));
+    proto::SegmentSource& to = *message.mutable_segment();
+    *to.mutable_token() = ToProto(segment->token);
+    to.set_replicas_wanted(segment->replicas_wanted);
+    for (const Replica& replica : segment->replicas) {
+      *to.add_replicas() = ToWire(replica, members);
     }
   } else if (const auto* file = std::get_if<FileSource>(&record.source)) {
     proto::FileSource& to = *message.mutable_file();
@@ -177,6 +218,12 @@ absl::StatusOr<std::vector<Report>> FromWire(const proto::Reports& message) {
         break;
       case proto::Report::kFinishDone:
         reports.push_back(FromWire(report.finish_done()));
+        break;
+      case proto::Report::kSegmentCopied:
+        reports.push_back(SegmentCopied{
+            .order = report.segment_copied().order(),
+            .status = FromProto(report.segment_copied().failure()),
+            .token = FromProto(report.segment_copied().token())});
         break;
       case proto::Report::REPORT_NOT_SET:
         return Error(Reason::kBadUsage, "read a worker's report: it is empty");

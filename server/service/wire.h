@@ -19,6 +19,7 @@ absl::StatusOr<MatrixRecord> FromWire(const proto::MatrixRecord& message);
 proto::MatrixRecord ToWire(const MatrixRecord& record,
                            const MembershipCore& members);
 
+proto::Replica ToWire(const Replica& replica, const MembershipCore& members);
 BytesRef FromWire(const proto::BytesRef& message);
 proto::BytesRef ToWire(const BytesRef& bytes, const MembershipCore& members);
 

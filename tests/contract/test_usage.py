@@ -6,7 +6,7 @@ from hearth_process import assert_one_error_line, fail, run, succeed
 
 BUILT = ["run", "put", "make", "ls", "info", "get", "rm", "local", "coordinator", "worker",
          "workers", "jobs", "cancel", "operations", "security"]
-LATER = ["up", "status", "drain", "down", "objects", "call", "top", "doctor"]
+LATER = ["up", "status", "down", "objects", "call", "top", "doctor"]
 
 
 @pytest.mark.parametrize("command", BUILT)

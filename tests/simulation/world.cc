@@ -252,6 +252,9 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
               Hear(process, worker::Acknowledged{acknowledge.sequence});
             });
           },
+          [&](const server::CopySegment&) {},
+          [&](const server::StopCopy&) {},
+          [&](const server::Dismiss&) {},
           [&](const server::MatrixGone&) {},  // nobody copies here
           [&](const server::DropTokens& drop) {
             After(Delay(), [this, drop] {

@@ -18,6 +18,8 @@ std::vector<Id> TokensOf(const Report& report) {
   } else if (const auto* done = std::get_if<FinishDone>(&report)) {
     if (done->next_state.has_value()) AddToken(*done->next_state, tokens);
     for (const BytesRef& result : done->results) AddToken(result, tokens);
+  } else if (const auto* copied = std::get_if<SegmentCopied>(&report)) {
+    if (!copied->token.zero()) tokens.push_back(copied->token);
   }
   return tokens;
 }

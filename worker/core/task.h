@@ -108,8 +108,14 @@ struct FinishDone {
   std::vector<BytesRef> results{};
 };
 
-using Report =
-    std::variant<Commit, TaskFailed, InputMissing, PlanReady, FinishDone>;
+struct SegmentCopied {
+  std::uint64_t order = 0;
+  absl::Status status{};
+  Id token{};
+};
+
+using Report = std::variant<Commit, TaskFailed, InputMissing, PlanReady,
+                            FinishDone, SegmentCopied>;
 
 // The tokens that a report hands over.
 std::vector<Id> TokensOf(const Report& report);

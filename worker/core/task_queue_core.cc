@@ -115,6 +115,10 @@ std::vector<QueueAction> TaskQueueCore::Handle(const QueueEvent& event,
           [&](const Acknowledged& acknowledged) {
             outbox_.Acknowledge(acknowledged.sequence);
           },
+          [&](const CopyEnded& ended) {
+            outbox_.Add(ended.report, now);
+            Flush(actions);
+          },
           [&](const TimePassed&) {
             if (outbox_.IsDue(now)) Flush(actions);
           },
@@ -220,8 +224,10 @@ void TaskQueueCore::AbsorbWhole(Seat& seat, Report report, absl::Time now) {
   const Task task = *std::exchange(seat.task, std::nullopt);
   std::visit(
       [&](auto& what) {
-        what.task = task.id;
-        what.job = task.job;
+        if constexpr (requires { what.task; }) {
+          what.task = task.id;
+          what.job = task.job;
+        }
         if constexpr (requires { what.round; }) what.round = task.round;
         if constexpr (requires { what.busy; }) {
           what.run = task.run;

@@ -46,11 +46,15 @@ struct Released {
 struct Acknowledged {
   std::uint64_t sequence = 0;
 };
+// What was done beside the tasks: reported like what they did.
+struct CopyEnded {
+  SegmentCopied report{};
+};
 struct TimePassed {};  // every few milliseconds while reports wait
 
 using QueueEvent =
     std::variant<Joined, Disconnected, Briefed, Assigned, Revoked, Shrunk,
-                 Released, Acknowledged, TimePassed>;
+                 Released, Acknowledged, CopyEnded, TimePassed>;
 
 // --- what the shell is asked to do -------------------------------------------
 

@@ -92,6 +92,7 @@ class KeeperShell {
   std::vector<SupervisorEvent> events_;  // arose while actions were carried out
   bool telling_ = false;
   std::optional<int> exit_status_;
+  std::string lost_;      // what leaving workers could not hand over
   std::string last_end_;  // of a child, for when all ends with it
 };
 
@@ -195,6 +196,13 @@ void KeeperShell::Do(const SupervisorAction& action) {
             SendLifeline(place.child->lifeline(), head, tell.story.Encode())
                 .IgnoreError();
           },
+          [&](AskToLeave leave) {
+            Place& place = places_[leave.child];
+            if (!place.child.has_value()) return;
+            LifelineMessage head;
+            head.verb = static_cast<std::uint16_t>(LifelineVerb::kLeave);
+            SendLifeline(place.child->lifeline(), head, "").IgnoreError();
+          },
           [&](TerminateChild end) { signal_child(end.child, SIGTERM); },
           [&](KillChild end) { signal_child(end.child, SIGKILL); },
           [&](AllReady) {
@@ -225,6 +233,7 @@ void KeeperShell::Do(const SupervisorAction& action) {
           },
           [&](const Finish& finish) {
             exit_status_ = finish.exit_status;
+            if (!lost_.empty()) Say(absl::StrCat("leave: ", lost_));
             // One line, however many children went before.
             if (exit_status_ != 0 && exit_status_ != 130 &&
                 !last_end_.empty()) {
@@ -282,10 +291,12 @@ void KeeperShell::ReadLifeline(ChildIndex index) {
       loop_.Remove(place.child->lifeline());
       return;
     }
-    if ((*packet)->head.verb !=
-        static_cast<std::uint16_t>(LifelineVerb::kReady)) {
-      continue;
+    const auto verb = static_cast<LifelineVerb>((*packet)->head.verb);
+    if (verb == LifelineVerb::kLeaving) {
+      if (!(*packet)->text.empty()) lost_ = (*packet)->text;
+      Tell(ChildIsLeaving{index});
     }
+    if (verb != LifelineVerb::kReady) continue;
     place.note = (*packet)->text.substr(0, kLifelineNoteBytesMax);
     place.ready_pid = place.child->pid();
     Tell(ChildSaidReady{index});
@@ -323,6 +334,10 @@ void KeeperShell::SignalArrived() {
   while (read(signals_.get(), &info, sizeof(info)) ==
          static_cast<ssize_t>(sizeof(info))) {
     const bool interrupted = info.ssi_signo == SIGINT;
+    if (!interrupted && options_.hands_over) {
+      Tell(LeaveAsked{});
+      continue;
+    }
     Tell(StopAsked{.exit_status = interrupted ? 130 : 0, .at_once = false});
   }
 }

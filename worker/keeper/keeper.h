@@ -62,6 +62,10 @@ struct KeeperOptions {
   // What all segments that it holds may take together; 0: what the host has.
   std::uint64_t segment_bytes_max = 0;
 
+  // SIGTERM lets the workers hand over what only this host holds, and end by
+  // themselves; a second one, or SIGINT, ends them at once.
+  bool hands_over = false;
+
   // Children's standard error goes to ours too, not only into the ring.
   bool verbose = false;
 

@@ -56,10 +56,11 @@ class WorkerLifeline::Watch {
       if (absl::IsUnavailable(packet.status())) break;
       // What this version does not know it need not do.
       if (!packet.ok() || !packet->has_value()) continue;
-      if ((*packet)->head.verb !=
-          static_cast<std::uint16_t>(LifelineVerb::kStory)) {
-        continue;
+      const auto verb = static_cast<LifelineVerb>((*packet)->head.verb);
+      if (verb == LifelineVerb::kLeave && callbacks_.on_leave) {
+        callbacks_.on_leave();
       }
+      if (verb != LifelineVerb::kStory) continue;
       const auto story = WorkerStory::Decode((*packet)->text);
       if (story.ok() && callbacks_.on_story) callbacks_.on_story(*story);
     }
@@ -125,12 +126,20 @@ absl::Status WorkerLifeline::Ready(absl::string_view note) {
   if (note.size() > kLifelineNoteBytesMax) {
     return Error(Reason::kTooLarge, "say ready: the note is over 1 KiB");
   }
+  return Say(LifelineVerb::kReady, note);
+}
+
+absl::Status WorkerLifeline::Leaving(absl::string_view lost) {
+  return Say(LifelineVerb::kLeaving, lost.substr(0, kLifelineNoteBytesMax));
+}
+
+absl::Status WorkerLifeline::Say(LifelineVerb verb, absl::string_view text) {
   LifelineMessage head;
-  head.verb = static_cast<std::uint16_t>(LifelineVerb::kReady);
+  head.verb = static_cast<std::uint16_t>(verb);
   head.id_high = hello_.id.high;
   head.id_low = hello_.id.low;
   head.pid = getpid();
-  return SendLifeline(fd_.get(), head, note);
+  return SendLifeline(fd_.get(), head, text);
 }
 
 }  // namespace hearth::worker

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "hearth/base/id.h"
 #include "hearth/base/unique_fd.h"
+#include "worker/keeper/lifeline_message.h"
 #include "worker/keeper/worker_story.h"
 
 namespace hearth::worker {
@@ -22,7 +23,8 @@ inline constexpr int kLifelineFd = 3;
 // with it.
 //
 // Kind:    resource; neither moves nor copies. Destroying it stops the watch.
-// Threads: Ready() from any. The callbacks run on the one thread that
+// Threads: Ready() and Leaving() from any. The callbacks run on the one thread
+// that
 //          StartWatching starts and the destructor joins.
 class WorkerLifeline {
  public:
@@ -37,6 +39,8 @@ class WorkerLifeline {
     // A sibling died: tell the coordinator. Its own successor knows it too, so
     // whoever collects stories counts each `id` once.
     std::function<void(const WorkerStory&)> on_story = [](auto&) {};
+    // This host is to end: hand over, then exit with status 0.
+    std::function<void()> on_leave = [] {};
     // The keeper is gone. When it returns, or if it is empty, the whole process
     // group is killed: the worker and what it started.
     std::function<void()> on_keeper_gone = {};
@@ -57,10 +61,13 @@ class WorkerLifeline {
   // This child can take work. `note` is for KeeperOptions::on_ready: the
   // address it listens at; at most 1 KiB.
   absl::Status Ready(absl::string_view note = "");
+  // Asked to leave, and still at it; or done, and this is what is lost.
+  absl::Status Leaving(absl::string_view lost = "");
 
  private:
   class Watch;
   WorkerLifeline(UniqueFd fd, Hello hello);
+  absl::Status Say(LifelineVerb verb, absl::string_view text);
 
   UniqueFd fd_;
   Hello hello_;

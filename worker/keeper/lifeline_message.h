@@ -18,6 +18,9 @@ enum class LifelineVerb : std::uint16_t {
   kHello = 1,  // keeper: who you are; `text` is your predecessors' stories
   kStory = 2,  // keeper: a sibling's story, to pass on
   kReady = 3,  // child: I can take work; `text` is a note
+  kLeave = 4,  // keeper: hand over what only this host has, then end
+  kLeaving =
+      5,  // child: at it; `text`, if any, is what could not be handed over
 };
 
 // The 48 bytes that every packet on a lifeline begins with; `text_bytes` of

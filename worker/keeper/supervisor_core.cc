@@ -22,6 +22,10 @@ constexpr absl::Duration kNewsAge = absl::Seconds(10);
 // clients why.
 constexpr absl::Duration kFarewell = absl::Seconds(1);
 
+// Workers that leave say so every second, for as long as their coordinator
+// hears them.
+constexpr absl::Duration kLeaveSilence = absl::Seconds(10);
+
 bool Crashed(const WorkerStory& story) {
   return story.end == WorkerStory::End::kSignalled || story.code != 0;
 }
@@ -48,8 +52,8 @@ std::vector<SupervisorAction> SupervisorCore::Handle(
 }
 
 std::optional<absl::Time> SupervisorCore::next_wake() const {
-  absl::Time wake = kill_at_;
-  if (!stopping_) {
+  absl::Time wake = std::min(kill_at_, leave_until_);
+  if (!stopping_ && !leaving_) {
     wake = std::min(wake, farewell_at_);
     for (const Child& child : children_) {
       if (child.state == State::kWaiting) wake = std::min(wake, child.start_at);
@@ -88,7 +92,7 @@ void SupervisorCore::On(const ChildSaidReady& said, Actions& actions) {
 void SupervisorCore::On(const ChildEnded& ended, Actions& actions) {
   Child& child = children_[ended.child];
   child.ready = false;
-  if (stopping_) {
+  if (stopping_ || leaving_) {
     child.state = State::kDone;
     FinishIfAllGone(actions);
   } else if (essential(ended.child)) {
@@ -165,10 +169,37 @@ void SupervisorCore::ForgetOldNews() {
 
 void SupervisorCore::On(const StopAsked& asked, Actions& actions) {
   // Asked twice means now.
-  Stop(asked.exit_status, asked.at_once || stopping_, actions);
+  Stop(asked.exit_status, asked.at_once || stopping_ || leaving_, actions);
+}
+
+void SupervisorCore::On(const LeaveAsked&, Actions& actions) {
+  const bool is_new = !leaving_ && !stopping_;
+  const bool anybody = std::any_of(children_.begin(), children_.end(),
+                                   [](const Child& one) { return one.ready; });
+  if (!is_new || !anybody) return Stop(0, /*at_once=*/!is_new, actions);
+  leaving_ = true;
+  leave_until_ = now_ + kLeaveSilence;
+  for (ChildIndex i = 0; i < children_.size(); ++i) {
+    Child& child = children_[i];
+    if (child.state == State::kWaiting) child.state = State::kDone;
+    if (child.state != State::kRunning) continue;
+    if (child.ready) {
+      actions.push_back(AskToLeave{i});
+    } else {
+      actions.push_back(TerminateChild{i});
+    }
+  }
+}
+
+void SupervisorCore::On(const ChildIsLeaving&, Actions&) {
+  if (leaving_ && !stopping_) leave_until_ = now_ + kLeaveSilence;
 }
 
 void SupervisorCore::On(const TimeWentBy&, Actions& actions) {
+  if (leaving_ && !stopping_) {
+    if (now_ >= leave_until_) Stop(0, /*at_once=*/false, actions);
+    return;
+  }
   if (stopping_) {
     if (now_ >= kill_at_) Stop(exit_status_, /*at_once=*/true, actions);
     return;
@@ -194,6 +225,7 @@ void SupervisorCore::Start(ChildIndex index, Actions& actions) {
 void SupervisorCore::Stop(int exit_status, bool at_once, Actions& actions) {
   if (!stopping_) exit_status_ = exit_status;
   stopping_ = true;
+  leave_until_ = absl::InfiniteFuture();
   kill_at_ = at_once ? absl::InfiniteFuture() : now_ + options_.grace;
   for (ChildIndex i = 0; i < children_.size(); ++i) {
     Child& child = children_[i];

@@ -31,10 +31,18 @@ struct StopAsked {
   int exit_status = 0;
   bool at_once = false;
 };
+// The workers are to hand over what only this host has, and to end by
+// themselves. Asked again, or StopAsked: now.
+struct LeaveAsked {};
+// One of them is still at it.
+struct ChildIsLeaving {
+  ChildIndex child = 0;
+};
 struct TimeWentBy {};
 
 using SupervisorEvent =
-    std::variant<Began, ChildSaidReady, ChildEnded, StopAsked, TimeWentBy>;
+    std::variant<Began, ChildSaidReady, ChildEnded, StopAsked, LeaveAsked,
+                 ChildIsLeaving, TimeWentBy>;
 
 // ---- What is to be done.
 
@@ -47,6 +55,10 @@ struct TellStory {
   ChildIndex to = 0;
   WorkerStory story;
   friend bool operator==(const TellStory&, const TellStory&) = default;
+};
+struct AskToLeave {
+  ChildIndex child = 0;
+  friend bool operator==(const AskToLeave&, const AskToLeave&) = default;
 };
 // SIGTERM, and SIGKILL.
 struct TerminateChild {
@@ -73,8 +85,9 @@ struct Finish {
   friend bool operator==(const Finish&, const Finish&) = default;
 };
 
-using SupervisorAction = std::variant<StartChild, TellStory, TerminateChild,
-                                      KillChild, AllReady, ReportEnd, Finish>;
+using SupervisorAction =
+    std::variant<StartChild, TellStory, AskToLeave, TerminateChild, KillChild,
+                 AllReady, ReportEnd, Finish>;
 
 // Decides who runs, who is started again, and when all of it ends.
 //
@@ -85,6 +98,9 @@ using SupervisorAction = std::variant<StartChild, TellStory, TerminateChild,
 // ready soon after: each tells the coordinator, which takes the first; and to
 // a coordinator that is an essential child. When no worker is left, that one
 // has a second to tell its clients. An essential child's end ends everything.
+//
+// Asked to leave, it waits for workers that say that they are at it; none is
+// started again meanwhile.
 //
 // Kind:    resource, single-threaded, pure: knows no pid and sends no signal.
 // Time:    `now` never runs backwards.
@@ -119,6 +135,8 @@ class SupervisorCore {
   void On(const ChildSaidReady& said, Actions& actions);
   void On(const ChildEnded& ended, Actions& actions);
   void On(const StopAsked& asked, Actions& actions);
+  void On(const LeaveAsked& asked, Actions& actions);
+  void On(const ChildIsLeaving& leaving, Actions& actions);
   void On(const TimeWentBy& passed, Actions& actions);
 
   bool essential(ChildIndex child) const {
@@ -137,6 +155,8 @@ class SupervisorCore {
   std::deque<std::pair<absl::Time, WorkerStory>> news_;  // oldest first
   bool all_ready_ = false;
   bool stopping_ = false;
+  bool leaving_ = false;
+  absl::Time leave_until_ = absl::InfiniteFuture();
   bool finished_ = false;
   int exit_status_ = 0;
   absl::Time farewell_at_ = absl::InfiniteFuture();

@@ -11,6 +11,7 @@
 #include "hearth/compute/empty_tasks.h"
 #include "hearth/compute/random_fill.h"
 #include "hearth/compute/registry.h"
+#include "hearth/transport/control/codec.h"
 #include "worker/service/wire.h"
 
 namespace hearth::worker {
@@ -89,6 +90,14 @@ JobContext::BlockRange JobContext::BlocksOf(std::int64_t leaf) const {
           std::min((leaf + 1) << log2, source_->partition().block_count())};
 }
 
+void JobContext::Learn(const proto::Brief& brief) const {
+  source_->Learn(brief.matrix());
+  for (const auto& [name, record] : brief.parameters()) {
+    const auto found = parameters_.find(name);
+    if (found != parameters_.end()) found->second->Learn(record);
+  }
+}
+
 void JobCache::Brief(const proto::Brief& brief) {
   std::shared_ptr<Entry> entry;
   {
@@ -98,10 +107,14 @@ void JobCache::Brief(const proto::Brief& brief) {
     entry = place;
   }
   MutexLock lock(entry->mutex);
-  // Planned now: the context gets the result that it was opened without.
-  if (entry->brief.leaf_count() == 0 && brief.concatenates()) {
+  // Planned now, or anew: the context gets the result that it was opened
+  // without.
+  if (brief.concatenates() && (entry->brief.leaf_count() == 0 ||
+                               FromProto(entry->brief.result().token()) !=
+                                   FromProto(brief.result().token()))) {
     entry->context.reset();
   }
+  if (entry->context != nullptr) entry->context->Learn(brief);
   if (entry->brief.round() != brief.round()) entry->state.reset();
   entry->brief = brief;
 }

@@ -35,6 +35,9 @@ class JobContext {
     return result_.has_value() ? &*result_ : nullptr;
   }
 
+  // Its matrices lie elsewhere by now.
+  void Learn(const proto::Brief& brief) const;
+
   // The whole matrix, for a plan that needs it; else empty.
   std::span<const std::byte> whole() const { return whole_; }
   // Of one task; 0: no limit.

@@ -30,14 +30,12 @@ absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
       new MatrixSource(std::move(layout), reach));
 
   if (record.has_segment()) {
-    SegmentPlace place{.token = FromProto(record.segment().token()),
-                       .host = record.segment().host(),
-                       .addresses = {record.segment().addresses().begin(),
-                                     record.segment().addresses().end()},
-                       .bytes = bytes};
+    SegmentPlace place = SegmentPlace::From(record.segment(), bytes);
     HEARTH_ASSIGN_OR_RETURN(std::optional<FetchedSegment> fetched,
                             reach.Fetch(place));
     if (!fetched.has_value()) {
+      place.servers = std::make_shared<SegmentServers>(place.replicas);
+      source->servers_ = place.servers;
       source->elsewhere_ = std::move(place);
       return source;
     }
@@ -64,6 +62,11 @@ absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
         source->file_->MapRange(source->payload_offset_, bytes));
   }
   return source;
+}
+
+void MatrixSource::Learn(const proto::MatrixRecord& record) const {
+  if (servers_ == nullptr || !record.has_segment()) return;
+  servers_->Learn(ReplicasOf(record.segment().replicas()));
 }
 
 absl::Status MatrixSource::Bring(const std::function<bool()>& cancelled) {
@@ -107,7 +110,7 @@ BlockReader::BlockReader(const MatrixSource& source, std::int64_t begin,
     stream_ = source.reach_.Read(
         *source.elsewhere_, from,
         source.partition_.Block(end - 1).element_end() * width - from,
-        first.element_count * width, std::move(cancelled));
+        first.element_count * width, {.cancelled = std::move(cancelled)});
     return;
   }
   if (!source.file_.has_value() || source.file_mapping_.has_value()) return;

@@ -42,6 +42,8 @@ class MatrixSource {
 
   // Has all bytes here, streamed into memory of this host if need be.
   absl::Status Bring(const std::function<bool()>& cancelled);
+  // Where it lies by now, for those that stream it.
+  void Learn(const proto::MatrixRecord& record) const;
   // What Bring has streamed since this was last asked.
   std::int64_t TakeBroughtBytes() { return brought_.exchange(0); }
 
@@ -67,7 +69,8 @@ class MatrixSource {
   bool unmade_ = false;  // there are no bytes to read yet
   std::optional<SealedSegment> segment_;
   std::atomic<std::int64_t> brought_ = 0;
-  std::optional<SegmentPlace> elsewhere_;  // a segment of another host
+  std::optional<SegmentPlace> elsewhere_;    // a segment of another host
+  std::shared_ptr<SegmentServers> servers_;  // of `elsewhere_`, at any time
   std::optional<FileSource> file_;
   std::optional<Mapping> file_mapping_;  // absent: read by windows
   FileIdentity published_;

@@ -13,6 +13,10 @@
 namespace hearth::worker {
 namespace {
 
+// What another host does not bring for so long is computed again: sooner done
+// than waiting for a host that may be dead.
+constexpr absl::Duration kPatience = absl::Seconds(6);
+
 std::string ToString(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
@@ -47,7 +51,8 @@ absl::StatusOr<Bytes> SegmentStore::Get(const BytesRef& ref) {
   if (!ref.has_token()) {
     return ToBytes(std::as_bytes(std::span(ref.inline_bytes)));
   }
-  const SegmentPlace place{ref.token, ref.host, ref.addresses, ref.bytes};
+  const auto place =
+      SegmentPlace::At({ref.token, ref.host, ref.addresses}, ref.bytes);
   HEARTH_ASSIGN_OR_RETURN(std::optional<FetchedSegment> fetched,
                           reach_.Fetch(place));
   if (!fetched.has_value()) {
@@ -56,8 +61,13 @@ absl::StatusOr<Bytes> SegmentStore::Get(const BytesRef& ref) {
                    absl::StrCat("fetch a partial of ", ref.bytes, " bytes"));
     }
     Bytes bytes(static_cast<std::size_t>(ref.bytes));
-    const auto stream = reach_.Read(place, 0, ref.bytes, 0);
-    HEARTH_RETURN_IF_ERROR(stream->Next(bytes));
+    const auto stream =
+        reach_.Read(place, 0, ref.bytes, 0, {.patience = kPatience});
+    const absl::Status read = stream->Next(bytes);
+    if (ReasonOf(read) == Reason::kClusterUnreachable) {
+      return Error(Reason::kSegmentGone, read.message());
+    }
+    HEARTH_RETURN_IF_ERROR(read);
     return bytes;
   }
   HEARTH_ASSIGN_OR_RETURN(

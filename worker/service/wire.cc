@@ -88,6 +88,15 @@ void Fill(const FinishDone& done, const std::string& host, proto::Report& to) {
   }
 }
 
+void Fill(const SegmentCopied& copied, const std::string&, proto::Report& to) {
+  proto::SegmentCopied& message = *to.mutable_segment_copied();
+  message.set_order(copied.order);
+  if (!copied.status.ok()) {
+    *message.mutable_failure() = ToProto(copied.status);
+  }
+  if (!copied.token.zero()) *message.mutable_token() = ToProto(copied.token);
+}
+
 }  // namespace
 
 BytesRef FromWire(const proto::BytesRef& message) {

@@ -19,12 +19,14 @@
 #include "hearth/base/id.h"
 #include "hearth/base/status.h"
 #include "hearth/base/version.h"
+#include "hearth/shm/memory_limits.h"
 #include "hearth/shm/process_memory.h"
 #include "hearth/transport/bulk/bulk_server.h"
 #include "hearth/transport/control/codec.h"
 #include "hearth/transport/reach/segment_reach.h"
 #include "worker/core/task_queue_core.h"
 #include "worker/service/coordinator_link.h"
+#include "worker/service/copier.h"
 #include "worker/service/job_context.h"
 #include "worker/service/leftovers.h"
 #include "worker/service/segment_server.h"
@@ -37,6 +39,8 @@ namespace {
 
 constexpr absl::Duration kReconnectFor = absl::Seconds(10);
 constexpr absl::Duration kLeftoversEvery = absl::Seconds(5);
+// One that was asked to leave does not wait that long.
+constexpr absl::Duration kLeaveWithout = absl::Seconds(3);
 constexpr absl::Duration kReconnectPause = absl::Milliseconds(50);
 // What IEEE says: every exception masked, denormals kept, to nearest.
 constexpr unsigned kPlainFloatingPoint = 0x1f80;
@@ -54,7 +58,11 @@ class WorkerServer::Impl {
         next_leftovers_(clock_.Now() + kLeftoversEvery),
         store_(reach_),
         jobs_(reach_, store_),
-        queue_(options_.threads) {
+        queue_(options_.threads),
+        copier_(reach_, [this](const SegmentCopied& copied) {
+          std::scoped_lock lock(mutex_);
+          Apply(queue_.Handle(CopyEnded{copied}, clock_.Now()));
+        }) {
     for (int i = 0; i < options_.threads; ++i) {
       runners_.push_back(std::make_unique<TaskRunner>(jobs_, store_));
     }
@@ -64,6 +72,7 @@ class WorkerServer::Impl {
   }
 
   ~Impl() {
+    copier_.StopAll();
     {
       std::scoped_lock lock(mutex_);
       stopping_ = true;
@@ -75,7 +84,7 @@ class WorkerServer::Impl {
     link_.reset();
   }
 
-  absl::Status Run() {
+  absl::StatusOr<std::string> Run() {
     if (options_.listen.has_value()) {
       HEARTH_ASSIGN_OR_RETURN(
           server_,
@@ -88,12 +97,20 @@ class WorkerServer::Impl {
         const absl::Status ended = Serve();
         if (!ended.ok()) return ended;
         unreachable_since = clock_.Now();
+        std::scoped_lock lock(mutex_);
+        if (dismissed_.has_value()) return *dismissed_;
       } else if (ReasonOf(connected) != Reason::kClusterUnreachable ||
-                 clock_.Now() - unreachable_since > kReconnectFor) {
+                 clock_.Now() - unreachable_since > PatienceWithout()) {
         return connected;
       }
       absl::SleepFor(kReconnectPause);
     }
+  }
+
+  void Leave() {
+    std::scoped_lock lock(mutex_);
+    leaving_ = true;
+    SayLeave();
   }
 
   void ReportStory(std::int64_t pid, const std::string& text) {
@@ -112,8 +129,29 @@ class WorkerServer::Impl {
     return address.ToString();
   }
 
+  // For how long a coordinator that can't be reached is waited for.
+  absl::Duration PatienceWithout() {
+    std::scoped_lock lock(mutex_);
+    return leaving_ ? kLeaveWithout : kReconnectFor;
+  }
+
+  // What segments of this host may still take: what the machine has, within
+  // what the keeper was given.
+  std::int64_t FreeBytes() {
+    const std::int64_t free = MemoryLimits().Tightest().free_bytes;
+    if (options_.segment_bytes_max <= 0) return free;
+    const auto held = reach_.own().List();
+    if (!held.ok()) return 0;
+    std::int64_t left = options_.segment_bytes_max;
+    for (const HeldSegment& one : *held) {
+      left -= one.is_ticket ? 0 : static_cast<std::int64_t>(one.bytes);
+    }
+    return std::clamp<std::int64_t>(left, 0, free);
+  }
+
   absl::Status Connect() {
     proto::Hello hello;
+    hello.set_free_bytes(FreeBytes());
     hello.set_version(kVersion);
     hello.set_host(options_.keeper.ToString());
     hello.set_slot(options_.slot);
@@ -141,6 +179,7 @@ class WorkerServer::Impl {
     // The answer may be quicker than this assignment.
     if (welcome_) Apply(queue_.Handle(Joined{}, clock_.Now()));
     SendStories();
+    SayLeave();
     return absl::OkStatus();
   }
 
@@ -148,14 +187,19 @@ class WorkerServer::Impl {
   absl::Status Serve() {
     std::unique_lock lock(mutex_);
     absl::Time next_heartbeat = clock_.Now() + heartbeat_;
-    while (!broken_ && refused_.ok() && !stopping_) {
+    while (!broken_ && refused_.ok() && !dismissed_.has_value() && !stopping_) {
       const absl::Time now = clock_.Now();
       if (queue_.flush_at() <= now) Apply(queue_.Handle(TimePassed{}, now));
       if (now >= next_heartbeat) {
         next_heartbeat = now + heartbeat_;
+        lock.unlock();
         proto::FromWorker message;
-        message.mutable_heartbeat();
+        message.mutable_heartbeat()->set_free_bytes(FreeBytes());
+        message.mutable_heartbeat()->set_is_copying(copier_.TakeProgress());
+        lock.lock();
         if (welcome_) link_->Send(std::move(message));
+        if (leaving_) options_.on_leaving();
+        continue;
       }
       if (now >= next_leftovers_) {
         next_leftovers_ = now + kLeftoversEvery;
@@ -171,6 +215,7 @@ class WorkerServer::Impl {
     }
     std::unique_ptr<CoordinatorLink> ended = std::move(link_);
     Apply(queue_.Handle(Disconnected{}, clock_.Now()));
+    copier_.StopAll();
     const absl::Status refused = refused_;
     lock.unlock();
     ended.reset();
@@ -206,6 +251,16 @@ class WorkerServer::Impl {
       }
       return;
     }
+    if (message.has_copy_segment()) {
+      const proto::CopySegment& copy = message.copy_segment();
+      return copier_.Start(copy.order(),
+                           {.token = FromProto(copy.segment()),
+                            .replicas = ReplicasOf(copy.from()),
+                            .bytes = std::max<std::int64_t>(0, copy.bytes())});
+    }
+    if (message.has_stop_copy()) {
+      return copier_.Stop(message.stop_copy().order());
+    }
     if (message.has_brief()) jobs_.Brief(message.brief());
     bool first_welcome = false;
     {
@@ -217,6 +272,10 @@ class WorkerServer::Impl {
         welcome_ = true;
         first_welcome = !std::exchange(ever_welcome_, true);
         if (link_ != nullptr) Apply(queue_.Handle(Joined{}, now));
+        SayLeave();
+      } else if (message.has_dismiss()) {
+        dismissed_ = message.dismiss().lost();
+        wake_main_.notify_all();
       } else if (message.has_refuse()) {
         refused_ = FromProto(message.refuse().failure());
         wake_main_.notify_all();
@@ -267,6 +326,13 @@ class WorkerServer::Impl {
     }
     std::scoped_lock lock(mutex_);
     if (link_ != nullptr) link_->Send(std::move(message));
+  }
+
+  void SayLeave() {
+    if (!leaving_ || link_ == nullptr || !welcome_) return;
+    proto::FromWorker message;
+    message.mutable_leave();
+    link_->Send(std::move(message));
   }
 
   void SendStories() {
@@ -344,6 +410,8 @@ class WorkerServer::Impl {
   std::deque<std::pair<std::int64_t, std::string>> stories_;
   absl::Duration heartbeat_ = absl::Seconds(1);
   absl::Status refused_;
+  std::optional<std::string> dismissed_;  // what is lost with it
+  bool leaving_ = false;
   int wakes_ = 0;
   bool welcome_ = false;
   bool ever_welcome_ = false;
@@ -351,12 +419,14 @@ class WorkerServer::Impl {
   bool stopping_ = false;
   std::vector<std::unique_ptr<TaskRunner>> runners_;
   std::vector<std::thread> threads_;
+  Copier copier_;  // its thread uses the others
 };
 
 WorkerServer::WorkerServer(WorkerServerOptions options, const Clock& clock)
     : impl_(std::make_unique<Impl>(std::move(options), clock)) {}
 WorkerServer::~WorkerServer() = default;
-absl::Status WorkerServer::Run() { return impl_->Run(); }
+absl::StatusOr<std::string> WorkerServer::Run() { return impl_->Run(); }
+void WorkerServer::Leave() { impl_->Leave(); }
 void WorkerServer::ReportStory(std::int64_t pid, const std::string& text) {
   impl_->ReportStory(pid, text);
 }

@@ -25,6 +25,7 @@ namespace hearth {
 namespace {
 
 constexpr absl::Duration kFirstPause = absl::Milliseconds(20);
+constexpr int kGoneMax = 4;
 constexpr absl::Duration kLastPause = absl::Seconds(1);
 constexpr absl::Duration kCancelLook = absl::Milliseconds(50);
 
@@ -170,10 +171,14 @@ absl::Status BulkStream::Next(std::span<std::byte> into) {
     if (status.ok()) {
       last_byte = absl::Now();
       pause = kFirstPause;
+      gone_ = 0;
       continue;
     }
     attempt_.reset();
-    if (!IsPassing(status)) return status;
+    // It may lie elsewhere by now, and whoever connects will hear of it.
+    const bool may_have_moved =
+        ReasonOf(status) == Reason::kSegmentGone && ++gone_ < kGoneMax;
+    if (!IsPassing(status) && !may_have_moved) return status;
     if (absl::Now() - last_byte >= options_.patience) {
       return Error(Reason::kClusterUnreachable,
                    absl::StrCat("read segment ", range_.token.ToString(),
@@ -194,10 +199,11 @@ absl::Status BulkStream::Next(std::span<std::byte> into) {
 
 absl::Status BulkStream::ReadChunk(std::span<std::byte>& into) {
   if (attempt_ == nullptr) {
-    HEARTH_ASSIGN_OR_RETURN(auto channel, connect_(attempts_++));
-    attempt_ = std::make_unique<Attempt>(std::move(channel), options_);
+    HEARTH_ASSIGN_OR_RETURN(BulkPeer peer, connect_(attempts_++));
+    attempt_ = std::make_unique<Attempt>(std::move(peer.channel), options_);
     proto::BulkRequest request;
-    *request.mutable_token() = ToProto(range_.token);
+    *request.mutable_token() =
+        ToProto(peer.token.zero() ? range_.token : peer.token);
     request.set_offset(range_.offset + done_);
     request.set_bytes(range_.bytes - done_);
     request.set_cut_origin(range_.offset);

@@ -23,6 +23,13 @@ struct BulkRange {
   std::int64_t cut = 0;  // of the reads to come: no chunk crosses a multiple
 };
 
+// Somebody who has the segment, and the token that it has there; zero: the
+// range's own.
+struct BulkPeer {
+  std::shared_ptr<grpc::Channel> channel;
+  Id token = {};
+};
+
 struct BulkOptions {
   // A stream that brings nothing for so long is broken, and asked for again.
   absl::Duration stall = absl::Seconds(5);
@@ -41,16 +48,16 @@ struct BulkOptions {
 // Kind:    resource. Threads: one.
 class BulkStream {
  public:
-  // A channel to somebody who has the segment; `attempt` counts from 0.
-  using Connect = std::function<absl::StatusOr<std::shared_ptr<grpc::Channel>>(
-      int attempt)>;
+  // Whom to ask; `attempt` counts from 0.
+  using Connect = std::function<absl::StatusOr<BulkPeer>(int attempt)>;
 
   BulkStream(BulkRange range, Connect connect, BulkOptions options = {});
   ~BulkStream();
 
   // The next into.size() bytes.
   //
-  // Fails: SEGMENT_GONE, and whatever else the other end says of the segment;
+  // Fails: SEGMENT_GONE, where nobody who was asked in a row has it, and
+  //        whatever else the other end says of the segment;
   //        CLUSTER_UNREACHABLE when nobody brought a byte for options.patience;
   //        CANCELLED. After a failure there are no more bytes.
   absl::Status Next(std::span<std::byte> into);
@@ -68,6 +75,7 @@ class BulkStream {
   std::int64_t done_ = 0;  // bytes of the range
   int attempts_ = 0;
   int resumed_ = 0;
+  int gone_ = 0;  // answers in a row that there is no such segment
   std::unique_ptr<Attempt> attempt_;
 };
 

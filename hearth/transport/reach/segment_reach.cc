@@ -15,6 +15,7 @@
 #include "hearth/base/status.h"
 #include "hearth/shm/memory_limits.h"
 #include "hearth/transport/bulk/bulk_channel.h"
+#include "hearth/transport/control/codec.h"
 #include "hearth/transport/security/identity.h"
 
 namespace hearth {
@@ -35,38 +36,100 @@ bool MakerIsDead(HandoverClient& keeper, const Id& token) {
 
 }  // namespace
 
-absl::StatusOr<std::optional<FetchedSegment>> SegmentReach::Fetch(
-    const SegmentPlace& place) {
-  const bool own = place.host.empty() || place.host == own_host_;
-  absl::StatusOr<FetchedSegment> fetched =
-      (own ? own_ : KeeperAt(place.host)).Fetch(place.token);
-  if (fetched.ok()) {
-    return std::optional<FetchedSegment>(*std::move(fetched));
+std::vector<ReplicaPlace> ReplicasOf(
+    const google::protobuf::RepeatedPtrField<proto::Replica>& replicas) {
+  std::vector<ReplicaPlace> places;
+  for (const proto::Replica& replica : replicas) {
+    places.push_back({.token = FromProto(replica.token()),
+                      .host = replica.host(),
+                      .addresses = {replica.addresses().begin(),
+                                    replica.addresses().end()}});
   }
-  if (!own && ReasonOf(fetched.status()) == Reason::kClusterUnreachable) {
-    return std::optional<FetchedSegment>();
-  }
-  return fetched.status();
+  return places;
 }
 
-std::unique_ptr<BulkStream> SegmentReach::Read(
-    const SegmentPlace& place, std::int64_t offset, std::int64_t bytes,
-    std::int64_t cut, std::function<bool()> cancelled) {
+SegmentPlace SegmentPlace::From(const proto::SegmentSource& message,
+                                std::int64_t bytes) {
+  return {.token = FromProto(message.token()),
+          .replicas = ReplicasOf(message.replicas()),
+          .bytes = bytes};
+}
+
+void SegmentServers::Learn(const std::vector<ReplicaPlace>& replicas) {
+  std::vector<Server> servers;
+  std::size_t most = 0;
+  for (const ReplicaPlace& one : replicas) {
+    most = std::max(most, one.addresses.size());
+  }
+  for (std::size_t i = 0; i < most; ++i) {
+    for (const ReplicaPlace& one : replicas) {
+      if (i < one.addresses.size()) {
+        servers.push_back({one.token, one.addresses[i]});
+      }
+    }
+  }
+  MutexLock lock(mutex_);
+  if (servers == servers_) return;
+  servers_ = std::move(servers);
+  current_ = 0;
+}
+
+std::optional<SegmentServers::Server> SegmentServers::Next(
+    const std::optional<Server>& failed) {
+  MutexLock lock(mutex_);
+  if (servers_.empty()) return std::nullopt;
+  // Not where somebody else has gone on already.
+  if (failed.has_value() && servers_[current_] == *failed) {
+    current_ = (current_ + 1) % servers_.size();
+  }
+  return servers_[current_];
+}
+
+absl::StatusOr<std::optional<FetchedSegment>> SegmentReach::Fetch(
+    const SegmentPlace& place) {
+  absl::Status gone;
+  bool is_elsewhere = false;
+  for (const ReplicaPlace& replica : place.replicas) {
+    const bool own = replica.host.empty() || replica.host == own_host_;
+    absl::StatusOr<FetchedSegment> fetched =
+        (own ? own_ : KeeperAt(replica.host)).Fetch(replica.token);
+    if (fetched.ok()) {
+      return std::optional<FetchedSegment>(*std::move(fetched));
+    }
+    if (!own && ReasonOf(fetched.status()) == Reason::kClusterUnreachable) {
+      is_elsewhere = true;
+    } else {
+      gone = fetched.status();
+    }
+  }
+  if (is_elsewhere || gone.ok()) return std::optional<FetchedSegment>();
+  return gone;
+}
+
+std::unique_ptr<BulkStream> SegmentReach::Read(const SegmentPlace& place,
+                                               std::int64_t offset,
+                                               std::int64_t bytes,
+                                               std::int64_t cut,
+                                               BulkOptions options) {
+  auto servers = place.servers != nullptr
+                     ? place.servers
+                     : std::make_shared<SegmentServers>(place.replicas);
   return std::make_unique<BulkStream>(
       BulkRange{place.token, offset, bytes, cut},
-      [this,
-       place](int attempt) -> absl::StatusOr<std::shared_ptr<grpc::Channel>> {
-        if (place.addresses.empty()) {
+      [this, servers, token = place.token,
+       asked = std::optional<SegmentServers::Server>()](
+          int) mutable -> absl::StatusOr<BulkPeer> {
+        asked = servers->Next(asked);
+        if (!asked.has_value()) {
           return Error(Reason::kSegmentGone,
-                       absl::StrCat("read segment ", place.token.ToString(),
-                                    ": no worker of its host, ", place.host,
-                                    ", serves it to others; start its workers "
-                                    "with --listen"));
+                       absl::StrCat("read segment ", token.ToString(),
+                                    ": no worker of a host that has it serves "
+                                    "it to others; see \"hearth workers\""));
         }
-        return ChannelTo(place.addresses[static_cast<std::size_t>(attempt) %
-                                         place.addresses.size()]);
+        HEARTH_ASSIGN_OR_RETURN(auto channel, ChannelTo(asked->address));
+        return BulkPeer{std::move(channel), asked->token};
       },
-      BulkOptions{.cancelled = std::move(cancelled)});
+      std::move(options));
 }
 
 absl::StatusOr<SealedSegment> SegmentReach::Bring(const SegmentPlace& place) {
@@ -82,8 +145,10 @@ absl::StatusOr<SealedSegment> SegmentReach::Bring(const SegmentPlace& place) {
 
 absl::StatusOr<SealedSegment> SegmentReach::Stream(
     OpenSegment into, const SegmentPlace& place,
-    const std::function<bool()>& cancelled) {
-  const auto stream = Read(place, 0, place.bytes, kPieceBytes, cancelled);
+    const std::function<bool()>& cancelled,
+    const std::function<absl::Status(std::int64_t)>& progress) {
+  const auto stream =
+      Read(place, 0, place.bytes, kPieceBytes, {.cancelled = cancelled});
   std::vector<std::byte> piece;
   for (std::int64_t done = 0; done < place.bytes;) {
     piece.resize(
@@ -91,6 +156,9 @@ absl::StatusOr<SealedSegment> SegmentReach::Stream(
     HEARTH_RETURN_IF_ERROR(stream->Next(piece));
     HEARTH_RETURN_IF_ERROR(into.WriteAt(done, piece));
     done += std::ssize(piece);
+    if (progress != nullptr) {
+      HEARTH_RETURN_IF_ERROR(progress(std::ssize(piece)));
+    }
   }
   return into.Seal();
 }

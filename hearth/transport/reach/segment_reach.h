@@ -15,16 +15,63 @@
 #include "hearth/transport/bulk/bulk_stream.h"
 #include "hearth/transport/handover/handover_client.h"
 #include "hearth/transport/security/tcp_security.h"
+#include "protos/matrix.pb.h"
 
 namespace hearth {
 
-// Where a segment lies, as a message said.
-struct SegmentPlace {
+// One host's copy of a segment, as a message said.
+struct ReplicaPlace {
   Id token{};
   std::string host{};                    // empty: this one
   std::vector<std::string> addresses{};  // who serves it to other hosts
-  std::int64_t bytes = 0;
 };
+
+// Who serves a segment to other hosts, as last heard: shared by all that read
+// it, so that who finds a dead one spares the others that, and a reader goes on
+// where the segment has moved to.
+//
+// Kind:    resource. Threads: any.
+class SegmentServers {
+ public:
+  explicit SegmentServers(const std::vector<ReplicaPlace>& replicas) {
+    Learn(replicas);
+  }
+  struct Server {
+    Id token{};
+    std::string address{};
+    friend bool operator==(const Server&, const Server&) = default;
+  };
+  void Learn(const std::vector<ReplicaPlace>& replicas)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Another than `failed`, if there is one; none where nobody serves it.
+  std::optional<Server> Next(const std::optional<Server>& failed)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  Mutex mutex_;
+  std::vector<Server> servers_ ABSL_GUARDED_BY(mutex_);  // never by one host in
+                                                         // a row, where two are
+  std::size_t current_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// Where a segment lies, as a message said.
+struct SegmentPlace {
+  Id token{};  // names the bytes, wherever they lie
+  std::vector<ReplicaPlace> replicas{};
+  std::int64_t bytes = 0;
+  // What is learned later reaches who reads already; null: nothing will be.
+  std::shared_ptr<SegmentServers> servers = nullptr;
+
+  // One replica, which the bytes are named by.
+  static SegmentPlace At(ReplicaPlace replica, std::int64_t bytes) {
+    const Id token = replica.token;
+    return {.token = token, .replicas = {std::move(replica)}, .bytes = bytes};
+  }
+  static SegmentPlace From(const proto::SegmentSource& message,
+                           std::int64_t bytes);
+};
+std::vector<ReplicaPlace> ReplicasOf(
+    const google::protobuf::RepeatedPtrField<proto::Replica>& replicas);
 
 // How a process gets at segments wherever they lie: by descriptor from a keeper
 // of this machine, as a stream from anywhere else. Which it is, is found out by
@@ -47,9 +94,9 @@ class SegmentReach {
       const SegmentPlace& place);
 
   // [offset, offset + bytes) of a segment of another host.
-  std::unique_ptr<BulkStream> Read(
-      const SegmentPlace& place, std::int64_t offset, std::int64_t bytes,
-      std::int64_t cut, std::function<bool()> cancelled = [] { return false; });
+  std::unique_ptr<BulkStream> Read(const SegmentPlace& place,
+                                   std::int64_t offset, std::int64_t bytes,
+                                   std::int64_t cut, BulkOptions options = {});
 
   // All of it, mapped; or, from another host, streamed into a segment of ours.
   absl::StatusOr<SealedSegment> Bring(const SegmentPlace& place);
@@ -63,13 +110,17 @@ class SegmentReach {
       const std::function<bool()>& cancelled);
   static Id CopyTokenOf(const Id& token);
 
+  // All of it, into `into`. `progress` is told the bytes of every piece, and
+  // says whether to go on.
+  absl::StatusOr<SealedSegment> Stream(
+      OpenSegment into, const SegmentPlace& place,
+      const std::function<bool()>& cancelled,
+      const std::function<absl::Status(std::int64_t)>& progress = nullptr);
+
   // The keeper of `host`, if it is on this machine.
   HandoverClient& KeeperAt(const std::string& host) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  absl::StatusOr<SealedSegment> Stream(OpenSegment into,
-                                       const SegmentPlace& place,
-                                       const std::function<bool()>& cancelled);
   // Whether this process, of all that asked, is the one that fills the copy.
   absl::StatusOr<bool> Claim(const Id& copy, const OpenSegment& mine);
   absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(

@@ -66,8 +66,9 @@ class Server {
   const std::string& address() const { return address_; }
 
   BulkStream::Connect Connect() {
-    return [this](int) -> absl::StatusOr<std::shared_ptr<grpc::Channel>> {
-      return ConnectBulk(address_, grpc::InsecureChannelCredentials(), "");
+    return [this](int) -> absl::StatusOr<BulkPeer> {
+      return BulkPeer{
+          ConnectBulk(address_, grpc::InsecureChannelCredentials(), "")};
     };
   }
 

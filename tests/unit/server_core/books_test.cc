@@ -27,7 +27,7 @@ TEST(Catalog, TakesANameOnceUnlessToldToReplace) {
   EXPECT_EQ(ReasonOf(catalog.Put(MemoryMatrix("m", 2), false)),
             Reason::kNameTaken);
   EXPECT_TRUE(catalog.Put(MemoryMatrix("m", 2), true).ok());
-  EXPECT_THAT(catalog.TakeReleased(), ElementsAre(SegmentSource{{0, 1}, "a"}));
+  EXPECT_THAT(catalog.TakeReleased(), ElementsAre(SegmentAt({0, 1}, "a")));
   EXPECT_EQ(ReasonOf(catalog.Remove("other")), Reason::kNameUnknown);
 }
 

@@ -245,7 +245,7 @@ TEST(Jobs, LeaveAResultThatWasGivenANameToTheCatalog) {
   tasks = cluster.TakeTasks();
   cluster.TellReport(w1, FinishDone{.task = tasks[0].second.id, .job = job});
   MatrixRecord made = MemoryMatrix("made", 0);
-  std::get<SegmentSource>(made.source).token = Token(4).token;
+  made.source = SegmentAt(Token(4).token, "a");
   cluster.Tell(PutMatrix{1, made});
   cluster.Tell(ForgetJob{job});
   cluster.Lose(w1);

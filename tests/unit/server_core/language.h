@@ -26,9 +26,12 @@ inline MatrixRecord MemoryMatrix(std::string name, std::uint64_t token,
                                  std::string host = "a") {
   MatrixRecord matrix = FileMatrix();
   matrix.name = std::move(name);
-  matrix.source = SegmentSource{.token = Id{0, token}, .host = std::move(host)};
+  matrix.source = SegmentAt(Id{0, token}, std::move(host));
   return matrix;
 }
+
+// More memory than any segment here needs.
+inline constexpr std::int64_t kRoomy = std::int64_t{1} << 40;
 
 // A coordinator, and everything it said since it was last asked.
 class Cluster {
@@ -62,7 +65,7 @@ class Cluster {
     identity.incarnation = Id{1, incarnation};
     identity.pid = static_cast<std::int64_t>(1000 + incarnation);
     identity.thread_count = threads;
-    const auto actions = Tell(WorkerJoined{0, std::move(identity)});
+    const auto actions = Tell(WorkerJoined{0, std::move(identity), kRoomy});
     for (const Action& action : actions) {
       if (const auto* welcome = std::get_if<Welcome>(&action)) {
         return welcome->worker;

@@ -179,11 +179,14 @@ TEST(Schedule, LetsJobsTakeTurns) {
 TEST(Schedule, GivesADrainingWorkerNothingNew) {
   Cluster cluster;
   const WorkerId w1 = cluster.Join();
+  cluster.Join();
   cluster.SubmitPlanned({.leaf_count = 100});
   const auto tasks = cluster.TakeTasks();
   cluster.Tell(DrainWorker{1, w1});
-  cluster.CommitTask(w1, tasks[0].second);
-  EXPECT_THAT(cluster.TakeTasks(), IsEmpty());
+  for (const auto& [worker, task] : tasks) cluster.CommitTask(worker, task);
+  for (const auto& [worker, task] : cluster.TakeTasks()) {
+    EXPECT_NE(worker, w1);
+  }
 }
 
 TEST(Schedule, PrefersTheHostThatHasTheBytes) {

@@ -1,0 +1,329 @@
+// Segments on more hosts than one: how they get there, and what becomes of them
+// when hosts go and come back.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "hearth/base/error.h"
+#include "server/core/coordinator_impl.h"
+#include "server/core/job_story.h"
+
+namespace hearth::server {
+namespace {
+
+// A replica that no host had room for is tried again after this.
+constexpr absl::Duration kMendAgain = absl::Seconds(5);
+constexpr int kMendsAtOnce = 64;
+// What is remembered of hosts that may come back.
+constexpr std::size_t kAbsentHostsMax = 1024;
+constexpr std::size_t kOwedDropsMax = 65'536;
+
+}  // namespace
+
+// --- put ---------------------------------------------------------------------
+
+void CoordinatorCore::Impl::On(PutMatrix& put) {
+  auto* segment = std::get_if<SegmentSource>(&put.record.source);
+  if (segment != nullptr) segment->replicas_wanted = std::max(1, put.replicas);
+  if (put.replicas > 1) return PutReplicas(put);
+  Say(Answer{put.call, catalog_.Put(std::move(put.record), put.replace), {}});
+}
+
+void CoordinatorCore::Impl::PutReplicas(PutMatrix& put) {
+  const auto refuse = [&](absl::Status status) {
+    Say(Answer{put.call, std::move(status), {}});
+  };
+  const std::string attempt = absl::StrCat("put \"", put.record.name, "\"");
+  const auto* segment = std::get_if<SegmentSource>(&put.record.source);
+  if (segment == nullptr) {
+    return refuse(
+        Error(Reason::kBadUsage,
+              absl::StrCat(attempt, ": a file is read where it lies; replicas ",
+                           "are of bytes in memory, so say --copy, too")));
+  }
+  absl::Status possible = catalog_.CheckPut(put.record.name, put.replace);
+  if (!possible.ok()) return refuse(std::move(possible));
+  CopyCore::Want want{.segment = segment->token,
+                      .from = segment->replicas,
+                      .bytes = put.record.layout.bytes(),
+                      .count = put.replicas - 1,
+                      .attempt = attempt};
+  possible = copies_.Check(want);
+  if (!possible.ok()) return refuse(std::move(possible));
+  for (const Replica& one : segment->replicas) {
+    tokens_.Hold({"", one.token, one.host});
+  }
+  purposes_.emplace(copies_.Begin(std::move(want), now_),
+                    PendingPut{put.call, std::move(put.record), put.replace});
+}
+
+void CoordinatorCore::Impl::Ended(PendingPut& put,
+                                  const CopyCore::Ended& ended) {
+  auto& segment = std::get<SegmentSource>(put.record.source);
+  segment.replicas.insert(segment.replicas.end(), ended.made.begin(),
+                          ended.made.end());
+  const std::vector<Replica> replicas = segment.replicas;
+  absl::Status status = ended.status;
+  if (status.ok()) status = catalog_.Put(std::move(put.record), put.replace);
+  for (const Replica& one : replicas) {
+    if (status.ok()) {
+      tokens_.Release(one.token);
+    } else {
+      tokens_.Drop(one.host, one.token);
+    }
+  }
+  Say(Answer{put.call, std::move(status), {}});
+}
+
+// --- copies ------------------------------------------------------------------
+
+void CoordinatorCore::Impl::On(const Sender& sender, SegmentCopied& copied) {
+  const BytesRef made{"", copied.token, sender.host};
+  if (copies_.OnCopied(sender.worker, copied)) {
+    tokens_.Hold(made);
+  } else if (made.has_token()) {
+    tokens_.DropUnlessLive(made);
+  }
+  look_at_drains_ = true;
+}
+
+void CoordinatorCore::Impl::FillCopies() {
+  for (const CopyCore::Ended& ended : copies_.Fill(now_, actions_)) {
+    const auto found = purposes_.find(ended.copy);
+    Purpose purpose = std::move(found->second);
+    purposes_.erase(found);
+    std::visit([&](auto& what) { Ended(what, ended); }, purpose);
+  }
+}
+
+// --- mending -----------------------------------------------------------------
+
+void CoordinatorCore::Impl::MendSome() {
+  if (options_.no_mending_for_test) return;
+  for (int i = 0; i < kMendsAtOnce && !mends_due_.empty() &&
+                  mends_due_.begin()->first <= now_;
+       ++i) {
+    const Id segment = mends_due_.begin()->second;
+    mends_due_.erase(mends_due_.begin());
+    const CatalogCore::Held* held = catalog_.Find(segment);
+    if (held == nullptr || mending_.contains(segment) ||
+        std::ssize(held->source.replicas) >= held->source.replicas_wanted) {
+      continue;
+    }
+    CopyCore::Want want{.segment = segment,
+                        .from = held->source.replicas,
+                        .bytes = held->layout.bytes(),
+                        .count = 1,
+                        .attempt = "make a replica again"};
+    if (!copies_.Check(want).ok()) {
+      mends_due_.emplace(now_ + kMendAgain, segment);
+      continue;
+    }
+    mending_.insert(segment);
+    purposes_.emplace(copies_.Begin(std::move(want), now_), Mending{segment});
+  }
+}
+
+void CoordinatorCore::Impl::Ended(const Mending& mending,
+                                  const CopyCore::Ended& ended) {
+  mending_.erase(mending.segment);
+  const CatalogCore::Held* held = catalog_.Find(mending.segment);
+  for (const Replica& one : ended.made) {
+    // Another host may have come back with its own meanwhile.
+    const bool is_wanted =
+        held != nullptr && ended.status.ok() && !held->source.IsAt(one.host) &&
+        std::ssize(held->source.replicas) < held->source.replicas_wanted;
+    if (!is_wanted) {
+      tokens_.Drop(one.host, one.token);
+      continue;
+    }
+    std::vector<Replica> replicas = held->source.replicas;
+    replicas.push_back(one);
+    catalog_.SetReplicas(mending.segment, std::move(replicas));
+    tokens_.Release(one.token);
+  }
+  const bool failed = !ended.status.ok();
+  mends_due_.emplace(failed ? now_ + kMendAgain : now_, mending.segment);
+}
+
+// --- hosts that go and come back ---------------------------------------------
+
+void CoordinatorCore::Impl::HostArrived(const std::string& host) {
+  hosts_.Arrived(host);
+  auto returned = absent_.extract(host);
+  if (returned.empty()) return;
+  for (const Id& token : returned.mapped().owed) tokens_.Drop(host, token);
+  for (const auto& [segment, replica] : returned.mapped().struck) {
+    const CatalogCore::Held* held = catalog_.Find(segment);
+    const bool is_wanted =
+        held != nullptr && !held->source.IsAt(host) &&
+        (std::ssize(held->source.replicas) < held->source.replicas_wanted ||
+         std::all_of(held->source.replicas.begin(), held->source.replicas.end(),
+                     [&](const Replica& one) {
+                       return members_.live_count_at(one.host) == 0;
+                     }));
+    if (!is_wanted) {
+      tokens_.Drop(host, replica.token);
+      continue;
+    }
+    std::vector<Replica> replicas = held->source.replicas;
+    replicas.push_back(replica);
+    catalog_.SetReplicas(segment, std::move(replicas));
+  }
+}
+
+void CoordinatorCore::Impl::LoseHost(const std::string& host) {
+  Strike(host);
+  // What was being copied from there alone has no beginning any more.
+  std::vector<CopyId> pointless;
+  for (const auto& [copy, purpose] : purposes_) {
+    const auto* put = std::get_if<PendingPut>(&purpose);
+    if (put == nullptr) continue;
+    if (std::get<SegmentSource>(put->record.source).IsAt(host)) {
+      pointless.push_back(copy);
+    }
+  }
+  for (const CopyId copy : pointless) {
+    auto put = std::move(std::get<PendingPut>(purposes_.at(copy)));
+    purposes_.erase(copy);
+    Ended(put, {copy,
+                Error(Reason::kWorkerLost,
+                      absl::StrCat("put \"", put.record.name, "\": it was on ",
+                                   hosts_.Describe(host), "; put it again")),
+                copies_.Cancel(copy)});
+  }
+  FailThoseWhoseMatrixIsLost();
+}
+
+void CoordinatorCore::Impl::Strike(const std::string& host) {
+  for (const Id& segment : catalog_.SegmentsAt(host)) {
+    std::vector<Replica> left;
+    std::vector<Replica> struck;
+    bool is_elsewhere = false;
+    for (const Replica& one : catalog_.Find(segment)->source.replicas) {
+      (one.host == host ? struck : left).push_back(one);
+      is_elsewhere =
+          is_elsewhere || (one.host != host && !hosts_.IsLost(one.host));
+    }
+    // The last one stays in the books: only there can it ever come back.
+    if (!is_elsewhere) continue;
+    absent_[host].struck[segment] = struck.front();
+    catalog_.SetReplicas(segment, std::move(left));
+    mends_due_.emplace(now_, segment);
+  }
+  std::vector<JobId> anew;
+  for (const auto& [job, live] : live_) {
+    if (!live->failing.has_value() && live->core.OnHostLost(host)) {
+      anew.push_back(job);
+    }
+  }
+  for (const JobId job : anew) {
+    live_.at(job)->core.CountRetry();
+    scheduler_.RevokeAll(job);
+    Settle(job, *live_.at(job));
+  }
+  while (absent_.size() > kAbsentHostsMax) absent_.erase(absent_.begin());
+  look_at_everyone_ = true;
+}
+
+// A host that nobody can tell now is told when it comes back.
+void CoordinatorCore::Impl::RememberDrops(std::size_t first_action) {
+  for (std::size_t i = first_action; i < actions_.size(); ++i) {
+    const auto* drop = std::get_if<DropTokens>(&actions_[i]);
+    if (drop == nullptr || !hosts_.Knows(drop->host) ||
+        members_.live_count_at(drop->host) > 0) {
+      continue;
+    }
+    std::vector<Id>& owed = absent_[drop->host].owed;
+    if (owed.size() + drop->tokens.size() > kOwedDropsMax) continue;
+    owed.insert(owed.end(), drop->tokens.begin(), drop->tokens.end());
+  }
+}
+
+void CoordinatorCore::Impl::TellJobsOfMoves() {
+  const std::vector<Id> moved = catalog_.TakeMoved();
+  if (moved.empty()) return;
+  for (const auto& [job, live] : live_) {
+    JobOrder order = *live->core.record().order;
+    bool has_moved = false;
+    const auto refresh = [&](MatrixPtr& matrix) {
+      MatrixPtr current = catalog_.Current(matrix);
+      has_moved = has_moved || current != matrix;
+      matrix = std::move(current);
+    };
+    refresh(order.matrix);
+    for (auto& [name, parameter] : order.parameters) refresh(parameter);
+    if (!has_moved) continue;
+    live->core.SetOrder(std::make_shared<const JobOrder>(std::move(order)));
+    scheduler_.BriefAgain(job);
+  }
+}
+
+// --- matrices that are lost --------------------------------------------------
+
+bool CoordinatorCore::Impl::IsLost(const MatrixRecord& matrix) const {
+  const auto* segment = std::get_if<SegmentSource>(&matrix.source);
+  if (segment == nullptr || segment->replicas.empty()) return false;
+  return std::all_of(
+      segment->replicas.begin(), segment->replicas.end(),
+      [this](const Replica& one) { return hosts_.IsLost(one.host); });
+}
+
+bool CoordinatorCore::Impl::WaitsForAHost(const JobRecord& job) const {
+  const auto is_cut_off = [this](const MatrixRecord& matrix) {
+    const auto* segment = std::get_if<SegmentSource>(&matrix.source);
+    return segment != nullptr &&
+           std::none_of(segment->replicas.begin(), segment->replicas.end(),
+                        [this](const Replica& one) {
+                          return members_.live_count_at(one.host) > 0;
+                        });
+  };
+  if (job.plan != nullptr && job.plan->result.has_token() &&
+      members_.live_count_at(job.plan->result.host) == 0) {
+    return true;
+  }
+  return is_cut_off(*job.order->matrix) ||
+         std::any_of(job.order->parameters.begin(), job.order->parameters.end(),
+                     [&](const auto& parameter) {
+                       return is_cut_off(*parameter.second);
+                     });
+}
+
+absl::Status CoordinatorCore::Impl::LostStory(
+    absl::string_view attempt, const MatrixRecord& matrix) const {
+  const auto& segment = std::get<SegmentSource>(matrix.source);
+  std::vector<std::string> hosts;
+  for (const Replica& one : segment.replicas) {
+    hosts.push_back(hosts_.Describe(one.host));
+  }
+  return Error(Reason::kSegmentGone,
+               absl::StrCat(attempt, ": rows 0:", matrix.layout.row_count(),
+                            " of \"", matrix.name, "\" were only on ",
+                            absl::StrJoin(hosts, " and on "),
+                            "; put it again, with --replicas 2 to be safe from "
+                            "this"));
+}
+
+void CoordinatorCore::Impl::FailThoseWhoseMatrixIsLost() {
+  std::vector<std::pair<JobId, absl::Status>> lost;
+  for (const auto& [job, live] : live_) {
+    const JobRecord& record = live->core.record();
+    if (live->failing.has_value() || record.state == JobState::kFinishing) {
+      continue;
+    }
+    MatrixPtr gone =
+        IsLost(*record.order->matrix) ? record.order->matrix : nullptr;
+    for (const auto& [name, parameter] : record.order->parameters) {
+      if (IsLost(*parameter)) gone = parameter;
+    }
+    if (gone != nullptr) {
+      lost.emplace_back(job, LostStory(Describe(record), *gone));
+    }
+  }
+  for (auto& [job, status] : lost) {
+    End(job, JobState::kFailed, std::move(status));
+  }
+}
+
+}  // namespace hearth::server

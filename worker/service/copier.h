@@ -1,0 +1,56 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "hearth/transport/reach/segment_reach.h"
+#include "worker/core/task.h"
+
+namespace hearth::worker {
+
+// Fetches whole segments of other hosts for this host's keeper to hold, one
+// after the other, beside what the worker computes.
+//
+// Kind:    resource; neither moves nor copies. Its destructor stops the thread.
+// Threads: any. `on_done` is called from the copier's own.
+class Copier {
+ public:
+  using OnDone = std::function<void(SegmentCopied)>;
+  Copier(SegmentReach& reach, OnDone on_done);
+  ~Copier();
+
+  void Start(std::uint64_t order, SegmentPlace from);
+  // What of it is made is dropped; on_done is not called any more.
+  void Stop(std::uint64_t order);
+  void StopAll();
+
+  // Whether bytes have come since this was last asked.
+  bool TakeProgress() { return progress_.exchange(false); }
+
+ private:
+  struct Order {
+    std::uint64_t number = 0;
+    SegmentPlace from;
+    std::atomic<bool> stopped = false;
+  };
+  void Work();
+  absl::StatusOr<Id> Copy(const Order& order);
+
+  SegmentReach& reach_;
+  const OnDone on_done_;
+  std::atomic<bool> progress_ = false;
+  std::mutex mutex_;  // guards all below
+  std::condition_variable wake_;
+  std::deque<std::shared_ptr<Order>> orders_;  // the first is under way
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace hearth::worker
