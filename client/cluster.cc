@@ -302,6 +302,7 @@ absl::StatusOr<Matrix> Cluster::Get(absl::string_view name) const {
   HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
   HEARTH_ASSIGN_OR_RETURN(const auto info,
                           state_->coordinator().Get(std::string(name)));
+  if (info.has_lost()) return FromProto(info.lost());
   const proto::MatrixRecord& record = info.record();
   HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(record.layout()));
   if (record.has_segment()) {

@@ -45,18 +45,29 @@ absl::StatusOr<Matrix> Cluster::Open(const MatrixArgumentSource& source) const {
   return client::MapFile(std::get<client::MatrixFile>(std::move(resolved)));
 }
 
+// What it is, without a byte of it.
+absl::StatusOr<MatrixLayout> Cluster::LayoutOf(
+    const MatrixArgumentSource& source) const {
+  HEARTH_ASSIGN_OR_RETURN(auto resolved, client::Resolve(source));
+  if (const auto* name = std::get_if<std::string>(&resolved)) {
+    HEARTH_ASSIGN_OR_RETURN(const MatrixInfo info, Info(*name));
+    return info.layout;
+  }
+  return std::get<client::MatrixFile>(resolved).layout;
+}
+
 absl::StatusOr<Declaration> Cluster::Declare(
     absl::string_view operation, const Submission& submission) const {
   HEARTH_ASSIGN_OR_RETURN(const Operation* found, FindOperation(operation));
-  HEARTH_ASSIGN_OR_RETURN(const Matrix matrix,
-                          Open(submission.source.value_or(
+  HEARTH_ASSIGN_OR_RETURN(const MatrixLayout layout,
+                          LayoutOf(submission.source.value_or(
                               MatrixArgumentSource{submission.matrix})));
   HEARTH_ASSIGN_OR_RETURN(
       const client::OpenedArguments opened,
       client::OpenArguments(*this, *found, submission.arguments));
   HEARTH_ASSIGN_OR_RETURN(const auto plan,
-                          found->Prepare(matrix.layout(), opened.arguments));
-  Declaration declaration{.matrix = matrix.layout(), .results = {}};
+                          found->Prepare(layout, opened.arguments));
+  Declaration declaration{.matrix = layout, .results = {}};
   for (const ResultArray& result : plan->DeclareResults()) {
     declaration.results.push_back({.name = result.name,
                                    .layout = {.type = result.type,

@@ -285,6 +285,8 @@ class Cluster {
 
  private:
   absl::Status CheckFree(absl::string_view name) const;
+  absl::StatusOr<MatrixLayout> LayoutOf(
+      const MatrixArgumentSource& source) const;
   absl::Status CheckHosts(absl::string_view name, int replicas) const;
   explicit Cluster(std::shared_ptr<ClusterState> state)
       : state_(std::move(state)) {}

@@ -47,6 +47,9 @@ std::optional<JobId> CoordinatorCore::FindJobByClientKey(
 std::vector<JobRecord> CoordinatorCore::ListJobs() const {
   return impl_->ListJobs();
 }
+absl::Status CoordinatorCore::CheckMatrix(const MatrixRecord& matrix) const {
+  return impl_->CheckMatrix(matrix);
+}
 std::size_t CoordinatorCore::live_token_count() const {
   return impl_->tokens().live_count();
 }

@@ -47,6 +47,9 @@ class CoordinatorCore {
   // Ids of the workers that can map this matrix's bytes where they lie.
   std::vector<WorkerId> WorkersNear(const MatrixRecord& matrix) const;
 
+  // SEGMENT_GONE where all hosts that had its bytes are lost.
+  absl::Status CheckMatrix(const MatrixRecord& matrix) const;
+
   // Tokens of partials, states and results that are still wanted somewhere.
   std::size_t live_token_count() const;
 

@@ -245,6 +245,7 @@ void CoordinatorCore::Impl::LetGo(WorkerId worker) {
                           handover->second.failed.message(), ")");
     }
   }
+  TellJobsOfMoves();
   Say(Dismiss{worker, record.epoch, lost});
   std::string why = "drained";
   if (bytes_moved > 0) {

@@ -33,6 +33,7 @@ class CoordinatorCore::Impl {
   std::optional<JobRecord> FindJob(JobId job) const;
   std::optional<JobId> FindJobByClientKey(absl::string_view key) const;
   std::vector<JobRecord> ListJobs() const;
+  absl::Status CheckMatrix(const MatrixRecord& matrix) const;
 
  private:
   // Out of attempts: waits for the stories of its workers.
@@ -127,6 +128,7 @@ class CoordinatorCore::Impl {
   void Strike(const std::string& host);
   void RememberDrops(std::size_t first_action);
   void TellJobsOfMoves();
+  const SegmentSource* CurrentSource(const MatrixRecord& matrix) const;
   bool IsLost(const MatrixRecord& matrix) const;
   // Something that its tasks need is on hosts without a worker alone.
   bool WaitsForAHost(const JobRecord& job) const;

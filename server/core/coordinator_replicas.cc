@@ -262,8 +262,17 @@ void CoordinatorCore::Impl::TellJobsOfMoves() {
 
 // --- matrices that are lost --------------------------------------------------
 
-bool CoordinatorCore::Impl::IsLost(const MatrixRecord& matrix) const {
+// A job's record may be older than the last move.
+const SegmentSource* CoordinatorCore::Impl::CurrentSource(
+    const MatrixRecord& matrix) const {
   const auto* segment = std::get_if<SegmentSource>(&matrix.source);
+  if (segment == nullptr) return nullptr;
+  const CatalogCore::Held* held = catalog_.Find(segment->token);
+  return held == nullptr ? segment : &held->source;
+}
+
+bool CoordinatorCore::Impl::IsLost(const MatrixRecord& matrix) const {
+  const SegmentSource* segment = CurrentSource(matrix);
   if (segment == nullptr || segment->replicas.empty()) return false;
   return std::all_of(
       segment->replicas.begin(), segment->replicas.end(),
@@ -272,7 +281,7 @@ bool CoordinatorCore::Impl::IsLost(const MatrixRecord& matrix) const {
 
 bool CoordinatorCore::Impl::WaitsForAHost(const JobRecord& job) const {
   const auto is_cut_off = [this](const MatrixRecord& matrix) {
-    const auto* segment = std::get_if<SegmentSource>(&matrix.source);
+    const SegmentSource* segment = CurrentSource(matrix);
     return segment != nullptr &&
            std::none_of(segment->replicas.begin(), segment->replicas.end(),
                         [this](const Replica& one) {
@@ -292,9 +301,8 @@ bool CoordinatorCore::Impl::WaitsForAHost(const JobRecord& job) const {
 
 absl::Status CoordinatorCore::Impl::LostStory(
     absl::string_view attempt, const MatrixRecord& matrix) const {
-  const auto& segment = std::get<SegmentSource>(matrix.source);
   std::vector<std::string> hosts;
-  for (const Replica& one : segment.replicas) {
+  for (const Replica& one : CurrentSource(matrix)->replicas) {
     hosts.push_back(hosts_.Describe(one.host));
   }
   return Error(Reason::kSegmentGone,
@@ -303,6 +311,12 @@ absl::Status CoordinatorCore::Impl::LostStory(
                             absl::StrJoin(hosts, " and on "),
                             "; put it again, with --replicas 2 to be safe from "
                             "this"));
+}
+
+absl::Status CoordinatorCore::Impl::CheckMatrix(
+    const MatrixRecord& matrix) const {
+  if (!IsLost(matrix)) return absl::OkStatus();
+  return LostStory(absl::StrCat("read \"", matrix.name, "\""), matrix);
 }
 
 void CoordinatorCore::Impl::FailThoseWhoseMatrixIsLost() {

@@ -109,6 +109,9 @@ proto::MatrixInfo InfoOf(const MatrixRecord& matrix,
                          const CoordinatorCore& core) {
   proto::MatrixInfo info;
   *info.mutable_record() = ToWire(matrix, core.members());
+  if (const absl::Status lost = core.CheckMatrix(matrix); !lost.ok()) {
+    *info.mutable_lost() = ToProto(lost);
+  }
   const std::vector<WorkerId> near = core.WorkersNear(matrix);
   for (const RowRange& rows : ShardRowsOf(matrix)) {
     proto::Shard& shard = *info.add_shards();

@@ -73,11 +73,38 @@ Scenario ScenarioOf(std::uint64_t seed) {
   return world;
 }
 
+Scenario ReplicaScenarioOf(std::uint64_t seed) {
+  Chance chance(seed * 6007 + 5);
+  Scenario world;
+  world.seed = seed;
+  world.host_count = static_cast<int>(chance.Between(3, 5));
+  world.worker_count =
+      world.host_count * static_cast<int>(chance.Between(1, 3));
+  world.delay_max = absl::Microseconds(chance.Between(100, 20'000));
+  world.host_ends = absl::Seconds(45);
+  world.host_ends_max = 4;
+  world.faults_end = absl::Seconds(200);
+  if (chance.OneIn(2)) world.deaths = absl::Seconds(chance.Between(2, 10));
+  if (chance.OneIn(2)) world.breaks = absl::Seconds(chance.Between(2, 10));
+  world.matrices.resize(static_cast<std::size_t>(chance.Between(1, 4)));
+  for (int i = 0; i < 12; ++i) {
+    JobScript job = RandomJob(chance, 400);
+    job.submitted_at = absl::Seconds(chance.Between(3, 210));
+    job.deadly_leaf.reset();
+    job.refused_leaf.reset();
+    job.matrix = static_cast<std::size_t>(chance.Between(
+        0, static_cast<std::int64_t>(world.matrices.size()) - 1));
+    world.jobs.push_back(job);
+  }
+  return world;
+}
+
 std::string Describe(const Scenario& world) {
   std::string text = absl::StrCat(
-      "seed ", world.seed, ": ", world.worker_count, " workers, deaths every ",
-      absl::FormatDuration(world.deaths), ", breaks ",
-      absl::FormatDuration(world.breaks), ", hangs ",
+      "seed ", world.seed, ": ", world.worker_count, " workers on ",
+      world.host_count, " hosts, ", world.matrices.size(),
+      " matrices, deaths every ", absl::FormatDuration(world.deaths),
+      ", breaks ", absl::FormatDuration(world.breaks), ", hangs ",
       absl::FormatDuration(world.hangs), ", token losses ",
       absl::FormatDuration(world.token_losses), ", delay up to ",
       absl::FormatDuration(world.delay_max), "\n");

@@ -24,12 +24,20 @@ struct JobScript {
   std::optional<std::int64_t> deadly_leaf;
   std::optional<std::int64_t> refused_leaf;
   double flaky = 0;
+  // On a matrix in memory, of this number, rather than on a file.
+  std::optional<std::size_t> matrix;
+};
+
+// A matrix that a client puts at the world's beginning.
+struct MatrixScript {
+  int replicas = 2;
 };
 
 // What happens in a world, but for chance, which comes from the seed.
 struct Scenario {
   std::uint64_t seed = 0;
   int worker_count = 4;
+  int host_count = 1;  // workers are dealt out among them
   int threads_max = 2;
   double slow_share = 0;  // of workers, that take 20 times as long
   bool restarts = true;
@@ -39,15 +47,26 @@ struct Scenario {
   absl::Duration breaks = absl::InfiniteDuration();
   absl::Duration hangs = absl::InfiniteDuration();
   absl::Duration token_losses = absl::InfiniteDuration();
+  // Every so often a whole host dies, or is drained; never two within that
+  // time.
+  absl::Duration host_ends = absl::InfiniteDuration();
+  int host_ends_max = 0;
   absl::Duration faults_end = absl::Seconds(20);
+  std::vector<MatrixScript> matrices;
   std::vector<JobScript> jobs;
 
   // Test only: the coordinator loses what lost workers had.
   bool drop_requeue = false;
+  // Likewise: it does not make up for lost replicas.
+  bool no_mending = false;
 };
 
 // A world of that number: size, troubles and jobs all by chance.
 Scenario ScenarioOf(std::uint64_t seed);
+
+// Several hosts that die and are drained one after the other, matrices on two
+// of them, and jobs all the while.
+Scenario ReplicaScenarioOf(std::uint64_t seed);
 
 std::string Describe(const Scenario& scenario);
 

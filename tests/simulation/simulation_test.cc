@@ -75,6 +75,38 @@ TEST(Simulation, NoticesACoordinatorThatForgetsWhatLostWorkersHad) {
   EXPECT_EQ(noticed, 5);
 }
 
+// Hosts die, or are drained, one at a time: whatever lay on two of them lies on
+// two of them in the end, and every job on it has its bits.
+TEST(Simulation, LosesNoMatrixOnTwoHostsWhenOneEndsAtATime) {
+  if (const auto seed = FromEnvironment("HEARTH_SEED")) {
+    Play(ReplicaScenarioOf(*seed));
+    return;
+  }
+  const std::uint64_t seeds = FromEnvironment("HEARTH_SEEDS").value_or(500) / 4;
+  World::Counts counts;
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+    counts += Play(ReplicaScenarioOf(seed));
+    if (::testing::Test::HasFailure()) return;
+  }
+  EXPECT_GE(counts.copies, 2 * static_cast<std::int64_t>(seeds));
+  EXPECT_GE(counts.host_deaths, static_cast<std::int64_t>(seeds));
+  EXPECT_GE(counts.drains, static_cast<std::int64_t>(seeds) / 4);
+  std::cout << counts.copies << " copies, " << counts.host_deaths
+            << " hosts died, " << counts.drains << " drained, "
+            << counts.jobs_done << " jobs done, " << counts.jobs_failed
+            << " failed\n";
+}
+
+TEST(Simulation, NoticesACoordinatorThatDoesNotMakeUpForLostReplicas) {
+  int noticed = 0;
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    Scenario scenario = ReplicaScenarioOf(seed);
+    scenario.no_mending = true;
+    noticed += World(scenario).Run().empty() ? 0 : 1;
+  }
+  EXPECT_EQ(noticed, 5);
+}
+
 TEST(Simulation, FailsOnlyTheJobWhoseLeafKillsItsWorkers) {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     Scenario scenario;

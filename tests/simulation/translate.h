@@ -63,6 +63,9 @@ inline server::Report ToServer(const worker::Report& report) {
     translated.plan.min_run_leaves = ready->plan.min_run_leaves;
     return translated;
   }
+  if (const auto* copied = std::get_if<worker::SegmentCopied>(&report)) {
+    return server::SegmentCopied{copied->order, copied->status, copied->token};
+  }
   const auto& done = std::get<worker::FinishDone>(report);
   server::FinishDone translated{
       server::TaskId{done.task}, server::JobId{done.job}, done.round, {}, {}};

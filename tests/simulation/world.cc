@@ -28,6 +28,7 @@ server::CoordinatorOptions OptionsFor(const Scenario& scenario) {
   // Partials here are 8 bytes: 16 of them are as heavy as 256 KiB.
   options.combine_bytes = 128;
   options.drop_requeue_for_test = scenario.drop_requeue;
+  options.no_mending_for_test = scenario.no_mending;
   return options;
 }
 
@@ -37,7 +38,8 @@ World::World(Scenario scenario)
     : scenario_(std::move(scenario)),
       bits_(scenario_.seed),
       core_(OptionsFor(scenario_)),
-      jobs_(scenario_.jobs.size()) {}
+      jobs_(scenario_.jobs.size()),
+      generations_(static_cast<std::size_t>(scenario_.host_count)) {}
 World::~World() = default;
 
 World::Counts& World::Counts::operator+=(const Counts& other) {
@@ -51,6 +53,9 @@ World::Counts& World::Counts::operator+=(const Counts& other) {
   sent_again += other.sent_again;
   jobs_done += other.jobs_done;
   jobs_failed += other.jobs_failed;
+  copies += other.copies;
+  host_deaths += other.host_deaths;
+  drains += other.drains;
   return *this;
 }
 
@@ -96,6 +101,12 @@ std::vector<std::string> World::Run() {
   Every(scenario_.breaks, &World::BreakOne);
   Every(scenario_.hangs, &World::FreezeOne);
   Every(scenario_.token_losses, &World::LoseToken);
+  if (!scenario_.matrices.empty()) {
+    After(absl::Seconds(1), [this] { PutMatrices(); });
+  }
+  for (int i = 1; i <= scenario_.host_ends_max; ++i) {
+    After(i * scenario_.host_ends, [this] { EndHost(); });
+  }
   std::function<void()> tick = [&] {
     Tell(server::TimePassed{});
     After(kTick, tick);
@@ -117,11 +128,17 @@ std::vector<std::string> World::Run() {
       // The last stories come, the last workers come back; results are
       // fetched, and nobody wants them any more.
       troubles_over_ = true;
+      const absl::Time last_end =
+          absl::UnixEpoch() + scenario_.host_ends_max * scenario_.host_ends;
       quiet_at = now_ + absl::Seconds(30);
-      After(absl::Seconds(1), [this] {
+      if (!scenario_.matrices.empty()) {
+        quiet_at = std::max(now_, last_end) + absl::Seconds(70);
+      }
+      At(*quiet_at - absl::Seconds(29), [this] {
         for (const JobState& job : jobs_) {
           if (job.id.has_value()) Tell(server::ForgetJob{*job.id});
         }
+        CheckMatrices();
       });
     }
     if (quiet_at.has_value() && now_ > *quiet_at) break;
@@ -158,6 +175,12 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
   std::visit(
       Match{
           [&](const server::Answer& answer) {
+            if (other_calls_.erase(answer.call) > 0) {
+              if (!answer.status.ok()) {
+                Problem(absl::StrCat("refused: ", answer.status.message()));
+              }
+              return;
+            }
             const auto call = job_by_call_.find(answer.call);
             if (call == job_by_call_.end()) return;
             if (!answer.status.ok()) Problem("a job was not accepted");
@@ -187,6 +210,10 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
             SendDown(brief.worker, [this, brief](const ProcessPtr& process) {
               JobCache cache;
               cache.script = job_by_id_.at(brief.job);
+              if (const auto* segment = std::get_if<server::SegmentSource>(
+                      &brief.order->matrix->source)) {
+                cache.matrix = segment->replicas;
+              }
               if (brief.state.has_token()) {
                 const auto state = segments_.find(brief.state.token);
                 if (state != segments_.end()) {
@@ -252,13 +279,32 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
               Hear(process, worker::Acknowledged{acknowledge.sequence});
             });
           },
-          [&](const server::CopySegment&) {},
-          [&](const server::StopCopy&) {},
-          [&](const server::Dismiss&) {},
+          [&](const server::CopySegment& copy) {
+            SendDown(copy.worker, [this, copy](const ProcessPtr& process) {
+              Copy(process, copy);
+            });
+          },
+          [&](const server::StopCopy& stop) {
+            SendDown(stop.worker, [this, stop](const ProcessPtr& process) {
+              const auto copy = process->copying.extract(stop.order);
+              if (!copy.empty()) segments_.erase(copy.mapped());
+            });
+          },
+          [&](const server::Dismiss& dismiss) {
+            SendDown(dismiss.worker,
+                     [this](const ProcessPtr& process) { LetGo(process); });
+          },
           [&](const server::MatrixGone&) {},  // nobody copies here
           [&](const server::DropTokens& drop) {
             After(Delay(), [this, drop] {
-              for (const Id& token : drop.tokens) segments_.erase(token);
+              for (const Id& token : drop.tokens) {
+                const auto found = segments_.find(token);
+                if (found == segments_.end()) continue;
+                if (found->second.host != drop.host) {
+                  Problem("a token was to be dropped at another host");
+                }
+                segments_.erase(found);
+              }
             });
           },
           [&](const server::JobUpdated& updated) { CheckEnded(updated.job); },
@@ -274,6 +320,9 @@ void World::Submit(std::size_t job) {
   server::SubmitJob submit{.call = next_call_++, .client_key = "", .spec = {}};
   submit.spec.operation = "hash";
   submit.spec.matrix = matrix;
+  if (script.matrix.has_value()) {
+    submit.spec.matrix = absl::StrCat("m", *script.matrix);
+  }
   submit.spec.max_workers = script.max_workers;
   submit.spec.replay = "replay {leaves}";
   job_by_call_[submit.call] = job;
@@ -285,6 +334,48 @@ void World::Submit(std::size_t job) {
     Tell(server::CancelJob{0, *jobs_[job].id});
     After(absl::Seconds(1), [this, job] { CheckCancelled(job); });
   });
+}
+
+void World::PutMatrices() {
+  const std::string host = HostName(0);
+  for (std::size_t i = 0; i < scenario_.matrices.size(); ++i) {
+    const Id token = NewId();
+    segments_[token] = {.value = Mix(i), .rows = {}, .maker = {}, .host = host};
+    server::PutMatrix put{.call = next_call_++, .record = {}};
+    put.record.name = absl::StrCat("m", i);
+    put.record.layout.shape = {1000, 8};
+    put.record.source = server::SegmentAt(token, host);
+    put.replicas = scenario_.matrices[i].replicas;
+    other_calls_.insert(put.call);
+    Tell(std::move(put));
+  }
+}
+
+// As many replicas as were asked for, each with the bytes; and then nobody
+// wants them any more.
+void World::CheckMatrices() {
+  for (std::size_t i = 0; i < scenario_.matrices.size(); ++i) {
+    const std::string name = absl::StrCat("m", i);
+    const auto matrix = core_.catalog().Get(name);
+    if (!matrix.ok()) {
+      Problem(name + " is gone from the catalog");
+      continue;
+    }
+    const auto& source = std::get<server::SegmentSource>((*matrix)->source);
+    int whole = 0;
+    for (const server::Replica& one : source.replicas) {
+      const auto found = segments_.find(one.token);
+      whole += found != segments_.end() && found->second.value == Mix(i) &&
+                       found->second.host == one.host && !found->second.is_open
+                   ? 1
+                   : 0;
+    }
+    if (whole != scenario_.matrices[i].replicas) {
+      Problem(absl::StrCat(name, " has ", whole, " whole replicas, and ",
+                           source.replicas.size(), " in the books"));
+    }
+    Tell(server::RemoveMatrix{next_call_++, name});
+  }
 }
 
 void World::CheckEnded(server::JobId id) {
@@ -382,14 +473,14 @@ void World::Connect(const ProcessPtr& process) {
   process->stream = stream;
   streams_[stream].process = process;
   server::WorkerIdentity identity{
-      .host = "a",
+      .host = process->host,
       .slot = absl::StrCat("s", process->slot),
       .incarnation = process->incarnation,
       .pid = process->pid,
       .address = "",
       .thread_count = static_cast<int>(process->threads.size())};
   SendUp(stream, [this, stream, identity] {
-    Tell(server::WorkerJoined{0, identity}, stream);
+    Tell(server::WorkerJoined{0, identity, std::int64_t{1} << 40}, stream);
   });
 }
 
@@ -439,6 +530,9 @@ void World::Break(std::uint64_t stream, bool coordinator_knows) {
   At(notices, [this, process, stream] {
     if (!process->alive || process->stream != stream) return;
     process->stream = 0;
+    for (const auto& [order, token] : std::exchange(process->copying, {})) {
+      segments_.erase(token);
+    }
     Hear(process, worker::Disconnected{});
     After(UpTo(absl::Milliseconds(500)), [this, process] { Connect(process); });
   });

@@ -46,6 +46,9 @@ class World {
     std::int64_t sent_again = 0;
     std::int64_t jobs_done = 0;
     std::int64_t jobs_failed = 0;
+    std::int64_t copies = 0;
+    std::int64_t host_deaths = 0;
+    std::int64_t drains = 0;
     Counts& operator+=(const Counts& other);
   };
   const Counts& counts() const { return counts_; }
@@ -64,6 +67,8 @@ class World {
     std::uint64_t value = 0;
     std::vector<std::uint64_t> rows;  // of a concatenated result
     Id maker;                         // incarnation
+    std::string host;                 // whose keeper holds it
+    bool is_open = false;             // a copy that is not all there yet
     bool is_partial = false;
   };
   struct Thread {
@@ -77,9 +82,12 @@ class World {
     std::uint64_t state = 0;
     Id missing_state;  // gone before it could be mapped
     Id result;
+    std::vector<server::Replica> matrix;  // where it lies
   };
   struct Process {
     int slot = 0;
+    std::string host;                     // its keeper's name
+    std::map<std::uint64_t, Id> copying;  // orders
     Id incarnation;
     std::int64_t pid = 0;
     bool alive = true;
@@ -130,6 +138,8 @@ class World {
   void Tell(server::Event event, std::uint64_t stream = 0);
   void Do(const server::Action& action, std::uint64_t stream);
   void Submit(std::size_t job);
+  void PutMatrices();
+  void CheckMatrices();
   void CheckEnded(server::JobId id);
   void CheckCancelled(std::size_t job);
 
@@ -157,6 +167,13 @@ class World {
                         bool as_segment, bool is_partial);
   absl::Duration TimeOf(const Process& process, const worker::Step& step);
   void Beat(const ProcessPtr& process);
+  void Copy(const ProcessPtr& process, const server::CopySegment& copy);
+  bool CanRead(const JobCache& job) const;
+  void LetGo(const ProcessPtr& process);
+  std::size_t HostOf(int slot) const {
+    return static_cast<std::size_t>(slot % scenario_.host_count);
+  }
+  std::string HostName(std::size_t host) const;
 
   // --- troubles ---
   ProcessPtr AnyProcess();
@@ -164,6 +181,8 @@ class World {
   void BreakOne();
   void FreezeOne();
   void LoseToken();
+  void EndHost();
+  void EndKeeper(std::size_t host);
 
   void Problem(std::string what) { problems_.push_back(std::move(what)); }
 
@@ -187,6 +206,9 @@ class World {
 
   std::int64_t next_pid_ = 1;
   std::vector<ProcessPtr> processes_;
+  std::vector<int> generations_;  // of keepers, by host
+  int host_ends_ = 0;
+  std::set<server::CallId> other_calls_;
   std::map<Id, Segment> segments_;
   std::int64_t leaves_computed_ = 0;
   Counts counts_;

@@ -15,7 +15,7 @@ namespace {
 
 // What another host does not bring for so long is computed again: sooner done
 // than waiting for a host that may be dead.
-constexpr absl::Duration kPatience = absl::Seconds(6);
+constexpr absl::Duration kPatience = absl::Seconds(3);
 
 std::string ToString(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -62,7 +62,7 @@ absl::StatusOr<Bytes> SegmentStore::Get(const BytesRef& ref) {
     }
     Bytes bytes(static_cast<std::size_t>(ref.bytes));
     const auto stream =
-        reach_.Read(place, 0, ref.bytes, 0, {.patience = kPatience});
+        reach_.Read(place, 0, ref.bytes, 0, {.stall = kPatience, .patience = kPatience});
     const absl::Status read = stream->Next(bytes);
     if (ReasonOf(read) == Reason::kClusterUnreachable) {
       return Error(Reason::kSegmentGone, read.message());

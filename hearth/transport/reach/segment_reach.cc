@@ -123,8 +123,9 @@ std::unique_ptr<BulkStream> SegmentReach::Read(const SegmentPlace& place,
         if (!asked.has_value()) {
           return Error(Reason::kSegmentGone,
                        absl::StrCat("read segment ", token.ToString(),
-                                    ": no worker of a host that has it serves "
-                                    "it to others; see \"hearth workers\""));
+                                    ": no host that has it is there and serves "
+                                    "it to others; it may come back, see "
+                                    "\"hearth workers\""));
         }
         HEARTH_ASSIGN_OR_RETURN(auto channel, ChannelTo(asked->address));
         return BulkPeer{std::move(channel), asked->token};
