@@ -205,7 +205,6 @@ void CoordinatorCore::Impl::LoseWorker(WorkerId worker) {
       absl::StrCat(ToString(worker), identity.address.empty() ? "" : " at ",
                    identity.address, ", which was lost (", why, ")"),
       now_);
-  ForgetHandover(identity.host);
 }
 
 void CoordinatorCore::Impl::On(TokensLeft& left) {

@@ -227,6 +227,18 @@ void CoordinatorCore::Impl::ForgetDrain(WorkerId worker,
   if (found == drains_.end()) return;
   for (const CallId call : found->second.calls) Say(Answer{call, status, {}});
   drains_.erase(found);
+  ForgetHandoverUnlessDraining(members_.Find(worker)->identity.host);
+}
+
+// A worker that was to go did not, or is gone and others have come meanwhile:
+// the host keeps what it has.
+void CoordinatorCore::Impl::ForgetHandoverUnlessDraining(
+    const std::string& host) {
+  const bool is_draining =
+      std::any_of(drains_.begin(), drains_.end(), [&](const auto& other) {
+        return members_.Find(other.first)->identity.host == host;
+      });
+  if (!is_draining) ForgetHandover(host);
 }
 
 void CoordinatorCore::Impl::LetGo(WorkerId worker) {
@@ -257,11 +269,12 @@ void CoordinatorCore::Impl::LetGo(WorkerId worker) {
   for (const CallId call : drain.calls) {
     Say(Answer{call, absl::OkStatus(), {}, bytes_moved});
   }
+  ForgetHandoverUnlessDraining(host);
   if (members_.live_count_at(host) > 0) return;
-  // Its keeper ends with its last worker: nothing of it will come back.
+  // Its keeper ends with its last worker, if that has heard it: where it comes
+  // back after all, it is known what it holds.
   hosts_.Left(host);
   LoseHost(host);
-  absent_.erase(host);
 }
 
 }  // namespace hearth::server

@@ -159,6 +159,7 @@ class CoordinatorCore::Impl {
   std::vector<Moving> OnlyAt(const std::string& host) const;
   void AbandonHandover(const std::string& host);
   void ForgetHandover(const std::string& host);
+  void ForgetHandoverUnlessDraining(const std::string& host);
   void LetGo(WorkerId worker);
   void ForgetDrain(WorkerId worker, const absl::Status& status);
 

@@ -154,7 +154,13 @@ std::vector<std::string> World::Run() {
     }
   }
   if (!segments_.empty()) {
-    Problem(absl::StrCat(segments_.size(), " segments leaked"));
+    const Segment& one = segments_.begin()->second;
+    Problem(absl::StrCat(segments_.size(),
+                         " segments leaked; the first one is on ", one.host,
+                         one.is_open ? ", a copy that was never whole" : "",
+                         one.is_partial ? ", a partial" : "",
+                         one.rows.empty() ? "" : ", a result", ", token ",
+                         segments_.begin()->first.ToString()));
   }
   if (core_.live_token_count() != 0) {
     Problem(absl::StrCat(core_.live_token_count(),

@@ -170,6 +170,7 @@ class World {
   void Copy(const ProcessPtr& process, const server::CopySegment& copy);
   bool CanRead(const JobCache& job) const;
   void LetGo(const ProcessPtr& process);
+  void TellLeftovers(const ProcessPtr& process);
   std::size_t HostOf(int slot) const {
     return static_cast<std::size_t>(slot % scenario_.host_count);
   }

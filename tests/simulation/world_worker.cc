@@ -72,6 +72,14 @@ void World::Kill(const ProcessPtr& process, const std::string& how) {
   After(UpTo(absl::Seconds(3)), [this, process, how] {
     Tell(server::WorkerStory{process->host, process->pid, how});
   });
+  TellLeftovers(process);
+  if (!scenario_.restarts) return;
+  After(absl::Milliseconds(50) + UpTo(absl::Milliseconds(500)),
+        [this, slot = process->slot] { Start(slot); });
+}
+
+// By a sibling: the keeper holds what a dead process made.
+void World::TellLeftovers(const ProcessPtr& process) {
   After(absl::Seconds(10) + UpTo(absl::Seconds(3)), [this, process] {
     server::TokensLeft left{process->host, {}};
     for (const auto& [token, segment] : segments_) {
@@ -79,9 +87,6 @@ void World::Kill(const ProcessPtr& process, const std::string& how) {
     }
     Tell(std::move(left));
   });
-  if (!scenario_.restarts) return;
-  After(absl::Milliseconds(50) + UpTo(absl::Milliseconds(500)),
-        [this, slot = process->slot] { Start(slot); });
 }
 
 // --- the queue core's surroundings -------------------------------------------
@@ -395,6 +400,7 @@ void World::LetGo(const ProcessPtr& process) {
   process->alive = false;
   streams_.erase(process->stream);
   process->stream = 0;
+  TellLeftovers(process);
   const std::size_t host = HostOf(process->slot);
   for (const ProcessPtr& other : processes_) {
     if (other->alive && HostOf(other->slot) == host) return;
