@@ -29,6 +29,9 @@ auto Terminates(ChildIndex child) {
 auto Kills(ChildIndex child) {
   return VariantWith<KillChild>(KillChild{child});
 }
+auto Leaves(ChildIndex child) {
+  return VariantWith<AskToLeave>(AskToLeave{child});
+}
 auto Finishes(int status) { return VariantWith<Finish>(Finish{status}); }
 auto TellsTo(ChildIndex child) {
   return VariantWith<TellStory>(Field(&TellStory::to, child));
@@ -192,6 +195,39 @@ TEST_F(Supervisor, StartsNobodyAgainWhileStopping) {
   Handle(ChildEnded{0, Killed(SIGSEGV)});
   EXPECT_THAT(Handle(StopAsked{0}), ElementsAre(Terminates(1)));
   EXPECT_THAT(Handle(ChildEnded{1, Exited(0)}), ElementsAre(Finishes(0)));
+}
+
+TEST_F(Supervisor, LetsWorkersLeaveByThemselves) {
+  Handle(Began{});
+  Handle(ChildSaidReady{0});
+  Handle(ChildSaidReady{1});
+  EXPECT_THAT(Handle(LeaveAsked{}), ElementsAre(Leaves(0), Leaves(1)));
+  // One that crashes meanwhile is not started again.
+  EXPECT_THAT(Handle(ChildEnded{0, Killed(SIGKILL)}), IsEmpty());
+  for (int second = 0; second < 60; ++second) {
+    Pass(absl::Seconds(1));
+    EXPECT_THAT(Handle(ChildIsLeaving{1}), IsEmpty());
+    EXPECT_THAT(Handle(TimeWentBy{}), IsEmpty());
+  }
+  EXPECT_THAT(Handle(ChildEnded{1, Exited(0)}), ElementsAre(Finishes(0)));
+}
+
+TEST_F(Supervisor, EndsWorkersThatSayNothingWhileTheyLeave) {
+  Handle(Began{});
+  Handle(ChildSaidReady{0});
+  EXPECT_THAT(Handle(LeaveAsked{}), ElementsAre(Leaves(0), Terminates(1)));
+  Pass(absl::Seconds(10));
+  EXPECT_THAT(Handle(TimeWentBy{}), ElementsAre(Terminates(0), Terminates(1)));
+  Pass(absl::Seconds(2));
+  EXPECT_THAT(Handle(TimeWentBy{}), ElementsAre(Kills(0), Kills(1)));
+}
+
+TEST_F(Supervisor, LeavesAtOnceWhenAskedTwice) {
+  Handle(Began{});
+  Handle(ChildSaidReady{0});
+  Handle(ChildSaidReady{1});
+  Handle(LeaveAsked{});
+  EXPECT_THAT(Handle(LeaveAsked{}), ElementsAre(Kills(0), Kills(1)));
 }
 
 TEST_F(ClusterSupervisor, EndsEverythingWithItsCoordinator) {
