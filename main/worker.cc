@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -98,6 +99,7 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
                           Address::Parse(options.coordinator));
   HEARTH_ASSIGN_OR_RETURN(const std::optional<Address> listen,
                           ListenAddress(options, lifeline->hello().slot));
+  std::atomic<bool> leaving = false;
   std::int64_t segment_bytes_max = 0;
   if (!options.memory.empty()) {
     HEARTH_ASSIGN_OR_RETURN(segment_bytes_max, ParseSize(options.memory));
@@ -122,9 +124,20 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
                                  server.ReportStory(story.pid,
                                                     story.WithLastWords());
                                },
-                           .on_leave = [&server] { server.Leave(); }});
-  HEARTH_ASSIGN_OR_RETURN(const std::string lost, server.Run());
-  if (!lost.empty()) lifeline->Leaving(lost).IgnoreError();
+                           .on_leave =
+                               [&] {
+                                 leaving = true;
+                                 server.Leave();
+                               }});
+  const absl::StatusOr<std::string> lost = server.Run();
+  if (!lost.ok() && leaving) {
+    lifeline
+        ->Leaving(
+            absl::StrCat("nothing was handed over: ", lost.status().message()))
+        .IgnoreError();
+  }
+  HEARTH_RETURN_IF_ERROR(lost.status());
+  if (!lost->empty()) lifeline->Leaving(*lost).IgnoreError();
   return 0;
 }
 

@@ -195,6 +195,13 @@ std::vector<Id> CatalogCore::SegmentsAt(const std::string& host) const {
   return {found->second.begin(), found->second.end()};
 }
 
+std::vector<std::string> CatalogCore::Hosts() const {
+  std::vector<std::string> hosts;
+  hosts.reserve(at_host_.size());
+  for (const auto& [host, segments] : at_host_) hosts.push_back(host);
+  return hosts;
+}
+
 void CatalogCore::SetReplicas(const Id& segment,
                               std::vector<Replica> replicas) {
   Held& held = held_.at(segment);

@@ -58,6 +58,8 @@ class CatalogCore {
   const Held* FindByReplica(const Id& replica) const;
   // Those that a host is counted on to keep.
   std::vector<Id> SegmentsAt(const std::string& host) const;
+  // All hosts that are counted on to keep one.
+  std::vector<std::string> Hosts() const;
   // It lies there from now on: every record that names it says so.
   void SetReplicas(const Id& segment, std::vector<Replica> replicas);
   // Segments that lie elsewhere since the last call.

@@ -247,6 +247,10 @@ void CoordinatorCore::Impl::On(TimePassed&) {
   FailThoseWhoseStoryIsTold();
   FailThoseThatNobodyWorksOn();
   copies_.OnTimePassed(now_);
+  // Named in a record, and never seen: it has its grace, too.
+  for (const std::string& host : catalog_.Hosts()) {
+    if (!hosts_.Knows(host)) hosts_.Emptied(host, "", now_);
+  }
   for (const std::string& host : hosts_.TakeLost(now_)) LoseHost(host);
   if (hosts_.any_lost()) FailThoseWhoseMatrixIsLost();
   MendSome();

@@ -1,4 +1,4 @@
-// Time, chance, the coordinator's side and the streams between.
+// Time, chance and the coordinator's side.
 #include "tests/simulation/world.h"
 
 #include <algorithm>
@@ -342,48 +342,6 @@ void World::Submit(std::size_t job) {
   });
 }
 
-void World::PutMatrices() {
-  const std::string host = HostName(0);
-  for (std::size_t i = 0; i < scenario_.matrices.size(); ++i) {
-    const Id token = NewId();
-    segments_[token] = {.value = Mix(i), .rows = {}, .maker = {}, .host = host};
-    server::PutMatrix put{.call = next_call_++, .record = {}};
-    put.record.name = absl::StrCat("m", i);
-    put.record.layout.shape = {1000, 8};
-    put.record.source = server::SegmentAt(token, host);
-    put.replicas = scenario_.matrices[i].replicas;
-    other_calls_.insert(put.call);
-    Tell(std::move(put));
-  }
-}
-
-// As many replicas as were asked for, each with the bytes; and then nobody
-// wants them any more.
-void World::CheckMatrices() {
-  for (std::size_t i = 0; i < scenario_.matrices.size(); ++i) {
-    const std::string name = absl::StrCat("m", i);
-    const auto matrix = core_.catalog().Get(name);
-    if (!matrix.ok()) {
-      Problem(name + " is gone from the catalog");
-      continue;
-    }
-    const auto& source = std::get<server::SegmentSource>((*matrix)->source);
-    int whole = 0;
-    for (const server::Replica& one : source.replicas) {
-      const auto found = segments_.find(one.token);
-      whole += found != segments_.end() && found->second.value == Mix(i) &&
-                       found->second.host == one.host && !found->second.is_open
-                   ? 1
-                   : 0;
-    }
-    if (whole != scenario_.matrices[i].replicas) {
-      Problem(absl::StrCat(name, " has ", whole, " whole replicas, and ",
-                           source.replicas.size(), " in the books"));
-    }
-    Tell(server::RemoveMatrix{next_call_++, name});
-  }
-}
-
 void World::CheckEnded(server::JobId id) {
   const std::size_t job = job_by_id_.at(id);
   const auto record = core_.FindJob(id);
@@ -469,79 +427,6 @@ void World::CheckCancelled(std::size_t job) {
       }
     }
   }
-}
-
-// --- streams -----------------------------------------------------------------
-
-void World::Connect(const ProcessPtr& process) {
-  if (!process->alive || process->stream != 0) return;
-  const std::uint64_t stream = next_stream_++;
-  process->stream = stream;
-  streams_[stream].process = process;
-  server::WorkerIdentity identity{
-      .host = process->host,
-      .slot = absl::StrCat("s", process->slot),
-      .incarnation = process->incarnation,
-      .pid = process->pid,
-      .address = "",
-      .thread_count = static_cast<int>(process->threads.size())};
-  SendUp(stream, [this, stream, identity] {
-    Tell(server::WorkerJoined{0, identity, std::int64_t{1} << 40}, stream);
-  });
-}
-
-void World::SendUp(std::uint64_t stream, std::function<void()> deliver) {
-  const auto found = streams_.find(stream);
-  if (found == streams_.end()) return;
-  absl::Time& last = found->second.last_up;
-  last = std::max(last, now_ + Delay());
-  At(last, [this, stream, deliver = std::move(deliver)] {
-    if (streams_.contains(stream)) deliver();
-  });
-}
-
-void World::SendDown(server::WorkerId worker,
-                     std::function<void(const ProcessPtr&)> deliver) {
-  const auto known = stream_by_worker_.find(worker);
-  if (known == stream_by_worker_.end()) return;
-  const std::uint64_t stream = known->second;
-  const auto found = streams_.find(stream);
-  if (found == streams_.end()) return;
-  absl::Time& last = found->second.last_down;
-  last = std::max(last, now_ + Delay());
-  last = std::max(last, found->second.process->frozen_until);
-  At(last, [this, stream, deliver = std::move(deliver)] {
-    const auto open = streams_.find(stream);
-    if (open == streams_.end()) return;
-    const ProcessPtr process = open->second.process;
-    if (process->alive && process->stream == stream) deliver(process);
-  });
-}
-
-void World::Break(std::uint64_t stream, bool coordinator_knows) {
-  const auto found = streams_.find(stream);
-  if (found == streams_.end()) return;
-  const Stream broken = found->second;
-  ++counts_.breaks;
-  streams_.erase(found);  // what is under way, in both directions, is lost
-  ++disruptions_;
-  if (!coordinator_knows && broken.epoch != 0) {
-    After(UpTo(absl::Milliseconds(500)), [this, broken] {
-      Tell(server::WorkerLost{broken.worker, broken.epoch, "stream broke"});
-    });
-  }
-  const ProcessPtr process = broken.process;
-  const absl::Time notices =
-      std::max(process->frozen_until, now_ + UpTo(absl::Milliseconds(500)));
-  At(notices, [this, process, stream] {
-    if (!process->alive || process->stream != stream) return;
-    process->stream = 0;
-    for (const auto& [order, token] : std::exchange(process->copying, {})) {
-      segments_.erase(token);
-    }
-    Hear(process, worker::Disconnected{});
-    After(UpTo(absl::Milliseconds(500)), [this, process] { Connect(process); });
-  });
 }
 
 }  // namespace hearth::simulation

@@ -20,11 +20,6 @@ Match(Handlers...) -> Match<Handlers...>;
 
 }  // namespace
 
-std::string World::HostName(std::size_t host) const {
-  if (scenario_.host_count == 1) return "a";
-  return absl::StrCat("h", host, ".", generations_[host]);
-}
-
 void World::Start(int slot) {
   const ProcessPtr& before = processes_[static_cast<std::size_t>(slot)];
   if (before != nullptr && before->alive) return;
@@ -352,102 +347,6 @@ worker::Report World::CarryWhole(const ProcessPtr& process,
     done.results = {outcome};
   }
   return done;
-}
-
-// --- copies, and ends that are wanted ----------------------------------------
-
-void World::Copy(const ProcessPtr& process, const server::CopySegment& copy) {
-  const Id token = NewId();
-  segments_[token] = {.value = 0,
-                      .rows = {},
-                      .maker = process->incarnation,
-                      .host = process->host,
-                      .is_open = true};
-  process->copying[copy.order] = token;
-  After(UpTo(absl::Milliseconds(800)), [this, process, copy, token] {
-    // Stopped, or its stream broke, or it died meanwhile.
-    if (!process->alive || process->copying.erase(copy.order) == 0) return;
-    worker::SegmentCopied copied{.order = copy.order};
-    for (const server::Replica& from : copy.from) {
-      const auto source = segments_.find(from.token);
-      if (source == segments_.end() || source->second.is_open) continue;
-      if (source->second.host == process->host) {
-        Problem("a copy was made where there was one");
-      }
-      segments_[token].value = source->second.value;
-      segments_[token].rows = source->second.rows;
-      segments_[token].is_open = false;
-      copied.token = token;
-    }
-    if (copied.token.zero()) {
-      segments_.erase(token);
-      copied.status = Error(Reason::kSegmentGone, "nobody has it");
-    }
-    ++counts_.copies;
-    Hear(process, worker::CopyEnded{copied});
-  });
-}
-
-bool World::CanRead(const JobCache& job) const {
-  return job.matrix.empty() ||
-         std::any_of(job.matrix.begin(), job.matrix.end(),
-                     [this](const server::Replica& one) {
-                       return segments_.contains(one.token);
-                     });
-}
-
-void World::LetGo(const ProcessPtr& process) {
-  process->alive = false;
-  streams_.erase(process->stream);
-  process->stream = 0;
-  TellLeftovers(process);
-  const std::size_t host = HostOf(process->slot);
-  for (const ProcessPtr& other : processes_) {
-    if (other->alive && HostOf(other->slot) == host) return;
-  }
-  if (process->host == HostName(host)) EndKeeper(host);
-}
-
-// Everything that it held is gone; later another one is started there.
-void World::EndKeeper(std::size_t host) {
-  const std::string name = HostName(host);
-  std::erase_if(segments_,
-                [&](const auto& entry) { return entry.second.host == name; });
-  ++generations_[host];
-  After(absl::Seconds(2) + UpTo(absl::Seconds(4)), [this, host] {
-    for (int slot = 0; slot < scenario_.worker_count; ++slot) {
-      if (HostOf(slot) == host) Start(slot);
-    }
-  });
-}
-
-// Dies, or is asked to leave, or is drained worker by worker.
-void World::EndHost() {
-  if (troubles_over_) return;
-  const std::size_t host = Pick(static_cast<std::size_t>(scenario_.host_count));
-  const std::uint64_t kind = host_ends_++ == 0 ? 0 : Pick(4);
-  if (kind <= 1) {
-    ++counts_.host_deaths;
-    for (const ProcessPtr& process : processes_) {
-      if (process == nullptr || HostOf(process->slot) != host) continue;
-      if (!process->alive) continue;
-      process->alive = false;
-      if (process->stream != 0) Break(process->stream, false);
-    }
-    return EndKeeper(host);
-  }
-  ++counts_.drains;
-  for (const ProcessPtr& process : processes_) {
-    if (HostOf(process->slot) != host || !process->alive) continue;
-    const auto stream = streams_.find(process->stream);
-    if (stream == streams_.end() || stream->second.epoch == 0) continue;
-    const server::WorkerId worker = stream->second.worker;
-    if (kind == 2) {
-      Tell(server::HostLeaves{worker, stream->second.epoch});
-      return;
-    }
-    Tell(server::DrainWorker{next_call_++, worker});
-  }
 }
 
 // --- troubles ----------------------------------------------------------------

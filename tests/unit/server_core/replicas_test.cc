@@ -191,6 +191,13 @@ TEST_F(Replicas, ThatAreAllLostFailJobsWithTheRows) {
   EXPECT_TRUE(cluster_.Submit({.operation = "sum", .matrix = "m"}).status.ok());
 }
 
+TEST_F(Replicas, AtAHostThatNeverCameAreLostAfterAWhile) {
+  cluster_.Tell(PutMatrix{.call = 5, .record = MemoryMatrix("m", 1, "gone")});
+  const JobId job = cluster_.Submit({.operation = "sum", .matrix = "m"}).job;
+  Pass(kGrace + absl::Seconds(2));
+  EXPECT_EQ(cluster_.core().FindJob(job)->state, JobState::kFailed);
+}
+
 TEST_F(Replicas, AreNearForTheWorkersOfAllTheirHosts) {
   Put(2);
   Copy();
@@ -208,7 +215,8 @@ TEST_F(Replicas, OfARunningJobAreToldAsTheyChange) {
   Copy();
   const auto briefs = cluster_.Take<Brief>();
   ASSERT_FALSE(briefs.empty());
-  const auto& source = std::get<SegmentSource>(briefs.back().order->matrix->source);
+  const auto& source =
+      std::get<SegmentSource>(briefs.back().order->matrix->source);
   EXPECT_EQ(source.token, (Id{0, 1}));
   ASSERT_THAT(source.replicas, SizeIs(1));
   EXPECT_NE(source.replicas[0].host, "a");
