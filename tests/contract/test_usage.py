@@ -37,7 +37,6 @@ def test_what_is_not_built_yet_is_refused_by_name(command):
     ["worker", "--coordinator", "unix-abstract:nobody", "--plugin", "x.so"],
     ["worker", "--coordinator", "unix-abstract:nobody", "--allow-python"],
     ["worker", "--coordinator", "unix-abstract:nobody", "--runtime-dir", "run"],
-    ["put", "m", "FILE", "--replicas", "2"],
 ], ids=" ".join)
 def test_an_option_that_is_not_built_yet_is_refused_by_name(arguments, square, tmp_path):
     option = next(part for part in arguments if part.startswith("--") and part != "--coordinator")

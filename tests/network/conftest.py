@@ -23,7 +23,7 @@ def hosts():
 class ClusterOfHosts:
     """A coordinator on the first host, workers on all."""
 
-    def __init__(self, hosts, security=("--insecure",), workers=2, hidden=None):
+    def __init__(self, hosts, security=("--insecure",), workers=2, hidden=None, env=None):
         self.hosts, self.security = hosts, security
         self.stack = contextlib.ExitStack()
         self.coordinator = self.stack.enter_context(
@@ -31,7 +31,7 @@ class ClusterOfHosts:
         self.address = self.coordinator.address
         self.workers = [self.stack.enter_context(
             host.serve("worker", "--coordinator", self.address, "--workers", workers, *security,
-                       hidden=None if host is hosts[0] else hidden))
+                       env=env, hidden=None if host is hosts[0] else hidden))
             for host in hosts]
 
     def words(self, arguments):

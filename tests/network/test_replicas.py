@@ -6,7 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from hearth_process import alive, assert_one_error_line, finish, kill, succeed, wait_until
+from conftest import ClusterOfHosts
+from hearth_process import (alive, assert_one_error_line, environment, finish, kill, succeed,
+                            wait_until)
 from memory_probe import MIB, meminfo
 
 ROWS, COLUMNS = 16_384, 512  # 64 MiB
@@ -105,6 +107,21 @@ def test_more_replicas_than_hosts_leave_nothing_behind(cluster, matrix):
     wait_until(lambda: meminfo()["Shmem"] < before + 16 * MIB, 5)
     result = cluster.run("put", "m", matrix, "--replicas", 2)
     assert result.status == 2 and "--copy" in result.err
+
+
+def test_a_worker_that_dies_while_it_copies_leaves_nothing_behind(hosts, matrix, tmp_path):
+    before, once = meminfo()["Shmem"], tmp_path / "once"
+    cluster = ClusterOfHosts(hosts, env=environment(HEARTH_CRASH_AT="worker.copy@20",
+                                                    HEARTH_CRASH_ONCE=once))
+    with cluster.stack:
+        cluster.succeed("put", "m", matrix, "--copy", "--replicas", 2)
+        assert once.exists()
+        assert len(holders(cluster)) == 2
+        # The keeper tells of what the dead worker had begun.
+        wait_until(lambda: meminfo()["Shmem"] < before + 2 * 64 * MIB + 16 * MIB, 20,
+                   "the end of the half copy")
+        cluster.succeed("rm", "m")
+        wait_until(lambda: meminfo()["Shmem"] < before + 16 * MIB, 5, "the end of its replicas")
 
 
 def test_rm_frees_every_replica(cluster, matrix):
