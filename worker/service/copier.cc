@@ -75,13 +75,26 @@ void Copier::Work() {
   }
 }
 
+// A computation may have brought it here, or another keeper of this machine has
+// it: held twice, it lies here once.
+std::optional<FetchedSegment> Copier::FetchHere(const SegmentPlace& place) {
+  const auto is_whole = [&](const FetchedSegment& one) {
+    return one.card.kind == SegmentKind::kSealed &&
+           one.card.bytes == static_cast<std::uint64_t>(place.bytes);
+  };
+  auto brought = reach_.own().Fetch(SegmentReach::CopyTokenOf(place.token));
+  if (brought.ok() && is_whole(*brought)) return *std::move(brought);
+  auto near = reach_.Fetch(place);
+  if (near.ok() && near->has_value() && is_whole(**near)) {
+    return *std::move(near);
+  }
+  return std::nullopt;
+}
+
 absl::StatusOr<Id> Copier::Copy(const Order& order) {
   const std::int64_t bytes = order.from.bytes;
   const Id token = Id::Random();
-  // A computation may have brought it here: held twice, it lies here once.
-  auto here = reach_.own().Fetch(SegmentReach::CopyTokenOf(order.from.token));
-  if (here.ok() && here->card.kind == SegmentKind::kSealed &&
-      here->card.bytes == static_cast<std::uint64_t>(bytes)) {
+  if (auto here = FetchHere(order.from); here.has_value()) {
     HEARTH_RETURN_IF_ERROR(reach_.own().Deposit(
         token, here->fd.get(), CardOf(SegmentKind::kSealed, bytes)));
     return token;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "absl/status/statusor.h"
@@ -42,6 +43,7 @@ class Copier {
   };
   void Work();
   absl::StatusOr<Id> Copy(const Order& order);
+  std::optional<FetchedSegment> FetchHere(const SegmentPlace& place);
 
   SegmentReach& reach_;
   const OnDone on_done_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <random>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -71,7 +72,9 @@ void SegmentServers::Learn(const std::vector<ReplicaPlace>& replicas) {
   MutexLock lock(mutex_);
   if (servers == servers_) return;
   servers_ = std::move(servers);
-  current_ = 0;
+  // Readers of many hosts begin with different ones.
+  thread_local std::minstd_rand random(std::random_device{}());
+  current_ = servers_.empty() ? 0 : random() % servers_.size();
 }
 
 std::optional<SegmentServers::Server> SegmentServers::Next(
