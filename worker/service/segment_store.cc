@@ -61,8 +61,8 @@ absl::StatusOr<Bytes> SegmentStore::Get(const BytesRef& ref) {
                    absl::StrCat("fetch a partial of ", ref.bytes, " bytes"));
     }
     Bytes bytes(static_cast<std::size_t>(ref.bytes));
-    const auto stream =
-        reach_.Read(place, 0, ref.bytes, 0, {.stall = kPatience, .patience = kPatience});
+    const auto stream = reach_.Read(
+        place, 0, ref.bytes, 0, {.stall = kPatience, .patience = kPatience});
     const absl::Status read = stream->Next(bytes);
     if (ReasonOf(read) == Reason::kClusterUnreachable) {
       return Error(Reason::kSegmentGone, read.message());
