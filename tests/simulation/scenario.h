@@ -39,11 +39,14 @@ struct Scenario {
   absl::Duration breaks = absl::InfiniteDuration();
   absl::Duration hangs = absl::InfiniteDuration();
   absl::Duration token_losses = absl::InfiniteDuration();
+  absl::Duration coordinator_deaths = absl::InfiniteDuration();
   absl::Duration faults_end = absl::Seconds(20);
   std::vector<JobScript> jobs;
 
   // Test only: the coordinator loses what lost workers had.
   bool drop_requeue = false;
+  // Test only: a coordinator that is started again knows no job.
+  bool lose_journal = false;
 };
 
 // A world of that number: size, troubles and jobs all by chance.
