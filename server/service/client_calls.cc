@@ -68,7 +68,12 @@ grpc::ServerUnaryReactor* CoordinatorService::PutMatrix(
     const auto answer = Ask(
         server::PutMatrix{next_call_++, std::move(record), request->replace()},
         errands);
-    if (answer.has_value()) HEARTH_RETURN_IF_ERROR(answer->status);
+    if (answer.has_value() && !answer->status.ok()) {
+      // Not there unless it is in the journal, too.
+      const bool is_unkept = ReasonOf(answer->status) == Reason::kOutOfDisk;
+      if (is_unkept) Ask(server::RemoveMatrix{next_call_++, name}, errands);
+      return answer->status;
+    }
     HEARTH_ASSIGN_OR_RETURN(const MatrixPtr matrix, core_.catalog().Get(name));
     *reply = InfoOf(*matrix, core_);
     return absl::OkStatus();

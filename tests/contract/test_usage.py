@@ -32,7 +32,6 @@ def test_what_is_not_built_yet_is_refused_by_name(command):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["coordinator", "--state-dir", "journal"],
     ["coordinator", "--http", "127.0.0.1:0"],
     ["worker", "--coordinator", "unix-abstract:nobody", "--plugin", "x.so"],
     ["worker", "--coordinator", "unix-abstract:nobody", "--allow-python"],

@@ -35,7 +35,9 @@
 namespace hearth::worker {
 namespace {
 
+// Before the coordinator said how long.
 constexpr absl::Duration kReconnectFor = absl::Seconds(10);
+constexpr absl::Duration kReconnectForMax = absl::Hours(24);
 constexpr absl::Duration kLeftoversEvery = absl::Seconds(5);
 constexpr absl::Duration kReconnectPause = absl::Milliseconds(50);
 // What IEEE says: every exception masked, denormals kept, to nearest.
@@ -51,9 +53,9 @@ class WorkerServer::Impl {
         incarnation_(Id::Random()),
         reach_(options_.keeper, options_.security),
         leftovers_(options_.keeper),
-        next_leftovers_(clock_.Now() + kLeftoversEvery),
         store_(reach_),
         jobs_(reach_, store_),
+        next_leftovers_(clock_.Now() + kLeftoversEvery),
         queue_(options_.threads) {
     for (int i = 0; i < options_.threads; ++i) {
       runners_.push_back(std::make_unique<TaskRunner>(jobs_, store_));
@@ -89,7 +91,7 @@ class WorkerServer::Impl {
         if (!ended.ok()) return ended;
         unreachable_since = clock_.Now();
       } else if (ReasonOf(connected) != Reason::kClusterUnreachable ||
-                 clock_.Now() - unreachable_since > kReconnectFor) {
+                 clock_.Now() - unreachable_since > ReconnectFor()) {
         return connected;
       }
       absl::SleepFor(kReconnectPause);
@@ -120,6 +122,10 @@ class WorkerServer::Impl {
     *hello.mutable_incarnation() = ToProto(incarnation_);
     hello.set_pid(getpid());
     if (server_ != nullptr) hello.set_address(AdvertisedAddress());
+    hello.set_worker(called_);
+    // What a coordinator that was started anew is not told of in the reports to
+    // come, nobody wants. Looked at before it can have asked for more.
+    made_before_ = called_ == 0 ? std::vector<Id>() : leftovers_.Own();
     hello.set_thread_count(options_.threads);
     {
       std::scoped_lock lock(mutex_);
@@ -139,7 +145,7 @@ class WorkerServer::Impl {
     std::scoped_lock lock(mutex_);
     link_ = *std::move(link);
     // The answer may be quicker than this assignment.
-    if (welcome_) Apply(queue_.Handle(Joined{}, clock_.Now()));
+    if (welcome_) Join(clock_.Now());
     SendStories();
     return absl::OkStatus();
   }
@@ -177,8 +183,26 @@ class WorkerServer::Impl {
     return refused;
   }
 
+  // Under the lock, once the link is there and this worker welcome.
+  void Join(absl::Time now) {
+    Apply(queue_.Handle(Joined{is_new_coordinator_}, now));
+    if (is_new_coordinator_) next_leftovers_ = absl::InfinitePast();
+    wake_main_.notify_all();
+  }
+
+  absl::Duration ReconnectFor() {
+    std::scoped_lock lock(mutex_);
+    return reconnect_for_;
+  }
+
   void ReportLeftovers() {
-    const std::vector<Id> tokens = leftovers_.Look();
+    std::vector<Id> tokens = leftovers_.Look();
+    {
+      std::scoped_lock lock(mutex_);
+      if (std::exchange(is_new_coordinator_, false)) {
+        tokens.insert(tokens.end(), made_before_.begin(), made_before_.end());
+      }
+    }
     if (tokens.empty()) return;
     proto::FromWorker message;
     for (const Id& token : tokens) {
@@ -197,6 +221,10 @@ class WorkerServer::Impl {
       for (const auto& token : message.drop_tokens().tokens()) {
         tokens.push_back(FromProto(token));
       }
+      {
+        std::scoped_lock lock(mutex_);
+        queue_.NoteDropped(tokens);
+      }
       return store_.Drop(tokens);
     }
     if (message.has_drop_copies()) {
@@ -214,9 +242,17 @@ class WorkerServer::Impl {
       if (message.has_welcome()) {
         heartbeat_ = absl::Milliseconds(std::clamp<std::int64_t>(
             message.welcome().heartbeat_ms(), 10, 60'000));
+        reconnect_for_ =
+            std::clamp(absl::Milliseconds(message.welcome().reconnect_ms()),
+                       kReconnectFor, kReconnectForMax);
         welcome_ = true;
+        called_ = message.welcome().worker();
+        const Id coordinator = FromProto(message.welcome().coordinator());
+        is_new_coordinator_ =
+            !coordinator_.zero() && coordinator_ != coordinator;
+        coordinator_ = coordinator;
         first_welcome = !std::exchange(ever_welcome_, true);
-        if (link_ != nullptr) Apply(queue_.Handle(Joined{}, now));
+        if (link_ != nullptr) Join(now);
       } else if (message.has_refuse()) {
         refused_ = FromProto(message.refuse().failure());
         wake_main_.notify_all();
@@ -331,18 +367,23 @@ class WorkerServer::Impl {
   const Id incarnation_;
   SegmentReach reach_;
   std::unique_ptr<BulkServer> server_;
-  Leftovers leftovers_;        // the main thread's
-  absl::Time next_leftovers_;  // the main thread's
+  Leftovers leftovers_;          // the main thread's
+  std::vector<Id> made_before_;  // the main thread's: before it connected
   SegmentStore store_;
   JobCache jobs_;
 
   std::mutex mutex_;  // guards all below
+  absl::Time next_leftovers_;
   std::condition_variable wake_threads_;
   std::condition_variable wake_main_;
   TaskQueueCore queue_;
   std::unique_ptr<CoordinatorLink> link_;
   std::deque<std::pair<std::int64_t, std::string>> stories_;
   absl::Duration heartbeat_ = absl::Seconds(1);
+  absl::Duration reconnect_for_ = kReconnectFor;
+  Id coordinator_;            // the process that welcomed this one last
+  std::uint64_t called_ = 0;  // by it
+  bool is_new_coordinator_ = false;
   absl::Status refused_;
   int wakes_ = 0;
   bool welcome_ = false;
