@@ -74,7 +74,7 @@ absl::Status RunDown(const DownOptions& options, const Context& context) {
   Json printed = Json::array();
   std::vector<std::string> failures;
   for (const ClusterRecord& cluster : clusters) {
-    const auto left = EndAndPrint(NamesOf(cluster.hosts), {cluster.id},
+    const auto left = EndAndPrint(TouchedHosts(cluster), {cluster.id},
                                   SshCommandOf(&cluster), context, printed);
     failures.insert(failures.end(), left.begin(), left.end());
     if (left.empty()) HEARTH_RETURN_IF_ERROR(records.Remove(cluster.id));

@@ -34,6 +34,15 @@ std::vector<std::string> NamesOf(const std::vector<HostLine>& hosts) {
   return names;
 }
 
+std::vector<std::string> TouchedHosts(const ClusterRecord& record) {
+  std::vector<std::string> names = NamesOf(record.hosts);
+  for (const std::string& untouched : record.untouched) {
+    names.erase(std::remove(names.begin(), names.end(), untouched),
+                names.end());
+  }
+  return names;
+}
+
 bool SameHosts(const std::vector<HostLine>& a, const std::vector<HostLine>& b) {
   const auto names = [](const std::vector<HostLine>& hosts) {
     const std::vector<std::string> all = NamesOf(hosts);

@@ -21,6 +21,9 @@ absl::StatusOr<std::vector<HostLine>> ReadHostsFile(const std::string& path);
 
 std::vector<std::string> NamesOf(const std::vector<HostLine>& hosts);
 
+// The hosts of a cluster on which there may be something of it.
+std::vector<std::string> TouchedHosts(const ClusterRecord& record);
+
 // Whether the two name the same hosts, in whatever order.
 bool SameHosts(const std::vector<HostLine>& a, const std::vector<HostLine>& b);
 

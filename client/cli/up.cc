@@ -89,6 +89,7 @@ std::string LineOf(const HostStart& host) {
 // cluster at all: without one, standard error says all of them.
 class Lines {
  public:
+  void Add(std::string line) { waiting_.push_back(std::move(line)); }
   void Add(const HostStart& host) {
     waiting_.push_back(LineOf(host));
     any_ready_ = any_ready_ || host.ready;
@@ -169,10 +170,6 @@ absl::Status Up::Prepare() {
   if (!context_.insecure) {
     HEARTH_ASSIGN_OR_RETURN(authority_, TakeAuthority(context_));
     record_.tls_dir = authority_->directory;
-    if (authority_->made && !context_.json) {
-      std::fprintf(context_.verbose ? stderr : stdout,
-                   "credentials  made in %s\n", record_.tls_dir.c_str());
-    }
   }
   record_.id = Id::Random().ToString().substr(0, kIdDigits);
   record_.version = kVersion;
@@ -199,9 +196,9 @@ absl::Status Up::ClearTheWay() {
                        other.id));
     }
     bool gone = true;
-    for (const HostEnd& end : EndOnHosts(
-             {.ssh = SshCommandOf(&other), .hosts = NamesOf(other.hosts)},
-             {other.id})) {
+    for (const HostEnd& end :
+         EndOnHosts({.ssh = SshCommandOf(&other), .hosts = TouchedHosts(other)},
+                    {other.id})) {
       gone = gone && end.found.empty();
     }
     if (gone) HEARTH_RETURN_IF_ERROR(records_->Remove(other.id));
@@ -217,6 +214,9 @@ absl::Status Up::Run() {
   });
   HEARTH_RETURN_IF_ERROR(Prepare());
   Lines lines;
+  if (authority_.has_value() && authority_->made && !context_.json) {
+    lines.Add(absl::StrCat("credentials made in ", record_.tls_dir));
+  }
   StartOptions options{.id = record_.id,
                        .ssh = record_.ssh,
                        .hosts = record_.hosts,
@@ -239,6 +239,9 @@ absl::Status Up::Run() {
     HEARTH_RETURN_IF_ERROR(records_->Remove(record_.id));
     return result.status();
   }
+  for (const HostStart& host : result->hosts) {
+    if (!host.touched) record_.untouched.push_back(host.host);
+  }
   if (result->interrupted) return TakeBack("interrupted");
   record_.address = result->address;
   bool any_ready = false;
@@ -256,12 +259,11 @@ absl::Status Up::Run() {
 absl::Status Up::TakeBack(const std::string& why) {
   std::vector<std::string> left;
   for (const HostEnd& end :
-       EndOnHosts({.ssh = record_.ssh, .hosts = NamesOf(record_.hosts)},
+       EndOnHosts({.ssh = record_.ssh, .hosts = TouchedHosts(record_)},
                   {record_.id})) {
-    // A host that could not be spoken to before has nothing of ours.
     if (!end.found.empty()) left.push_back(end.host);
   }
-  if (left.empty() || !InterruptGuard::interrupted()) {
+  if (left.empty()) {
     HEARTH_RETURN_IF_ERROR(records_->Remove(record_.id));
   }
   if (InterruptGuard::interrupted()) {

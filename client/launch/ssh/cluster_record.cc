@@ -68,7 +68,8 @@ std::string ClusterRecord::ToJson() const {
                          {"since_seconds", since_seconds},
                          {"launcher_pid", launcher_pid},
                          {"launcher_ticks", launcher_ticks},
-                         {"hosts", lines}};
+                         {"hosts", lines},
+                         {"untouched", untouched}};
   return document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -116,6 +117,14 @@ absl::StatusOr<ClusterRecord> ClusterRecord::FromJson(absl::string_view text) {
     take(host, "address", line.address);
   }
   HEARTH_RETURN_IF_ERROR(status);
+  const auto untouched = document.find("untouched");
+  if (untouched == document.end() || !untouched->is_array()) {
+    return damaged("untouched");
+  }
+  for (const Json& name : *untouched) {
+    if (!name.is_string()) return damaged("untouched");
+    record.untouched.push_back(name.get<std::string>());
+  }
   if (record.id.empty() ||
       !std::all_of(record.id.begin(), record.id.end(), absl::ascii_isxdigit)) {
     return damaged("id");  // a part of file names, here and there

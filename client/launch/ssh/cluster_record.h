@@ -28,6 +28,8 @@ struct ClusterRecord {
   int launcher_pid = 0;
   std::uint64_t launcher_ticks = 0;
   std::vector<HostLine> hosts;
+  // Of these, the ones that never answered: nothing was put there.
+  std::vector<std::string> untouched;
 
   std::string ToJson() const;
   static absl::StatusOr<ClusterRecord> FromJson(absl::string_view text);

@@ -145,6 +145,7 @@ void Starting::Take(const Event& event) {
 
 void Starting::TakeReport(std::size_t host, const Report& report) {
   HostStart& start = result_.hosts[host];
+  start.touched = true;
   talks_->Expect(host, kStepWithin);
   if (report.word == "cores") {
     if (!absl::SimpleAtoi(report.rest, &facts_[host].cores)) return;
