@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from hearth_process import assert_one_error_line, finish, wait_until
+from hearth_process import ROOT, assert_one_error_line, finish, wait_until
 from ssh_hosts import BINARY, Launcher, SshLab, missing
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there is an sshd")
@@ -305,3 +305,44 @@ def test_fifty_hosts_are_taken_a_few_at_a_time(launcher):
     assert result.status == 1
     assert_one_error_line(result)
     assert result.err.count("no such host is known") == 50, result
+
+
+def test_the_lines_of_the_readme_do_what_they_say(lab, launcher, tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    block = next(code for code in re.findall(r"^```sh\n(.*?)^```$", readme, re.M | re.S)
+                 if "hearth up" in code)
+    env = {**launcher.env, "PATH": f"{BINARY.parent}:{os.environ['PATH']}"}
+    ran = subprocess.run([*lab.client.within, "bash", "-euo", "pipefail", "-c", block], check=False,
+                         cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0 and ran.stderr == "", ran
+    assert np.load(tmp_path / "gram.npy").shape == (64, 64)
+    assert launcher.records() == []
+    nothing_left(lab)
+
+
+def test_an_address_that_others_do_not_reach_is_named(lab, launcher):
+    hosts = launcher.hosts_file("node1 workers=1 address=127.0.0.1", "node2 workers=1")
+    began = time.monotonic()
+    result = launcher.run("up", "--hosts", hosts, "--json")
+    print(f"an address that is not reached: {time.monotonic() - began:.1f} s")
+    assert result.status == 1 and result.err.count("\n") == 1, result
+    assert "node2: its workers did not start" in result.err, result
+    assert [host["state"] for host in result.json["hosts"]] == ["ready", "failed"]
+    assert lab.hosts["node2"].left() == []
+
+
+def test_a_coordinator_that_cannot_listen_moves_on(lab, launcher):
+    hosts = launcher.hosts_file("node1 workers=1 address=192.0.2.1", "node2 workers=1")
+    result = launcher.run("up", "--hosts", hosts, "--json")
+    assert result.status == 1 and "node1: its coordinator did not start" in result.err, result
+    assert [host["coordinator"] for host in result.json["hosts"]] == [False, True]
+    assert lab.hosts["node1"].left() == []
+
+
+def test_an_address_with_a_port_is_the_coordinators(lab, launcher):
+    own = lab.hosts["node1"].host.address
+    up = launcher.succeed("up", "--hosts",
+                          launcher.hosts_file(f"node1 workers=2 address={own}:7321",
+                                              "node2 workers=1"))
+    assert up["address"] == f"{own}:7321"
+    assert len(launcher.succeed("workers", *cluster_of(up))["workers"]) == 3
