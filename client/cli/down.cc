@@ -74,6 +74,7 @@ absl::Status RunDown(const DownOptions& options, const Context& context) {
   Json printed = Json::array();
   std::vector<std::string> failures;
   for (const ClusterRecord& cluster : clusters) {
+    WaitForItsSessions(cluster);
     const auto left = EndAndPrint(TouchedHosts(cluster), {cluster.id},
                                   SshCommandOf(&cluster), context, printed);
     failures.insert(failures.end(), left.begin(), left.end());

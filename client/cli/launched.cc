@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/launch/ssh/left_sessions.h"
 #include "hearth/base/environment.h"
 #include "hearth/base/error.h"
 #include "hearth/base/quoted.h"
@@ -84,6 +85,11 @@ absl::StatusOr<std::vector<ClusterRecord>> RecordsMeant(
     });
   }
   return all;
+}
+
+void WaitForItsSessions(const ClusterRecord& record) {
+  if (record.launcher_pid == 0) return;
+  EndLeftSessions(record.id, absl::Seconds(5));
 }
 
 std::string ListOf(const std::vector<ClusterRecord>& records) {

@@ -39,6 +39,10 @@ struct Meant {
 absl::StatusOr<std::vector<ClusterRecord>> RecordsMeant(
     const ClusterRecords& records, const Meant& meant, const Context& context);
 
+// Before a cluster is ended whose launcher was killed: until nothing that it
+// began is still on its way.
+void WaitForItsSessions(const ClusterRecord& record);
+
 // "1a2b (node1, node2), 3c4d (node7)", for messages.
 std::string ListOf(const std::vector<ClusterRecord>& records);
 

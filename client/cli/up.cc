@@ -195,6 +195,7 @@ absl::Status Up::ClearTheWay() {
                        "hearth down ",
                        other.id));
     }
+    WaitForItsSessions(other);
     bool gone = true;
     for (const HostEnd& end :
          EndOnHosts({.ssh = SshCommandOf(&other), .hosts = TouchedHosts(other)},

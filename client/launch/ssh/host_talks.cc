@@ -9,9 +9,26 @@
 #include "hearth/base/limits.h"
 
 namespace hearth::client {
+namespace {
+
+constexpr absl::Duration kLeaveWithin = absl::Seconds(3);
+
+}  // namespace
 
 HostTalks::HostTalks(Options options)
     : options_(std::move(options)), talks_(options_.hosts.size()) {}
+
+HostTalks::~HostTalks() {
+  const absl::Time deadline = options_.clock->Now() + kLeaveWithin;
+  for (Talk& talk : talks_) {
+    if (talk.session.has_value()) talk.session->CloseInput();
+  }
+  for (Talk& talk : talks_) {
+    if (talk.session.has_value()) {
+      talk.session->EndsBy(deadline, *options_.clock);
+    }
+  }
+}
 
 void HostTalks::Begin(std::size_t host) {
   Talk& talk = talks_[host];
@@ -20,7 +37,8 @@ void HostTalks::Begin(std::size_t host) {
   talk.silent_since = options_.clock->Now();
   auto session =
       SshSession::Start(SshArguments(options_.ssh, options_.hosts[host],
-                                     LoaderCommand(options_.script.size())));
+                                     LoaderCommand(options_.script.size())),
+                        options_.variables);
   if (!session.ok()) {
     return Ended(host, absl::StrCat(session.status().message(),
                                     "; install ssh, or see HEARTH_SSH"));

@@ -15,7 +15,8 @@ namespace hearth::client {
 
 // Scripts on many hosts at once, one ssh session each.
 //
-// Kind:    resource; its destructor ends the sessions that are left.
+// Kind:    resource; its destructor ends the sessions that are left, and gives
+//          their scripts some seconds to leave nothing behind.
 // Threads: one.
 // Bounds:  at most limits::kSshStartsMax sessions that have not reported yet;
 //          a host that is silent for as long as it was given is given up.
@@ -26,6 +27,7 @@ class HostTalks {
     std::vector<std::string> hosts;
     std::string mark;
     std::string script;
+    std::vector<std::string> variables;  // of each ssh, as NAME=VALUE
     absl::Duration first_word_within = absl::Seconds(15);
     int interrupt_fd = -1;  // readable: stop
     const Clock* clock = &Clock::Real();
@@ -40,6 +42,7 @@ class HostTalks {
   };
 
   explicit HostTalks(Options options);
+  ~HostTalks();
 
   // Blocks until the next one. Starts sessions as their turn comes.
   Event Next();

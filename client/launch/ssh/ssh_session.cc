@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -24,7 +25,7 @@ namespace {
 // Of an ssh's standard error; what counts stands at its end.
 constexpr std::size_t kLastWordsBytes = 4096;
 // An ssh that was told to end and doesn't is killed after this.
-constexpr int kEndMilliseconds = 1000;
+constexpr absl::Duration kEndWithin = absl::Seconds(1);
 
 struct Pair {
   UniqueFd ours, theirs;
@@ -73,7 +74,8 @@ std::vector<std::string> SshArguments(absl::string_view command,
 }
 
 absl::StatusOr<SshSession> SshSession::Start(
-    const std::vector<std::string>& arguments) {
+    const std::vector<std::string>& arguments,
+    const std::vector<std::string>& variables) {
   HEARTH_ASSIGN_OR_RETURN(Pair input, MakePair());
   HEARTH_ASSIGN_OR_RETURN(Pair output, MakePair());
   HEARTH_ASSIGN_OR_RETURN(Pair errors, MakePair());
@@ -82,6 +84,14 @@ absl::StatusOr<SshSession> SshSession::Start(
     argv.push_back(const_cast<char*>(argument.c_str()));
   }
   argv.push_back(nullptr);
+  std::vector<char*> environment;
+  for (const std::string& variable : variables) {
+    environment.push_back(const_cast<char*>(variable.c_str()));
+  }
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    environment.push_back(*variable);
+  }
+  environment.push_back(nullptr);
 
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
@@ -102,7 +112,7 @@ absl::StatusOr<SshSession> SshSession::Start(
                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
   SshSession session;
   const int error = posix_spawnp(&session.pid_.value, argv[0], &actions,
-                                 &attributes, argv.data(), environ);
+                                 &attributes, argv.data(), environment.data());
   if (error != 0) {
     session.pid_.value = -1;
     return absl::ErrnoToStatus(error, absl::StrCat("start ", arguments[0]));
@@ -117,10 +127,23 @@ SshSession::~SshSession() {
   if (pid_.value < 0) return;
   input_.Reset();
   kill(-pid_.value, SIGTERM);
+  const Clock& clock = Clock::Real();
+  if (!EndsBy(clock.Now() + kEndWithin, clock)) kill(-pid_.value, SIGKILL);
+  Finish();
+}
+
+void SshSession::CloseInput() {
+  views_.clear();
+  texts_.clear();
+  input_.Reset();
+}
+
+bool SshSession::EndsBy(absl::Time deadline, const Clock& clock) {
   const UniqueFd watched = OpenPidfd(pid_.value);
   pollfd ended{.fd = watched.get(), .events = POLLIN, .revents = 0};
-  if (poll(&ended, 1, kEndMilliseconds) <= 0) kill(-pid_.value, SIGKILL);
-  Finish();
+  const absl::Duration left =
+      std::max(deadline - clock.Now(), absl::ZeroDuration());
+  return poll(&ended, 1, static_cast<int>(absl::ToInt64Milliseconds(left))) > 0;
 }
 
 void SshSession::Send(std::string text) {

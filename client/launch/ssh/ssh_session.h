@@ -8,7 +8,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "client/launch/ssh/finding.h"
+#include "hearth/base/clock.h"
 #include "hearth/base/unique_fd.h"
 
 namespace hearth::client {
@@ -29,8 +31,10 @@ std::vector<std::string> SshArguments(absl::string_view command,
 // Threads: one.
 class SshSession {
  public:
+  // `variables`, as NAME=VALUE, come on top of our environment.
   static absl::StatusOr<SshSession> Start(
-      const std::vector<std::string>& arguments);
+      const std::vector<std::string>& arguments,
+      const std::vector<std::string>& variables);
   ~SshSession();
   SshSession(SshSession&&) = default;
   SshSession& operator=(SshSession&&) = delete;
@@ -50,6 +54,11 @@ class SshSession {
   // Whole lines that came; false at the end of them.
   bool ReadLines(std::vector<std::string>& lines);
   bool ReadErrors();
+
+  // Nothing more is sent; the script at the other end notices.
+  void CloseInput();
+  // Whether the ssh ends by itself until then.
+  bool EndsBy(absl::Time deadline, const Clock& clock);
 
   // After output() ended: waits for the ssh, which may still hold its standard
   // error open for others.

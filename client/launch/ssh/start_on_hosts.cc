@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/launch/ssh/host_talks.h"
+#include "client/launch/ssh/left_sessions.h"
 #include "client/launch/ssh/remote_cluster.h"
 #include "client/launch/ssh/start_core.h"
 #include "hearth/base/address.h"
@@ -110,12 +111,13 @@ absl::StatusOr<StartResult> Starting::Run() {
       .binary_sha256 = binary_.sha256,
       .own_path = options_.binary,
       .insecure = options_.insecure};
-  talks_ = std::make_unique<HostTalks>(
-      HostTalks::Options{.ssh = options_.ssh,
-                         .hosts = hosts,
-                         .mark = mark,
-                         .script = script.Text(),
-                         .interrupt_fd = options_.interrupt_fd});
+  talks_ = std::make_unique<HostTalks>(HostTalks::Options{
+      .ssh = options_.ssh,
+      .hosts = hosts,
+      .mark = mark,
+      .script = script.Text(),
+      .variables = {absl::StrCat(kLauncherVariable, "=", options_.id)},
+      .interrupt_fd = options_.interrupt_fd});
   while (!core_.done() && !result_.interrupted) Take(talks_->Next());
   talks_.reset();
   result_.address = core_.address();
