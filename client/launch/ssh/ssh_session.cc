@@ -63,7 +63,7 @@ std::vector<std::string> SshArguments(absl::string_view command,
   }
   for (const absl::string_view option :
        {"BatchMode=yes", "ConnectTimeout=5", "ServerAliveInterval=5",
-        "ServerAliveCountMax=3", "ClearAllForwardings=yes", "ForwardAgent=no",
+        "ServerAliveCountMax=3", "ControlMaster=no", "ClearAllForwardings=yes", "ForwardAgent=no",
         "RemoteCommand=none"}) {
     arguments.emplace_back("-o");
     arguments.emplace_back(option);
