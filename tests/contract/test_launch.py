@@ -11,15 +11,15 @@ import sys
 
 import pytest
 
-from hearth_process import alive, environment, fail, run, start, finish, wait_until
+from hearth_process import BINARY, alive, environment, fail, run, start, finish, wait_until
 
 SSH = """#!/bin/sh
 while [ "$1" != -- ]; do shift; done
 host=$2
 shift 2
 case $host in bad*) echo "$host: Permission denied (publickey)." >&2; exit 255 ;; esac
-mkdir -p "{folder}/$host"
-XDG_RUNTIME_DIR="{folder}/$host" SSH_CONNECTION="192.0.2.9 1 127.0.0.1 22" exec sh -c "$*"
+mkdir -p "{folder}/$host it's"
+XDG_RUNTIME_DIR="{folder}/$host it's" SSH_CONNECTION="192.0.2.9 1 127.0.0.1 22" exec sh -c "$*"
 """
 
 
@@ -136,6 +136,22 @@ def test_where_there_are_several_clusters_one_is_named(lab):
     assert lab.succeed("status", "--cluster", first["address"])["id"] == first["id"]
     lab.succeed("down", first["id"])
     assert [record.stem for record in lab.records()] == [second["id"]]
+
+
+@needs_proc
+def test_a_coordinator_stays_where_its_workers_fail(lab):
+    hearth = lab.folder / "hearth"
+    hearth.write_text("#!/bin/sh\ncase $1$XDG_RUNTIME_DIR in worker*node1*)\n"
+                      "  echo 'hearth: join: no; do this' >&2; exit 1 ;; esac\n"
+                      f"exec '{BINARY}' \"$@\"\n")
+    hearth.chmod(0o700)
+    result = lab.run("up", "--json", "--hosts", lab.hosts("node1", "node2 workers=1"),
+                     HEARTH_BINARY=str(hearth))
+    assert result.status == 1, result
+    assert "node1: its workers did not start: join: no; do this" in result.err, result
+    assert [(host["state"], host["coordinator"]) for host in result.json["hosts"]] == [
+        ("failed", True), ("ready", False)]
+    assert len(lab.succeed("workers", "--cluster", result.json["address"])["workers"]) == 1
 
 
 @needs_proc
