@@ -17,7 +17,8 @@ SSH = """#!/bin/sh
 while [ "$1" != -- ]; do shift; done
 host=$2
 shift 2
-case $host in bad*) echo "$host: Permission denied (publickey)." >&2; exit 255 ;; esac
+case $host in bad*) echo "$host: Permission denied (publickey)." >&2; exit 255 ;;
+quick) exit 0 ;; silent) exec >&-; exec sleep 100 ;; esac
 mkdir -p "{folder}/$host it's"
 XDG_RUNTIME_DIR="{folder}/$host it's" SSH_CONNECTION="192.0.2.9 1 127.0.0.1 22" exec sh -c "$*"
 """
@@ -40,8 +41,8 @@ class Lab:
     def run(self, *arguments, **variables):
         return run(*arguments, env={**self.env, **variables})
 
-    def fail(self, *arguments, status=1, **variables):
-        return fail(*arguments, status=status, env={**self.env, **variables})
+    def fail(self, *arguments, status=1, timeout=60, **variables):
+        return fail(*arguments, status=status, timeout=timeout, env={**self.env, **variables})
 
     def succeed(self, *arguments):
         result = self.run(*arguments, "--json")
@@ -188,6 +189,11 @@ def test_what_can_fail_before_a_host_is_touched(lab):
     assert "line 1" in lab.fail("up", "--hosts", lab.hosts("-x"), status=2)
     assert "--hosts" in lab.fail("up", status=2)
     assert lab.records() == [] and lab.on_hosts() == []
+
+
+def test_sessions_that_end_oddly_hold_nobody_up(lab):
+    line = lab.fail("up", "--hosts", lab.hosts("quick", "silent"), timeout=20)
+    assert line.count("the connection ended") == 2, line
 
 
 def test_an_ssh_that_is_not_there_is_named(lab):

@@ -27,6 +27,10 @@ constexpr std::size_t kLastWordsBytes = 4096;
 // An ssh that was told to end and doesn't is killed after this.
 constexpr absl::Duration kEndWithin = absl::Seconds(1);
 
+// Read of one session before the others get their turn: one that floods us must
+// not hold them up.
+constexpr int kPiecesAtOnce = 16;
+
 struct Pair {
   UniqueFd ours, theirs;
 };
@@ -63,8 +67,8 @@ std::vector<std::string> SshArguments(absl::string_view command,
   }
   for (const absl::string_view option :
        {"BatchMode=yes", "ConnectTimeout=5", "ServerAliveInterval=5",
-        "ServerAliveCountMax=3", "ControlMaster=no", "ClearAllForwardings=yes", "ForwardAgent=no",
-        "RemoteCommand=none"}) {
+        "ServerAliveCountMax=3", "ControlMaster=no", "ClearAllForwardings=yes",
+        "ForwardAgent=no", "RemoteCommand=none"}) {
     arguments.emplace_back("-o");
     arguments.emplace_back(option);
   }
@@ -125,10 +129,7 @@ absl::StatusOr<SshSession> SshSession::Start(
 
 SshSession::~SshSession() {
   if (pid_.value < 0) return;
-  input_.Reset();
   kill(-pid_.value, SIGTERM);
-  const Clock& clock = Clock::Real();
-  if (!EndsBy(clock.Now() + kEndWithin, clock)) kill(-pid_.value, SIGKILL);
   Finish();
 }
 
@@ -184,7 +185,7 @@ bool SshSession::Write() {
 
 bool SshSession::ReadLines(std::vector<std::string>& lines) {
   std::array<char, 4096> piece;
-  for (;;) {
+  for (int piece_count = 0; piece_count < kPiecesAtOnce; ++piece_count) {
     const ssize_t got = read(output_.get(), piece.data(), piece.size());
     if (got < 0 && Retriable()) return true;
     if (got <= 0) {
@@ -203,11 +204,12 @@ bool SshSession::ReadLines(std::vector<std::string>& lines) {
       partial_line_.clear();  // not one of ours
     }
   }
+  return true;
 }
 
 bool SshSession::ReadErrors() {
   std::array<char, 4096> piece;
-  for (;;) {
+  for (int piece_count = 0; piece_count < kPiecesAtOnce; ++piece_count) {
     const ssize_t got = read(errors_.get(), piece.data(), piece.size());
     if (got < 0 && Retriable()) return true;
     if (got <= 0) {
@@ -219,13 +221,20 @@ bool SshSession::ReadErrors() {
       last_words_.erase(0, last_words_.size() - kLastWordsBytes);
     }
   }
+  return true;
 }
 
 SshEnd SshSession::Finish() {
   SshEnd end;
+  if (pid_.value < 0) return end;  // -1 would mean somebody else's processes
   int status = 0;
-  while (pid_.value >= 0 && waitpid(pid_.value, &status, 0) < 0 &&
-         errno == EINTR) {
+  CloseInput();
+  const Clock& clock = Clock::Real();
+  for (const int signal : {SIGTERM, SIGKILL}) {
+    if (EndsBy(clock.Now() + kEndWithin, clock)) break;
+    kill(-pid_.value, signal);
+  }
+  while (waitpid(pid_.value, &status, 0) < 0 && errno == EINTR) {
   }
   pid_.value = -1;
   if (errors_.valid()) ReadErrors();

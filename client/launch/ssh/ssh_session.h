@@ -60,8 +60,7 @@ class SshSession {
   // Whether the ssh ends by itself until then.
   bool EndsBy(absl::Time deadline, const Clock& clock);
 
-  // After output() ended: waits for the ssh, which may still hold its standard
-  // error open for others.
+  // After output() ended: waits for the ssh, and ends it when it stays on.
   SshEnd Finish();
 
  private:
