@@ -114,6 +114,9 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   AddJobs(app, line);
   AddCancel(app, line);
   AddOperations(app, line);
+  AddUp(app, line);
+  AddStatus(app, line);
+  AddDown(app, line);
   AddSecurity(app, line);
   AddNotYet(app, line);
 

@@ -5,8 +5,8 @@ import pytest
 from hearth_process import assert_one_error_line, fail, run, succeed
 
 BUILT = ["run", "put", "make", "ls", "info", "get", "rm", "local", "coordinator", "worker",
-         "workers", "jobs", "cancel", "operations", "security"]
-LATER = ["up", "status", "drain", "down", "objects", "call", "top", "doctor"]
+         "workers", "jobs", "cancel", "operations", "up", "status", "down", "security"]
+LATER = ["drain", "objects", "call", "top", "doctor"]
 
 
 @pytest.mark.parametrize("command", BUILT)
