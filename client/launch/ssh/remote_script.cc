@@ -214,8 +214,8 @@ say prepared "$origin"
 while read -r order a b c d; do
   case $order in
     coordinator)
-      # A journal would lie in "$dir/state": --state-dir belongs here.
-      launch coordinator coordinator --listen "$a" "$security" --json ||
+      launch coordinator coordinator --listen "$a" "$security" --json \
+        --state-dir "$dir/state" ||
         fail coordinator "$line"
       say coordinator "$line"
       ;;
