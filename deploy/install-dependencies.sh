@@ -12,9 +12,12 @@ packages=(
   cmake ninja-build g++ ccache pkg-config lld
   libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
   libabsl-dev libgtest-dev libgmock-dev libbenchmark-dev
-  libisal-dev libopenblas-pthread-dev libcli11-dev libspdlog-dev nlohmann-json3-dev zlib1g-dev libssl-dev
-  clang-format iproute2 python3 python3-venv python3-numpy
+  libisal-dev libopenblas-pthread-dev libcli11-dev libspdlog-dev nlohmann-json3-dev zlib1g-dev libssl-dev libsqlite3-dev
+  clang-format iproute2 openssh-client python3 python3-venv python3-numpy
 )
+
+# What the tests alone need: an sshd of their own on each of their hosts.
+test_packages=(openssh-server)
 
 say() { printf 'install-dependencies: %s\n' "$*"; }
 fail() {
@@ -24,10 +27,13 @@ fail() {
 
 usage() {
   cat <<'USAGE'
-usage: deploy/install-dependencies.sh [--no-python]
+usage: deploy/install-dependencies.sh [--no-python] [--tests]
 
 Installs what Hearth needs to be built, run and tested on Debian 12 or Ubuntu
 24.04, and a Python environment in .venv. Asks sudo where it is not run as root.
+
+  --tests   openssh-server, too, for tests/network. Where systemd runs, Debian's
+            package starts its service; without it those tests are skipped.
 USAGE
 }
 
@@ -93,6 +99,7 @@ python=true
 for argument in "$@"; do
   case $argument in
     --no-python) python=false ;;
+    --tests) packages+=("${test_packages[@]}") ;;
     -h | --help) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
   esac

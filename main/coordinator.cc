@@ -32,7 +32,8 @@ absl::StatusOr<int> RunCoordinator(const client::CoordinatorProcess& options,
   const sigset_t stop_signals = BlockStopSignals();
   server::CoordinatorServerOptions server_options{
       .listener = UniqueFd(options.listen_fd),
-      .security = {.tls_dir = context.tls_dir, .insecure = context.insecure}};
+      .security = {.tls_dir = context.tls_dir, .insecure = context.insecure},
+      .state_dir = options.state_dir};
   // A keeper gives its workers a local address, whatever clients were given.
   for (const std::string& asked : {options.address, options.listen}) {
     if (asked.empty()) continue;

@@ -111,7 +111,7 @@ summary() {
   ((failed == 0))
 }
 
-if ! part "install what is missing" deploy/install-dependencies.sh; then
+if ! part "install what is missing" deploy/install-dependencies.sh --tests; then
   summary
   exit 1
 fi

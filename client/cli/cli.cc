@@ -115,6 +115,9 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   AddCancel(app, line);
   AddDrain(app, line);
   AddOperations(app, line);
+  AddUp(app, line);
+  AddStatus(app, line);
+  AddDown(app, line);
   AddSecurity(app, line);
   AddNotYet(app, line);
 

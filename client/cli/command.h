@@ -38,6 +38,9 @@ void AddCancel(CLI::App& app, CommandLine& line);
 void AddDrain(CLI::App& app, CommandLine& line);
 void AddOperations(CLI::App& app, CommandLine& line);
 void AddProcesses(CLI::App& app, CommandLine& line);  // local, coordinator, ...
+void AddUp(CLI::App& app, CommandLine& line);
+void AddStatus(CLI::App& app, CommandLine& line);
+void AddDown(CLI::App& app, CommandLine& line);
 void AddSecurity(CLI::App& app, CommandLine& line);
 void AddNotYet(CLI::App& app, CommandLine& line);  // refused by name
 

@@ -13,9 +13,6 @@ namespace hearth::client {
 
 void AddNotYet(CLI::App& app, CommandLine& line) {
   const std::vector<std::pair<std::string, std::string>> commands = {
-      {"up", "Launch workers on many hosts (not built yet)"},
-      {"status", "What `up` launched (not built yet)"},
-      {"down", "End what `up` launched (not built yet)"},
       {"objects", "List remote objects (not built yet)"},
       {"call", "Call a remote object (not built yet)"},
       {"top", "Watch a cluster live (not built yet)"},

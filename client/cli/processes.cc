@@ -78,11 +78,10 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
       app, line, "coordinator", "The process that workers and clients meet at",
       "  hearth coordinator\n"
       "  hearth coordinator --listen unix-abstract:lab\n"
-      "  hearth coordinator --listen 10.0.0.1:7777",
+      "  hearth coordinator --listen 10.0.0.1:7777 --state-dir /var/lib/hearth",
       [options, &line]() -> absl::Status {
-        HEARTH_RETURN_IF_ERROR(RefuseNotYet(
-            "coordinator", {{"--state-dir", !options->state_dir.empty()},
-                            {"--http", !options->http.empty()}}));
+        HEARTH_RETURN_IF_ERROR(
+            RefuseNotYet("coordinator", {{"--http", !options->http.empty()}}));
         return End(line, line.mains->coordinator(*options, line.context));
       });
   command
@@ -90,7 +89,8 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
                    "Address; default: an abstract Unix socket")
       ->type_name("ADDRESS");
   command->add_option("--state-dir", options->state_dir,
-                      "Folder of the journal (not built yet)");
+                      "Folder of its journal: started again there, it knows "
+                      "matrices and jobs, and workers and clients come back");
   command->add_option("--http", options->http,
                       "Address of the gateway (not built yet)");
   AddHidden(command, "--listen-fd", options->listen_fd);

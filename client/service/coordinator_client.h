@@ -12,12 +12,15 @@
 
 namespace hearth::client {
 
+class CoordinatorLine;
+
 // A client's calls to its coordinator, as functions: the one place of the
 // client that speaks gRPC.
 //
 // Kind:    resource. Threads: any.
 // Fails:   with the reason that the coordinator gave; cluster-ended when the
-//          connection broke.
+//          connection broke and no coordinator was there again in time. Until
+//          then every call is asked again: none is done twice.
 class CoordinatorClient {
  public:
   static absl::StatusOr<std::unique_ptr<CoordinatorClient>> Connect(
@@ -43,9 +46,8 @@ class CoordinatorClient {
   absl::StatusOr<proto::DrainReply> Drain(const std::string& worker);
 
  private:
-  struct Parts;
-  CoordinatorClient();
-  std::unique_ptr<Parts> parts_;
+  explicit CoordinatorClient(std::unique_ptr<CoordinatorLine> line);
+  std::unique_ptr<CoordinatorLine> line_;
 };
 
 }  // namespace hearth::client

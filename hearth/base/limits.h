@@ -100,6 +100,20 @@ inline constexpr int kCrashesPerMinuteMax = 3;
 inline constexpr int kStoryLinesMax = 20;
 inline constexpr int kStoryLineBytesMax = 1024;
 
+// Worker processes that one host may be asked for: far more than its cores.
+inline constexpr int kWorkersOfHostMax = 1024;
+
+// Lines of a hosts file. Beyond that a scheduler of clusters does it better.
+inline constexpr std::size_t kLaunchHostsMax = 1024;
+
+// ssh connections that are made at the same time: sshd, on a host that all of
+// them go through, begins to drop at ten.
+inline constexpr int kSshStartsMax = 10;
+
+// What one host may write to us, without a newline: a shell's greeting that
+// never ends must not become our memory.
+inline constexpr std::size_t kHostLineBytesMax = 64 * 1024;
+
 // A file of certificates: twenty of the longest kind.
 inline constexpr std::int64_t kPemBytesMax = 64 * kKiB;
 // Names and addresses in one certificate: it travels with every connection.

@@ -120,9 +120,24 @@ struct JobEvicted {
   JobId job{};
 };
 
+// --- to the journal ----------------------------------------------------------
+// Written before the answer of the same Handle is given.
+
+struct KeepMatrix {
+  MatrixPtr matrix{};
+};
+struct ForgetMatrix {
+  std::string name{};
+};
+// As CoordinatorCore::KeptJobOf has it now. JobEvicted ends it.
+struct KeepJob {
+  JobId job{};
+};
+
 using Action =
     std::variant<Answer, Welcome, Refuse, Brief, Assign, Revoke, Shrink,
                  ReleaseJob, Acknowledge, CopySegment, StopCopy, Dismiss,
-                 DropTokens, MatrixGone, JobUpdated, JobEvicted>;
+                 DropTokens, MatrixGone, JobUpdated, JobEvicted, KeepMatrix,
+                 ForgetMatrix, KeepJob>;
 
 }  // namespace hearth::server

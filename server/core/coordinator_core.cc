@@ -40,6 +40,9 @@ const MembershipCore& CoordinatorCore::members() const {
 std::optional<JobRecord> CoordinatorCore::FindJob(JobId job) const {
   return impl_->FindJob(job);
 }
+std::optional<KeptJob> CoordinatorCore::KeptJobOf(JobId job) const {
+  return impl_->KeptJobOf(job);
+}
 std::optional<JobId> CoordinatorCore::FindJobByClientKey(
     absl::string_view key) const {
   return impl_->FindJobByClientKey(key);
@@ -97,6 +100,7 @@ std::vector<Action> CoordinatorCore::Impl::Handle(Event&& event,
   tokens_.TakeDrops([this](const Id& token) { return catalog_.Holds(token); },
                     actions_);
   RememberDrops(drops);
+  for (const JobId job : std::exchange(kept_, {})) Say(KeepJob{job});
   for (const JobId job : std::exchange(updated_, {})) Say(JobUpdated{job});
   for (const JobId job : std::exchange(evicted_, {})) Say(JobEvicted{job});
   return std::exchange(actions_, {});
@@ -108,6 +112,17 @@ std::optional<JobRecord> CoordinatorCore::Impl::FindJob(JobId job) const {
   const JobRecord* ended = ended_.Find(job);
   if (ended == nullptr) return std::nullopt;
   return *ended;
+}
+
+std::optional<KeptJob> CoordinatorCore::Impl::KeptJobOf(JobId job) const {
+  const auto live = live_.find(job);
+  if (live != live_.end()) {
+    const JobCore& core = live->second->core;
+    return KeptJob{core.record(), core.round_state()};
+  }
+  const JobRecord* ended = ended_.Find(job);
+  if (ended == nullptr) return std::nullopt;
+  return KeptJob{*ended, {}};
 }
 
 std::optional<JobId> CoordinatorCore::Impl::FindJobByClientKey(
@@ -237,6 +252,7 @@ void CoordinatorCore::Impl::On(WorkerReported& reported) {
 }
 
 void CoordinatorCore::Impl::On(TimePassed&) {
+  if (adopts_at_.has_value() && now_ >= *adopts_at_) GiveOutAdopted();
   for (const WorkerId worker : members_.Expire(now_)) {
     Say(Refuse{worker, members_.Find(worker)->epoch,
                Error(Reason::kWorkerLost,
@@ -249,7 +265,9 @@ void CoordinatorCore::Impl::On(TimePassed&) {
   copies_.OnTimePassed(now_);
   // Named in a record, and never seen: it has its grace, too.
   for (const std::string& host : catalog_.Hosts()) {
-    if (!hosts_.Knows(host)) hosts_.Emptied(host, "", now_);
+    if (!hosts_.Knows(host) && now_ >= rejoined_by_) {
+      hosts_.Emptied(host, "", now_);
+    }
   }
   for (const std::string& host : hosts_.TakeLost(now_)) LoseHost(host);
   if (hosts_.any_lost()) FailThoseWhoseMatrixIsLost();
@@ -318,12 +336,14 @@ void CoordinatorCore::Impl::On(SubmitJob& submit) {
   record.order = std::make_shared<const JobOrder>(std::move(order));
   record.submitted_at = now_;
   auto live = std::make_unique<Live>(
-      Live{JobCore(std::move(record), options_, tokens_), now_, false, {}});
+      Live{.core = JobCore(std::move(record), options_, tokens_),
+           .last_update = now_,
+           .failing = {}});
   scheduler_.AddJob(job, &live->core);
   live_[job] = std::move(live);
   if (!submit.client_key.empty()) by_client_key_[submit.client_key] = job;
   Say(Answer{submit.call, absl::OkStatus(), job});
-  updated_.insert(job);
+  NoteChange(job);
 }
 
 void CoordinatorCore::Impl::On(CancelJob& cancel) {
@@ -348,10 +368,14 @@ void CoordinatorCore::Impl::On(ForgetJob& forget) {
 }
 
 void CoordinatorCore::Impl::On(SealMatrix& seal) {
-  Say(Answer{seal.call, catalog_.Seal(seal.name), {}});
+  absl::Status status = catalog_.Seal(seal.name);
+  if (status.ok()) Say(KeepMatrix{*catalog_.Get(seal.name)});
+  Say(Answer{seal.call, std::move(status), {}});
 }
 void CoordinatorCore::Impl::On(RemoveMatrix& remove) {
-  Say(Answer{remove.call, catalog_.Remove(remove.name), {}});
+  absl::Status status = catalog_.Remove(remove.name);
+  if (status.ok()) Say(ForgetMatrix{remove.name});
+  Say(Answer{remove.call, std::move(status), {}});
 }
 
 }  // namespace hearth::server

@@ -42,6 +42,7 @@ class CoordinatorCore {
   const CatalogCore& catalog() const;
   const MembershipCore& members() const;
   std::optional<JobRecord> FindJob(JobId job) const;
+  std::optional<KeptJob> KeptJobOf(JobId job) const;
   std::optional<JobId> FindJobByClientKey(absl::string_view key) const;
   std::vector<JobRecord> ListJobs() const;  // by id, without results
   // Ids of the workers that can map this matrix's bytes where they lie.

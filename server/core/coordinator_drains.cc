@@ -171,7 +171,10 @@ void CoordinatorCore::Impl::Ended(const Moving& moving,
       catalog_.SetReplicas(held->source.token, std::move(replicas));
       is_wanted = true;
     }
-    if (ended_.MoveResult(from, one.token, one.host)) {
+    const std::vector<JobId> owners =
+        ended_.MoveResult(from, one.token, one.host);
+    kept_.insert(owners.begin(), owners.end());
+    if (!owners.empty()) {
       is_wanted = true;  // and stays held as the job's
     } else if (is_wanted) {
       tokens_.Release(one.token);

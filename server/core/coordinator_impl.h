@@ -31,6 +31,7 @@ class CoordinatorCore::Impl {
   const MembershipCore& members() const { return members_; }
   const TokenBook& tokens() const { return tokens_; }
   std::optional<JobRecord> FindJob(JobId job) const;
+  std::optional<KeptJob> KeptJobOf(JobId job) const;
   std::optional<JobId> FindJobByClientKey(absl::string_view key) const;
   std::vector<JobRecord> ListJobs() const;
   absl::Status CheckMatrix(const MatrixRecord& matrix) const;
@@ -48,6 +49,9 @@ class CoordinatorCore::Impl {
     absl::Time last_update;
     bool forget = false;
     std::optional<Failing> failing;
+    // Adopted, and nothing of it given out yet: workers that come back tell
+    // first what they have of it.
+    bool is_waiting = false;
   };
   struct Sender {
     WorkerId worker{};
@@ -75,6 +79,11 @@ class CoordinatorCore::Impl {
   void On(RemoveMatrix& remove);
   absl::StatusOr<MatrixPtr> Resolve(const MatrixRef& ref) const;
 
+  // --- its own past (coordinator_recovery.cc) ---
+  void On(Recovered& recovered);
+  void Adopt(KeptJob& kept);
+  void GiveOutAdopted();
+
   // --- reports (coordinator_reports.cc) ---
   void On(const Sender& sender, Commit& commit);
   void On(const Sender& sender, TaskFailed& failed);
@@ -97,6 +106,11 @@ class CoordinatorCore::Impl {
 
   void Say(Action action) { actions_.emplace_back(std::move(action)); }
   void NoteProgress(JobId job, Live& live);
+  // It is worth knowing after a restart, and worth telling.
+  void NoteChange(JobId job) {
+    updated_.insert(job);
+    kept_.insert(job);
+  }
 
   // --- replicas, and hosts that come and go (coordinator_replicas.cc) ---
   struct PendingPut {
@@ -186,12 +200,16 @@ class CoordinatorCore::Impl {
   JobShelf ended_;
   std::map<std::string, JobId, std::less<>> by_client_key_;
   std::optional<absl::Time> workerless_since_;
+  // Of a coordinator with a past: until when workers come back.
+  std::optional<absl::Time> adopts_at_;
+  absl::Time rejoined_by_ = absl::InfinitePast();
 
   absl::Time now_;
   bool look_at_everyone_ = false;
   bool look_at_drains_ = false;
   std::vector<Action> actions_;
   std::set<JobId> updated_;  // said once, however much happened to it
+  std::set<JobId> kept_;     // the same
   std::vector<JobId> evicted_;
 };
 

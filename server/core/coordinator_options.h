@@ -23,6 +23,10 @@ struct CoordinatorOptions {
   absl::Duration copy_stall = absl::Seconds(60);
   // How long a draining worker may go on with what it runs.
   absl::Duration drain_wait = absl::Seconds(10);
+  // After a restart: how long adopted jobs wait for workers to say what they
+  // have of them, and how long workers may take to come back at all.
+  absl::Duration adopt_wait = absl::Seconds(1);
+  absl::Duration rejoin_wait = absl::Seconds(30);
   absl::Duration progress_interval = absl::Milliseconds(50);
 
   // Work that a worker should have waiting, so that it never waits itself: a

@@ -27,7 +27,10 @@ void CoordinatorCore::Impl::On(PutMatrix& put) {
   auto* segment = std::get_if<SegmentSource>(&put.record.source);
   if (segment != nullptr) segment->replicas_wanted = std::max(1, put.replicas);
   if (put.replicas > 1) return PutReplicas(put);
-  Say(Answer{put.call, catalog_.Put(std::move(put.record), put.replace), {}});
+  const std::string name = put.record.name;
+  absl::Status status = catalog_.Put(std::move(put.record), put.replace);
+  if (status.ok()) Say(KeepMatrix{*catalog_.Get(name)});
+  Say(Answer{put.call, std::move(status), {}});
 }
 
 void CoordinatorCore::Impl::PutReplicas(PutMatrix& put) {
@@ -65,7 +68,9 @@ void CoordinatorCore::Impl::Ended(PendingPut& put,
                           ended.made.end());
   const std::vector<Replica> replicas = segment.replicas;
   absl::Status status = ended.status;
+  const std::string name = put.record.name;
   if (status.ok()) status = catalog_.Put(std::move(put.record), put.replace);
+  if (status.ok()) Say(KeepMatrix{*catalog_.Get(name)});
   for (const Replica& one : replicas) {
     if (status.ok()) {
       tokens_.Release(one.token);
@@ -244,6 +249,13 @@ void CoordinatorCore::Impl::RememberDrops(std::size_t first_action) {
 void CoordinatorCore::Impl::TellJobsOfMoves() {
   const std::vector<Id> moved = catalog_.TakeMoved();
   if (moved.empty()) return;
+  for (const Id& segment : moved) {
+    const CatalogCore::Held* held = catalog_.Find(segment);
+    if (held == nullptr) continue;
+    for (const std::string& name : held->names) {
+      Say(KeepMatrix{*catalog_.Get(name)});
+    }
+  }
   for (const auto& [job, live] : live_) {
     JobOrder order = *live->core.record().order;
     bool has_moved = false;
@@ -256,6 +268,7 @@ void CoordinatorCore::Impl::TellJobsOfMoves() {
     for (auto& [name, parameter] : order.parameters) refresh(parameter);
     if (!has_moved) continue;
     live->core.SetOrder(std::make_shared<const JobOrder>(std::move(order)));
+    kept_.insert(job);
     scheduler_.BriefAgain(job);
   }
 }

@@ -102,7 +102,7 @@ void CoordinatorCore::Impl::On(const Sender& sender, PlanReady& ready) {
          .at = now_});
   }
   if (verdict != JobCore::Verdict::kAccepted) return;
-  updated_.insert(ready.job);
+  NoteChange(ready.job);
   Settle(ready.job, *live);
 }
 
@@ -122,7 +122,7 @@ void CoordinatorCore::Impl::On(const Sender& sender, FinishDone& done) {
   if (live->core.OnFinishDone(done) != JobCore::Verdict::kAccepted) return;
   if (!goes_on) return End(done.job, JobState::kDone, absl::OkStatus());
   scheduler_.RevokeAll(done.job);
-  updated_.insert(done.job);
+  NoteChange(done.job);
   Settle(done.job, *live);
 }
 
@@ -144,6 +144,7 @@ void CoordinatorCore::Impl::On(const Sender& sender, InputMissing& missing) {
   // It began anew: whatever is under way is of no use.
   if (live->core.brief_version() != brief_version) {
     scheduler_.RevokeAll(missing.job);
+    NoteChange(missing.job);
   }
   live->core.CountRetry();
   Settle(missing.job, *live);
@@ -249,8 +250,8 @@ void CoordinatorCore::Impl::FailThoseThatNobodyWorksOn() {
   if (!workerless_since_.has_value()) workerless_since_ = now_;
   std::vector<JobId> abandoned;
   for (const auto& [job, live] : live_) {
-    const absl::Time since =
-        std::max(*workerless_since_, live->core.record().submitted_at);
+    const absl::Time since = std::max(
+        {*workerless_since_, live->core.record().submitted_at, rejoined_by_});
     if (now_ - since >= options_.workerless_wait) abandoned.push_back(job);
   }
   for (const JobId job : abandoned) {
@@ -273,7 +274,7 @@ void CoordinatorCore::Impl::End(JobId job, JobState state,
   for (const auto& [name, parameter] : record.order->parameters) {
     catalog_.Unuse(parameter);
   }
-  updated_.insert(job);
+  NoteChange(job);
   for (const JobRecord& evicted : ended_.Add(std::move(record))) {
     Evict(evicted);
   }

@@ -65,6 +65,9 @@ class CopyCore {
   // returns what has ended since the last call.
   std::vector<Ended> Fill(absl::Time now, std::vector<Action>& actions);
 
+  // A report of an earlier life of the coordinator answers none of this one's.
+  void StartLife(std::uint64_t life) { next_order_ = (life << 40) + 1; }
+
   bool empty() const { return wants_.empty(); }
 
  private:

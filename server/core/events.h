@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "hearth/base/id.h"
+#include "server/core/job_record.h"
 #include "server/core/membership_core.h"
 #include "server/core/task.h"
 
@@ -115,12 +116,29 @@ struct RemoveMatrix {
   std::string name{};
 };
 
+// --- its own past ------------------------------------------------------------
+
+// A job as the journal has it: all but its leaves, which workers report anew.
+struct KeptJob {
+  JobRecord record{};
+  BytesRef round_state{};
+};
+// What an earlier coordinator of the same journal knew when it ended. The first
+// event, or none.
+struct Recovered {
+  std::uint64_t life = 1;  // how many coordinators there were before this one
+  std::uint64_t next_worker = 1;
+  std::uint64_t next_job = 1;
+  std::vector<MatrixRecord> matrices{};
+  std::vector<KeptJob> jobs{};  // those that ended, in the order they did
+};
+
 // Every 100 ms or so. Leases, stories that never came, nobody left to work.
 struct TimePassed {};
 
-using Event =
-    std::variant<WorkerJoined, Heartbeat, WorkerLost, WorkerStory, TokensLeft,
-                 WorkerReported, DrainWorker, HostLeaves, SubmitJob, CancelJob,
-                 ForgetJob, PutMatrix, SealMatrix, RemoveMatrix, TimePassed>;
+using Event = std::variant<WorkerJoined, Heartbeat, WorkerLost, WorkerStory,
+                           TokensLeft, WorkerReported, DrainWorker, HostLeaves,
+                           SubmitJob, CancelJob, ForgetJob, PutMatrix,
+                           SealMatrix, RemoveMatrix, Recovered, TimePassed>;
 
 }  // namespace hearth::server

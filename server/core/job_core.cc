@@ -27,6 +27,18 @@ JobCore::JobCore(JobRecord record, const CoordinatorOptions& options,
       single_(Care::kNone),
       queues_{WorkQueue(true), WorkQueue(false), WorkQueue(false)} {}
 
+void JobCore::Resume(JobRecord record, BytesRef round_state) {
+  record_ = std::move(record);
+  if (record_.plan == nullptr) {
+    record_.state = JobState::kPlanning;
+    return;
+  }
+  tokens_.Hold(record_.plan->result);
+  tokens_.Hold(round_state);
+  round_state_ = std::move(round_state);
+  BeginRound(record_.round);
+}
+
 // --- what is left ------------------------------------------------------------
 
 bool JobCore::HasWork() const {

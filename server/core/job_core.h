@@ -55,6 +55,10 @@ class JobCore {
   JobCore(JobRecord record, const CoordinatorOptions& options,
           TokenBook& tokens);
 
+  // Goes on where an earlier coordinator was: in that round, with that state,
+  // and with nothing committed. Once, before anything else.
+  void Resume(JobRecord record, BytesRef round_state);
+
   const JobRecord& record() const { return record_; }
   // Grows whenever workers have to be briefed anew.
   int brief_version() const { return brief_version_; }

@@ -45,15 +45,16 @@ class JobShelf {
     return record;
   }
 
-  // A result that lies elsewhere now. False when no job has it.
-  bool MoveResult(const Id& from, const Id& to, const std::string& host) {
-    bool moved = false;
+  // A result that lies elsewhere now, and whose it is.
+  std::vector<JobId> MoveResult(const Id& from, const Id& to,
+                                const std::string& host) {
+    std::vector<JobId> moved;
     for (auto& [id, record] : by_id_) {
       for (BytesRef& result : record.results) {
         if (result.token != from) continue;
         result.token = to;
         result.host = host;
-        moved = true;
+        moved.push_back(id);
       }
     }
     return moved;

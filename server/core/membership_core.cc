@@ -38,7 +38,10 @@ MembershipCore::Joined MembershipCore::Join(const WorkerIdentity& identity,
     if (seat != by_slot_.end()) {
       lose(seat->second, "another process took its slot");
     }
-    joined.worker = WorkerId{next_number_++};
+    const bool is_free = NumberOf(identity.called) != 0 &&
+                         NumberOf(identity.called) < next_number_ &&
+                         !workers_.contains(identity.called);
+    joined.worker = is_free ? identity.called : WorkerId{next_number_++};
   }
   by_incarnation_[identity.incarnation] = joined.worker;
   by_slot_[{identity.host, identity.slot}] = joined.worker;

@@ -25,6 +25,8 @@ struct WorkerIdentity {
   std::int64_t pid = 0;
   std::string address{};
   int thread_count = 1;
+  // What an earlier coordinator called it; none: this is its first.
+  WorkerId called{};
 };
 
 // Kind: value.
@@ -62,6 +64,10 @@ class MembershipCore {
     std::vector<WorkerId> lost;
   };
   Joined Join(const WorkerIdentity& identity, absl::Time now);
+
+  // Numbers below this one were given out before a restart: workers that had
+  // them may have them again, nobody else.
+  void StartNumbersAt(std::uint64_t next) { next_number_ = next; }
 
   // False when the epoch is not this worker's current one.
   bool Renew(WorkerId worker, std::uint64_t epoch, absl::Time now);

@@ -36,6 +36,9 @@ class Scheduler {
   Scheduler(const CoordinatorOptions& options, const MembershipCore& members)
       : options_(options), members_(members) {}
 
+  // Task numbers of an earlier coordinator are never given out again.
+  void StartLife(std::uint64_t life) { next_task_ = (life << 40) | 1; }
+
   void AddWorker(WorkerId worker, const std::string& host, int thread_count);
   // What it had, oldest first: the first `running` of them were running.
   struct Left {

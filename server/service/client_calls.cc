@@ -46,7 +46,8 @@ grpc::ServerUnaryReactor* CoordinatorService::Reply(
 grpc::ServerUnaryReactor* CoordinatorService::ReplyLater(
     grpc::CallbackServerContext* context,
     const std::function<absl::StatusOr<Event>(CallId)>& ask,
-    std::function<absl::Status(const Answer&)> fill) {
+    std::function<absl::Status(const Answer&)> fill,
+    std::function<void(Errands&)> undo) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   Errands errands;
   {
@@ -54,11 +55,14 @@ grpc::ServerUnaryReactor* CoordinatorService::ReplyLater(
     const CallId call = next_call_++;
     auto event = ask(call);
     if (event.ok()) {
-      later_[call] = [reactor, fill = std::move(fill)](const Answer& answer) {
-        const absl::Status status =
-            answer.status.ok() ? fill(answer) : answer.status;
-        return [reactor, status] { reactor->Finish(ToGrpc(status)); };
-      };
+      later_[call] = {[reactor, fill = std::move(fill)](const Answer& answer) {
+                        const absl::Status status =
+                            answer.status.ok() ? fill(answer) : answer.status;
+                        return [reactor, status] {
+                          reactor->Finish(ToGrpc(status));
+                        };
+                      },
+                      std::move(undo)};
       Ask(*std::move(event), errands);
     } else {
       errands.calls.push_back([reactor, status = event.status()] {
@@ -105,6 +109,11 @@ grpc::ServerUnaryReactor* CoordinatorService::PutMatrix(
         const auto matrix = core_.catalog().Get(name);
         if (matrix.ok()) *reply = InfoOf(**matrix, core_);
         return matrix.status();
+      },
+      // Not there unless it is in the journal, too.
+      [this, name = request->record().name()](Errands& errands) {
+        mutex_.AssertHeld();
+        Ask(server::RemoveMatrix{next_call_++, name}, errands);
       });
 }
 

@@ -75,16 +75,40 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
                               ListenUnix(*options.local, SocketType::kStream));
     }
   }
-  if (options.tcp.has_value()) {
+  // A port that the kernel chooses is the one of before, if that is free still:
+  // workers and clients know it.
+  std::uint64_t port_before = 0;
+  if (!options.state_dir.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(auto journal, Journal::Open(options.state_dir));
+    HEARTH_ASSIGN_OR_RETURN(const auto rows, journal->Read());
+    port_before = NumberIn(rows, kPort);
+    HEARTH_RETURN_IF_ERROR(parts.service.Resume(std::move(journal), rows));
+  }
+  if (!options.tcp.has_value()) {
+    HEARTH_ASSIGN_OR_RETURN(
+        parts.listener, Listener::Start(std::move(listener), parts.service));
+  } else {
     HEARTH_ASSIGN_OR_RETURN(const TcpSecurity security,
                             TcpSecurity::Open(options.security));
-    listener.tcp = options.tcp->ToString();
     listener.credentials = security.ForServer();
-  }
-  HEARTH_ASSIGN_OR_RETURN(parts.listener,
-                          Listener::Start(std::move(listener), parts.service));
-  if (options.tcp.has_value()) {
+    Address tcp = *options.tcp;
+    if (tcp.port == 0 && port_before > 0 && port_before <= 65535) {
+      tcp.port = static_cast<std::uint16_t>(port_before);
+      listener.tcp = tcp.ToString();
+      auto again = Listener::Start(
+          {.tcp = listener.tcp, .credentials = listener.credentials},
+          parts.service);
+      if (again.ok()) parts.listener = *std::move(again);
+    }
+    if (parts.listener == nullptr) {
+      listener.tcp = options.tcp->ToString();
+      HEARTH_ASSIGN_OR_RETURN(
+          parts.listener, Listener::Start(std::move(listener), parts.service));
+    }
     server->address_ = parts.listener->tcp_address();
+    HEARTH_ASSIGN_OR_RETURN(const Address bound,
+                            Address::Parse(server->address_));
+    parts.service.NotePort(bound.port);
   }
   parts.ticker = std::make_unique<Ticker>(parts.service);
   return server;

@@ -19,6 +19,7 @@ struct CoordinatorServerOptions {
   std::optional<Address> tcp;
   UniqueFd listener;  // listens on `local` already; or none
   TcpSecurityOptions security;
+  std::string state_dir;  // of the journal; empty: what it knows ends with it
 };
 
 // A coordinator that serves until it is destroyed.

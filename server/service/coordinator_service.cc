@@ -17,12 +17,34 @@ namespace hearth::server {
 namespace {
 
 constexpr std::int64_t kHeartbeatMs = 1000;
+// How long workers wait for a coordinator that broke off: one that has a
+// journal comes back, and what they hold is worth waiting for.
+constexpr absl::Duration kReconnectFor = absl::Seconds(10);
+constexpr absl::Duration kReconnectForDurable = absl::Hours(1);
 
 }  // namespace
 
 CoordinatorService::CoordinatorService(CoordinatorOptions options,
                                        const Clock& clock)
     : clock_(clock), core_(options) {}
+
+absl::Status CoordinatorService::Resume(std::unique_ptr<Journal> journal,
+                                        const std::vector<Journal::Row>& rows) {
+  Errands errands;
+  MutexLock lock(mutex_);
+  HEARTH_ASSIGN_OR_RETURN(Recovered past, FromRows(rows, Now()));
+  journaling_ = Journaling(std::move(journal));
+  journaling_.NoteNumber(kLife, past.life);
+  journaling_.NoteNumber(kNextWorker, past.next_worker);
+  Ask(std::move(past), errands);
+  return absl::OkStatus();
+}
+
+void CoordinatorService::NotePort(std::uint16_t port) {
+  MutexLock lock(mutex_);
+  journaling_.NoteNumber(kPort, port);
+  journaling_.Flush().IgnoreError();
+}
 
 void CoordinatorService::Tick() {
   Errands errands;
@@ -55,7 +77,25 @@ void CoordinatorService::Run(Errands errands) {
 std::optional<Answer> CoordinatorService::Ask(Event event, Errands& errands) {
   std::optional<Answer> answer;
   for (Action& action : core_.Handle(std::move(event), clock_.Now())) {
+    journaling_.Note(action, core_, Now());
     Carry(action, errands, answer);
+  }
+  const bool is_kept = journaling_.has_changes();
+  const absl::Status kept = journaling_.Flush();
+  if (is_kept && answer.has_value()) CrashPoint("coordinator.kept");
+  if (!kept.ok() && answer.has_value() && answer->status.ok()) {
+    answer->status = kept;
+  }
+  for (Answer& later : std::exchange(answered_later_, {})) {
+    const auto found = later_.find(later.call);
+    const Later waiting = std::move(found->second);
+    later_.erase(found);
+    if (is_kept) CrashPoint("coordinator.kept");
+    if (!kept.ok() && later.status.ok()) {
+      later.status = kept;
+      if (waiting.undo != nullptr) waiting.undo(errands);
+    }
+    errands.calls.push_back(waiting.finish(later));
   }
   return answer;
 }
@@ -72,13 +112,13 @@ void CoordinatorService::Carry(Action& action, Errands& errands,
                                std::optional<Answer>& answer) {
   proto::ToWorker message;
   if (auto* answered = std::get_if<Answer>(&action)) {
-    const auto waiting = later_.find(answered->call);
-    if (waiting == later_.end()) {
-      answer = std::move(*answered);
+    if (later_.contains(answered->call)) {
+      answered_later_.push_back(std::move(*answered));
     } else {
-      errands.calls.push_back(waiting->second(*answered));
-      later_.erase(waiting);
+      answer = std::move(*answered);
     }
+  } else if (const auto* welcome = std::get_if<Welcome>(&action)) {
+    WelcomeOne(*welcome, errands);
   } else if (const auto* brief = std::get_if<Brief>(&action)) {
     *message.mutable_brief() = ToWire(*brief, core_.members());
     SendTo(brief->worker, std::move(message), errands);
@@ -143,7 +183,22 @@ void CoordinatorService::Carry(Action& action, Errands& errands,
     *message.mutable_refuse()->mutable_failure() = ToProto(refuse->status);
     EndWith(refuse->worker, refuse->epoch, std::move(message), errands);
   }
-  // Welcome is handled where a worker joins; nothing waits for JobEvicted.
+  // What is to be kept is noted; nothing waits for JobEvicted.
+}
+
+void CoordinatorService::WelcomeOne(const Welcome& welcome, Errands& errands) {
+  joining_->worker = NumberOf(welcome.worker);
+  joining_->epoch = welcome.epoch;
+  sessions_[welcome.worker] = joining_->shared_from_this();
+  proto::ToWorker message;
+  proto::Welcome& to = *message.mutable_welcome();
+  to.set_worker(NumberOf(welcome.worker));
+  to.set_epoch(welcome.epoch);
+  to.set_heartbeat_ms(kHeartbeatMs);
+  *to.mutable_coordinator() = ToProto(id_);
+  to.set_reconnect_ms(absl::ToInt64Milliseconds(
+      journaling_.is_on() ? kReconnectForDurable : kReconnectFor));
+  SendTo(welcome.worker, std::move(message), errands);
 }
 
 void CoordinatorService::EndWith(WorkerId worker, std::uint64_t epoch,
@@ -194,24 +249,12 @@ void CoordinatorService::Join(server::WorkerSession& session,
                    .incarnation = FromProto(hello.incarnation()),
                    .pid = hello.pid(),
                    .address = hello.address(),
-                   .thread_count = hello.thread_count()},
+                   .thread_count = hello.thread_count(),
+                   .called = WorkerId{hello.worker()}},
       .free_bytes = hello.free_bytes()};
-  std::optional<Answer> ignored;
-  auto actions = core_.Handle(std::move(joined), clock_.Now());
-  for (Action& action : actions) {
-    if (const auto* welcome = std::get_if<server::Welcome>(&action)) {
-      session.worker = NumberOf(welcome->worker);
-      session.epoch = welcome->epoch;
-      sessions_[welcome->worker] = session.shared_from_this();
-      proto::ToWorker message;
-      message.mutable_welcome()->set_worker(NumberOf(welcome->worker));
-      message.mutable_welcome()->set_epoch(welcome->epoch);
-      message.mutable_welcome()->set_heartbeat_ms(kHeartbeatMs);
-      SendTo(welcome->worker, std::move(message), errands);
-    } else {
-      Carry(action, errands, ignored);
-    }
-  }
+  joining_ = &session;
+  Ask(std::move(joined), errands);
+  joining_ = nullptr;
   AnswerReadyWaiters(errands);
 }
 
@@ -291,6 +334,7 @@ void CoordinatorService::AnswerReadyWaiters(Errands& errands) {
     waiter.reply->set_version(kVersion);
     waiter.reply->set_workers(ready);
     waiter.reply->set_pid(getpid());
+    waiter.reply->set_durable(journaling_.is_on());
     std::set<std::string> hosts;
     for (const WorkerRecord& record : core_.members().List()) {
       if (record.state == WorkerState::kReady) {

@@ -12,6 +12,7 @@
 #include "protos/coordinator.grpc.pb.h"
 #include "server/core/coordinator_core.h"
 #include "server/service/job_watch.h"
+#include "server/service/journaling.h"
 #include "server/service/worker_session.h"
 
 namespace hearth::server {
@@ -25,6 +26,13 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
                                  private SessionOwner {
  public:
   CoordinatorService(CoordinatorOptions options, const Clock& clock);
+
+  // Goes on where the rows say that an earlier coordinator was, and keeps what
+  // comes in the journal. Before anybody is served.
+  absl::Status Resume(std::unique_ptr<Journal> journal,
+                      const std::vector<Journal::Row>& rows);
+  // Where it is served, for the next one.
+  void NotePort(std::uint16_t port);
 
   // Lets time pass: leases, waits, questions that nobody answered. About 20
   // times a second.
@@ -105,6 +113,8 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Carry(Action& action, Errands& errands, std::optional<Answer>& answer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WelcomeOne(const Welcome& welcome, Errands& errands)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SendTo(WorkerId worker, proto::ToWorker message, Errands& errands)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The stream's last message.
@@ -126,14 +136,19 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
       const std::function<absl::Status(Errands&)>& work);
 
   // The same for a call that the core may answer in a later Handle. `fill`
-  // makes the reply of an OK one, under the lock.
+  // makes the reply of an OK one, under the lock; `undo` takes back what could
+  // not be kept in the journal.
   grpc::ServerUnaryReactor* ReplyLater(
       grpc::CallbackServerContext* context,
       const std::function<absl::StatusOr<Event>(CallId)>& ask,
-      std::function<absl::Status(const Answer&)> fill);
+      std::function<absl::Status(const Answer&)> fill,
+      std::function<void(Errands&)> undo = nullptr);
+  Moment Now() const { return {clock_.Now(), WallTime()}; }
 
   const Clock& clock_;
+  const Id id_ = Id::Random();
   Mutex mutex_;
+  Journaling journaling_ ABSL_GUARDED_BY(mutex_){nullptr};
   CoordinatorCore core_ ABSL_GUARDED_BY(mutex_);
   std::map<WorkerId, std::shared_ptr<server::WorkerSession>> sessions_
       ABSL_GUARDED_BY(mutex_);
@@ -141,11 +156,17 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
       ABSL_GUARDED_BY(mutex_);
   std::vector<ReadyWaiter> ready_waiters_ ABSL_GUARDED_BY(mutex_);
   std::map<std::uint64_t, MemoryQuestion> questions_ ABSL_GUARDED_BY(mutex_);
+  // Whose Hello is being handled.
+  server::WorkerSession* joining_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::uint64_t next_call_ ABSL_GUARDED_BY(mutex_) = 1;
   // What to do with the answer to a call that takes its time: under the lock,
   // it makes what is done without it.
-  std::map<CallId, std::function<std::function<void()>(const Answer&)>> later_
-      ABSL_GUARDED_BY(mutex_);
+  struct Later {
+    std::function<std::function<void()>(const Answer&)> finish;
+    std::function<void(Errands&)> undo;
+  };
+  std::map<CallId, Later> later_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Answer> answered_later_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hearth::server

@@ -21,6 +21,7 @@ WORKER = ["worker.map", "worker.compute", "worker.combine", "worker.result", "wo
 CLIENT = ["client.create", "client.fill", "client.seal", "client.handover", "client.register"]
 COORDINATOR = ["coordinator.register", "coordinator.submit", "coordinator.report"]
 NETWORK = ["worker.copy"]  # needs several hosts: tests/network/test_replicas.py
+JOURNAL = ["coordinator.kept"]  # tried in test_restart.py
 SHMEM_NOISE = 48 * MIB
 
 
@@ -29,7 +30,7 @@ def test_every_point_of_the_code_is_tried():
     for folder in ("hearth", "server", "worker", "client", "main"):
         for path in (ROOT / folder).rglob("*.cc"):
             found |= set(re.findall(r'CrashPoint\("([a-z.]+)"\)', path.read_text()))
-    assert found == {*WORKER, *CLIENT, *COORDINATOR, *NETWORK}
+    assert found == {*WORKER, *CLIENT, *COORDINATOR, *NETWORK, *JOURNAL}
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 from hearth_process import assert_one_error_line, fail, run, succeed
 
 BUILT = ["run", "put", "make", "ls", "info", "get", "rm", "local", "coordinator", "worker",
-         "workers", "jobs", "cancel", "operations", "security"]
-LATER = ["up", "status", "down", "objects", "call", "top", "doctor"]
+         "workers", "jobs", "cancel", "operations", "up", "status", "down", "drain", "security"]
+LATER = ["objects", "call", "top", "doctor"]
 
 
 @pytest.mark.parametrize("command", BUILT)
@@ -32,7 +32,6 @@ def test_what_is_not_built_yet_is_refused_by_name(command):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["coordinator", "--state-dir", "journal"],
     ["coordinator", "--http", "127.0.0.1:0"],
     ["worker", "--coordinator", "unix-abstract:nobody", "--plugin", "x.so"],
     ["worker", "--coordinator", "unix-abstract:nobody", "--allow-python"],

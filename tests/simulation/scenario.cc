@@ -66,6 +66,7 @@ Scenario ScenarioOf(std::uint64_t seed) {
   if (!chance.OneIn(3)) world.breaks = seldom();
   if (chance.OneIn(4)) world.hangs = seldom();
   if (chance.OneIn(3)) world.token_losses = seldom();
+  if (chance.OneIn(3)) world.coordinator_deaths = seldom();
   const std::int64_t jobs = chance.Between(1, 5);
   for (std::int64_t i = 0; i < jobs; ++i) {
     world.jobs.push_back(RandomJob(chance, is_large ? 4000 : 1500));
@@ -106,7 +107,8 @@ std::string Describe(const Scenario& world) {
       " matrices, deaths every ", absl::FormatDuration(world.deaths),
       ", breaks ", absl::FormatDuration(world.breaks), ", hangs ",
       absl::FormatDuration(world.hangs), ", token losses ",
-      absl::FormatDuration(world.token_losses), ", delay up to ",
+      absl::FormatDuration(world.token_losses), ", coordinator deaths ",
+      absl::FormatDuration(world.coordinator_deaths), ", delay up to ",
       absl::FormatDuration(world.delay_max), "\n");
   for (const JobScript& job : world.jobs) {
     absl::StrAppend(

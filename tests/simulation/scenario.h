@@ -51,6 +51,7 @@ struct Scenario {
   // time.
   absl::Duration host_ends = absl::InfiniteDuration();
   int host_ends_max = 0;
+  absl::Duration coordinator_deaths = absl::InfiniteDuration();
   absl::Duration faults_end = absl::Seconds(20);
   std::vector<MatrixScript> matrices;
   std::vector<JobScript> jobs;
@@ -59,6 +60,8 @@ struct Scenario {
   bool drop_requeue = false;
   // Likewise: it does not make up for lost replicas.
   bool no_mending = false;
+  // Test only: a coordinator that is started again knows no job.
+  bool lose_journal = false;
 };
 
 // A world of that number: size, troubles and jobs all by chance.

@@ -16,6 +16,7 @@
 namespace hearth::simulation {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 std::optional<std::uint64_t> FromEnvironment(const char* name) {
@@ -49,14 +50,17 @@ TEST(Simulation, KeepsEveryPromiseWhateverHappens) {
   EXPECT_GT(counts.jobs_done, 2 * counts.jobs_failed);
   for (const std::int64_t count :
        {counts.combines, counts.revokes, counts.shrinks, counts.inputs_missing,
-        counts.deaths, counts.breaks, counts.sent_again, counts.jobs_failed}) {
+        counts.deaths, counts.breaks, counts.sent_again, counts.jobs_failed,
+        counts.coordinator_deaths, counts.adopted}) {
     EXPECT_GE(count, static_cast<std::int64_t>(seeds) / 10);
   }
   std::cout << counts.assigns << " tasks, " << counts.combines << " combines, "
             << counts.revokes << " revoked, " << counts.shrinks << " split, "
             << counts.inputs_missing << " inputs missing, " << counts.deaths
             << " deaths, " << counts.breaks << " broken streams, "
-            << counts.sent_again << " batches sent again, " << counts.jobs_done
+            << counts.sent_again << " batches sent again, "
+            << counts.coordinator_deaths << " coordinators killed, "
+            << counts.adopted << " jobs adopted, " << counts.jobs_done
             << " jobs done, " << counts.jobs_failed << " failed\n";
 }
 
@@ -105,6 +109,39 @@ TEST(Simulation, NoticesACoordinatorThatDoesNotMakeUpForLostReplicas) {
     noticed += World(scenario).Run().empty() ? 0 : 1;
   }
   EXPECT_EQ(noticed, 5);
+}
+
+// A coordinator that dies in the middle costs what was under way, and not what
+// was done: the workers tell the next one.
+TEST(Simulation, GoesOnWhereADeadCoordinatorWas) {
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    Scenario scenario;
+    scenario.seed = seed;
+    scenario.worker_count = 8;
+    scenario.coordinator_deaths = absl::Seconds(2);
+    scenario.faults_end = absl::Seconds(6);
+    scenario.jobs = {{.leaf_count = 8000,
+                      .large_partials = seed % 2 == 0,
+                      .leaf_time = absl::Milliseconds(10)}};
+    World world(scenario);
+    EXPECT_EQ(absl::StrJoin(world.Run(), "; "), "") << Describe(scenario);
+    EXPECT_EQ(world.ended(0)->state, server::JobState::kDone);
+    EXPECT_GT(world.counts().adopted, 0) << Describe(scenario);
+    EXPECT_LT(world.leaves_computed(),
+              8000 + world.counts().coordinator_deaths * 1500)
+        << Describe(scenario);
+  }
+}
+
+TEST(Simulation, NoticesACoordinatorThatLosesItsJournal) {
+  Scenario scenario;
+  scenario.coordinator_deaths = absl::Seconds(1);
+  scenario.faults_end = absl::Seconds(6);
+  scenario.jobs = {{.leaf_count = 4000, .leaf_time = absl::Milliseconds(10)}};
+  Play(scenario);
+  scenario.lose_journal = true;
+  EXPECT_THAT(World(scenario).Run(),
+              Contains(HasSubstr("is known to nobody any more")));
 }
 
 TEST(Simulation, FailsOnlyTheJobWhoseLeafKillsItsWorkers) {

@@ -23,6 +23,8 @@ Match(Handlers...) -> Match<Handlers...>;
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 constexpr absl::Duration kGivesUp = absl::Minutes(30);
 
+}  // namespace
+
 server::CoordinatorOptions OptionsFor(const Scenario& scenario) {
   server::CoordinatorOptions options;
   // Partials here are 8 bytes: 16 of them are as heavy as 256 KiB.
@@ -32,12 +34,10 @@ server::CoordinatorOptions OptionsFor(const Scenario& scenario) {
   return options;
 }
 
-}  // namespace
-
 World::World(Scenario scenario)
     : scenario_(std::move(scenario)),
       bits_(scenario_.seed),
-      core_(OptionsFor(scenario_)),
+      core_(std::make_unique<server::CoordinatorCore>(OptionsFor(scenario_))),
       jobs_(scenario_.jobs.size()),
       generations_(static_cast<std::size_t>(scenario_.host_count)) {}
 World::~World() = default;
@@ -50,6 +50,8 @@ World::Counts& World::Counts::operator+=(const Counts& other) {
   inputs_missing += other.inputs_missing;
   deaths += other.deaths;
   breaks += other.breaks;
+  coordinator_deaths += other.coordinator_deaths;
+  adopted += other.adopted;
   sent_again += other.sent_again;
   jobs_done += other.jobs_done;
   jobs_failed += other.jobs_failed;
@@ -107,6 +109,7 @@ std::vector<std::string> World::Run() {
   for (int i = 1; i <= scenario_.host_ends_max; ++i) {
     After(i * scenario_.host_ends, [this] { EndHost(); });
   }
+  Every(scenario_.coordinator_deaths, &World::KillCoordinator);
   std::function<void()> tick = [&] {
     Tell(server::TimePassed{});
     After(kTick, tick);
@@ -145,7 +148,11 @@ std::vector<std::string> World::Run() {
     if (now_ > absl::UnixEpoch() + kGivesUp) {
       for (std::size_t job = 0; job < jobs_.size(); ++job) {
         if (jobs_[job].ended.has_value()) continue;
-        const auto record = core_.FindJob(*jobs_[job].id);
+        const auto record = core_->FindJob(*jobs_[job].id);
+        if (!record.has_value()) {
+          Problem(absl::StrCat("job ", job, " is known to nobody any more"));
+          continue;
+        }
         Problem(absl::StrCat("job ", job, " never ended: ", record->leaves_done,
                              " of ", record->leaves_total, " leaves in round ",
                              record->round));
@@ -162,8 +169,8 @@ std::vector<std::string> World::Run() {
                          one.rows.empty() ? "" : ", a result", ", token ",
                          segments_.begin()->first.ToString()));
   }
-  if (core_.live_token_count() != 0) {
-    Problem(absl::StrCat(core_.live_token_count(),
+  if (core_->live_token_count() != 0) {
+    Problem(absl::StrCat(core_->live_token_count(),
                          " tokens are still held to be wanted"));
   }
   return problems_;
@@ -172,7 +179,9 @@ std::vector<std::string> World::Run() {
 // --- coordinator -------------------------------------------------------------
 
 void World::Tell(server::Event event, std::uint64_t stream) {
-  for (const server::Action& action : core_.Handle(std::move(event), now_)) {
+  if (core_ == nullptr) return TellLater(std::move(event), stream);
+  for (const server::Action& action : core_->Handle(std::move(event), now_)) {
+    Keep(action);
     Do(action, stream);
   }
 }
@@ -198,8 +207,13 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
             welcomed.worker = welcome.worker;
             welcomed.epoch = welcome.epoch;
             stream_by_worker_[welcome.worker] = stream;
-            SendDown(welcome.worker, [this](const ProcessPtr& process) {
-              Hear(process, worker::Joined{});
+            SendDown(welcome.worker, [this, life = life_,
+                                      welcome](const ProcessPtr& process) {
+              const bool is_new = process->life != 0 && process->life != life;
+              process->life = life;
+              process->called = welcome.worker;
+              Hear(process, worker::Joined{is_new});
+              if (is_new) TellWhatItMade(process);
             });
           },
           [&](const server::Refuse& refuse) {
@@ -246,8 +260,6 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
             worker::Assigned assigned;
             for (const server::Task& task : assign.tasks) {
               assigned.tasks.push_back(ToWorker(task));
-              ++counts_.assigns;
-              if (task.kind == server::TaskKind::kCombine) ++counts_.combines;
               ++counts_.assigns;
               if (task.kind == server::TaskKind::kCombine) ++counts_.combines;
             }
@@ -315,6 +327,9 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
           },
           [&](const server::JobUpdated& updated) { CheckEnded(updated.job); },
           [&](const server::JobEvicted&) {},
+          [](const server::KeepMatrix&) {},
+          [](const server::ForgetMatrix&) {},
+          [](const server::KeepJob&) {},
       },
       action);
 }
@@ -344,7 +359,7 @@ void World::Submit(std::size_t job) {
 
 void World::CheckEnded(server::JobId id) {
   const std::size_t job = job_by_id_.at(id);
-  const auto record = core_.FindJob(id);
+  const auto record = core_->FindJob(id);
   if (!record.has_value() || !server::HasEnded(record->state)) return;
   JobState& state = jobs_[job];
   if (state.ended.has_value()) return Problem("a job ended twice");
@@ -415,6 +430,7 @@ void World::CheckEnded(server::JobId id) {
 // Within a second of a cancel nobody works on it, but for those that can't
 // hear.
 void World::CheckCancelled(std::size_t job) {
+  if (now_ - last_restart_ < absl::Seconds(3)) return;  // it came late itself
   const std::uint64_t number = NumberOf(*jobs_[job].id);
   for (const ProcessPtr& process : processes_) {
     if (process == nullptr || !process->alive || process->stream == 0) continue;

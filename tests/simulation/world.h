@@ -18,6 +18,8 @@
 
 namespace hearth::simulation {
 
+server::CoordinatorOptions OptionsFor(const Scenario& scenario);
+
 // A cluster in one thread: the very cores that the shells link, and everything
 // around them (processes, threads, streams, keepers, segments, time) played.
 //
@@ -43,6 +45,8 @@ class World {
     std::int64_t inputs_missing = 0;
     std::int64_t deaths = 0;
     std::int64_t breaks = 0;
+    std::int64_t coordinator_deaths = 0;
+    std::int64_t adopted = 0;  // jobs that ran on after one
     std::int64_t sent_again = 0;
     std::int64_t jobs_done = 0;
     std::int64_t jobs_failed = 0;
@@ -93,6 +97,8 @@ class World {
     bool alive = true;
     std::uint64_t stream = 0;  // as it believes; 0: none
     std::uint64_t last_sequence = 0;
+    std::uint64_t life = 0;     // of the coordinator that it knows
+    server::WorkerId called{};  // by that one
     double slowness = 1;
     absl::Time frozen_until;
     std::unique_ptr<worker::TaskQueueCore> queue;
@@ -142,6 +148,16 @@ class World {
   void CheckMatrices();
   void CheckEnded(server::JobId id);
   void CheckCancelled(std::size_t job);
+
+  // --- the coordinator's death and its journal (world_coordinator.cc) ---
+  // What is told to a dead coordinator: again later, or never.
+  void TellLater(server::Event event, std::uint64_t stream);
+  void KillCoordinator();
+  void StartCoordinator();
+  // Whatever of a process's segments a new coordinator was not told of in the
+  // reports before is wanted by nobody.
+  void TellWhatItMade(const ProcessPtr& process);
+  void Keep(const server::Action& action);
 
   // --- streams ---
   void Connect(const ProcessPtr& process);
@@ -194,7 +210,12 @@ class World {
   std::vector<Happening> happenings_;  // a heap
   bool troubles_over_ = false;
 
-  server::CoordinatorCore core_;
+  std::unique_ptr<server::CoordinatorCore> core_;  // null while it is dead
+  std::uint64_t life_ = 1;                         // of the coordinator
+  server::Recovered journal_;
+  std::map<std::string, server::MatrixRecord> kept_matrices_;
+  std::map<server::JobId, server::KeptJob> kept_jobs_;
+  absl::Time last_restart_ = absl::InfinitePast();
   std::vector<JobState> jobs_;
   std::map<server::JobId, std::size_t> job_by_id_;
   std::map<server::CallId, std::size_t> job_by_call_;

@@ -34,7 +34,7 @@ void World::PutMatrices() {
 void World::CheckMatrices() {
   for (std::size_t i = 0; i < scenario_.matrices.size(); ++i) {
     const std::string name = absl::StrCat("m", i);
-    const auto matrix = core_.catalog().Get(name);
+    const auto matrix = core_->catalog().Get(name);
     if (!matrix.ok()) {
       Problem(name + " is gone from the catalog");
       continue;

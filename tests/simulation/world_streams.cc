@@ -18,7 +18,8 @@ void World::Connect(const ProcessPtr& process) {
       .incarnation = process->incarnation,
       .pid = process->pid,
       .address = "",
-      .thread_count = static_cast<int>(process->threads.size())};
+      .thread_count = static_cast<int>(process->threads.size()),
+      .called = process->called};
   SendUp(stream, [this, stream, identity] {
     Tell(server::WorkerJoined{0, identity, std::int64_t{1} << 40}, stream);
   });

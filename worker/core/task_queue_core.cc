@@ -53,28 +53,33 @@ std::vector<QueueAction> TaskQueueCore::Handle(const QueueEvent& event,
   std::vector<QueueAction> actions;
   std::visit(
       Match{
-          [&](const Joined&) {
+          [&](const Joined& joined) {
+            DropTasksIf([](const Task&) { return true; }, actions);
+            for (const auto& [job, brief] : jobs_) {
+              actions.emplace_back(Forget{job});
+            }
+            jobs_.clear();
             outbox_.Connect();
             for (Outbox::Batch& batch : outbox_.Unacknowledged()) {
               actions.emplace_back(
                   Send{batch.sequence, std::move(batch.reports)});
             }
             Flush(actions);
-          },
-          [&](const Disconnected&) {
-            outbox_.Disconnect();
-            DropTasksIf([](const Task&) { return true; }, actions);
-            for (const auto& [job, brief] : jobs_) {
-              actions.emplace_back(Forget{job});
+            if (!joined.is_new_coordinator) return;
+            for (Commit& commit : ledger_.List()) {
+              outbox_.Add(std::move(commit), now);
+              if (outbox_.IsDue(now)) Flush(actions);
             }
-            jobs_.clear();
+            Flush(actions);
           },
+          [&](const Disconnected&) { outbox_.Disconnect(); },
           [&](const Briefed& brief) {
             DropTasksIf(
                 [&](const Task& task) {
                   return task.job == brief.job && task.round != brief.round;
                 },
                 actions);
+            ledger_.BeginRound(brief.job, brief.round);
             jobs_[brief.job] = {brief.round, brief.leaf_count,
                                 brief.concatenates};
           },
@@ -108,6 +113,7 @@ std::vector<QueueAction> TaskQueueCore::Handle(const QueueEvent& event,
             DropTasksIf(
                 [&](const Task& task) { return task.job == released.job; },
                 actions);
+            ledger_.Release(released.job);
             if (jobs_.erase(released.job) > 0) {
               actions.emplace_back(Forget{released.job});
             }
@@ -236,7 +242,15 @@ void TaskQueueCore::AbsorbWhole(Seat& seat, Report report, absl::Time now) {
         }
       },
       report);
+  if (auto* commit = std::get_if<Commit>(&report)) {
+    return AddCommit(std::move(*commit), now);
+  }
   outbox_.Add(std::move(report), now);
+}
+
+void TaskQueueCore::AddCommit(Commit commit, absl::Time now) {
+  ledger_.Add(commit);
+  outbox_.Add(std::move(commit), now);
 }
 
 void TaskQueueCore::CommitRuns(Seat& seat, std::vector<BytesRef> partials,
@@ -256,7 +270,7 @@ void TaskQueueCore::CommitRuns(Seat& seat, std::vector<BytesRef> partials,
                   .task_done = i + 1 == runs.size()};
     if (!partials.empty()) commit.partial = std::move(partials[i]);
     if (commit.task_done) commit.traffic = seat.traffic;
-    outbox_.Add(std::move(commit), now);
+    AddCommit(std::move(commit), now);
   }
 }
 

@@ -5,10 +5,12 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <variant>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "worker/core/ledger.h"
 #include "worker/core/outbox.h"
 #include "worker/core/steps.h"
 #include "worker/core/task.h"
@@ -18,10 +20,13 @@ namespace hearth::worker {
 // --- what the coordinator says -----------------------------------------------
 
 // A stream is up and this process welcome: whatever was reported and not
-// acknowledged is sent again.
-struct Joined {};
-// The stream broke. The coordinator gives this worker's tasks to others, so
-// they are dropped here; what was cached for jobs is forgotten.
+// acknowledged is sent again, and to a coordinator that was started anew, all
+// that was committed of jobs that run still. The tasks of before are others'
+// by now, and dropped here.
+struct Joined {
+  bool is_new_coordinator = false;
+};
+// The stream broke. What is under way goes on: its result may still be of use.
 struct Disconnected {};
 struct Briefed {
   std::uint64_t job = 0;
@@ -88,7 +93,8 @@ using QueueAction = std::variant<Wake, Interrupt, Send, Forget, DropTokens>;
 // Promise: the partial of a run has the bits that the tree gives it, however
 //          the work was cut. Every token handed to the core is reported until
 //          acknowledged, or dropped.
-// Bound:   what the coordinator assigned; reports not acknowledged yet.
+// Bound:   what the coordinator assigned; reports not acknowledged yet; the
+//          ledger's.
 class TaskQueueCore {
  public:
   explicit TaskQueueCore(int thread_count, OutboxOptions options = {});
@@ -102,6 +108,9 @@ class TaskQueueCore {
     std::vector<QueueAction> actions;
   };
   Turn Next(int thread, Outcome outcome, absl::Time now);
+
+  // Segments that the coordinator had dropped.
+  void NoteDropped(std::span<const Id> tokens) { ledger_.Drop(tokens); }
 
   std::size_t waiting_count() const { return waiting_.size(); }
   int running_count() const;
@@ -140,11 +149,14 @@ class TaskQueueCore {
   void DropTasksIf(Predicate unwanted, std::vector<QueueAction>& actions);
   void Wakes(std::vector<QueueAction>& actions) const;
   void Flush(std::vector<QueueAction>& actions);
+  // Every commit goes through here.
+  void AddCommit(Commit commit, absl::Time now);
 
   std::map<std::uint64_t, JobBrief> jobs_;
   std::deque<Task> waiting_;
   std::vector<Seat> seats_;
   Outbox outbox_;
+  Ledger ledger_;
 };
 
 }  // namespace hearth::worker

@@ -1,6 +1,7 @@
 #include "worker/service/leftovers.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
@@ -27,6 +28,18 @@ std::vector<Id> Leftovers::Look() {
   }
   seen_ = std::move(seen);
   return again;
+}
+
+std::vector<Id> Leftovers::Own() {
+  const auto held = keeper_.List();
+  if (!held.ok()) return {};
+  std::vector<Id> own;
+  for (const HeldSegment& segment : *held) {
+    if (!segment.is_ticket && segment.depositor_pid == getpid()) {
+      own.push_back(segment.token);
+    }
+  }
+  return own;
 }
 
 }  // namespace hearth::worker

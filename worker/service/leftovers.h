@@ -22,6 +22,8 @@ class Leftovers {
   // Those whose maker was dead at the last look already: what he had said
   // before he died has arrived since. None when the keeper does not answer.
   std::vector<Id> Look();
+  // Those that this process made.
+  std::vector<Id> Own();
 
  private:
   HandoverClient keeper_;

@@ -37,7 +37,9 @@
 namespace hearth::worker {
 namespace {
 
+// Before the coordinator said how long.
 constexpr absl::Duration kReconnectFor = absl::Seconds(10);
+constexpr absl::Duration kReconnectForMax = absl::Hours(24);
 constexpr absl::Duration kLeftoversEvery = absl::Seconds(5);
 // One that was asked to leave does not wait that long.
 constexpr absl::Duration kLeaveWithout = absl::Seconds(3);
@@ -55,9 +57,9 @@ class WorkerServer::Impl {
         incarnation_(Id::Random()),
         reach_(options_.keeper, options_.security),
         leftovers_(options_.keeper),
-        next_leftovers_(clock_.Now() + kLeftoversEvery),
         store_(reach_),
         jobs_(reach_, store_),
+        next_leftovers_(clock_.Now() + kLeftoversEvery),
         queue_(options_.threads),
         copier_(reach_, [this](const SegmentCopied& copied) {
           std::scoped_lock lock(mutex_);
@@ -132,7 +134,7 @@ class WorkerServer::Impl {
   // For how long a coordinator that can't be reached is waited for.
   absl::Duration PatienceWithout() {
     std::scoped_lock lock(mutex_);
-    return leaving_ ? kLeaveWithout : kReconnectFor;
+    return leaving_ ? kLeaveWithout : reconnect_for_;
   }
 
   // What segments of this host may still take: what the machine has, within
@@ -158,6 +160,10 @@ class WorkerServer::Impl {
     *hello.mutable_incarnation() = ToProto(incarnation_);
     hello.set_pid(getpid());
     if (server_ != nullptr) hello.set_address(AdvertisedAddress());
+    hello.set_worker(called_);
+    // What a coordinator that was started anew is not told of in the reports to
+    // come, nobody wants. Looked at before it can have asked for more.
+    made_before_ = called_ == 0 ? std::vector<Id>() : leftovers_.Own();
     hello.set_thread_count(options_.threads);
     {
       std::scoped_lock lock(mutex_);
@@ -177,7 +183,7 @@ class WorkerServer::Impl {
     std::scoped_lock lock(mutex_);
     link_ = *std::move(link);
     // The answer may be quicker than this assignment.
-    if (welcome_) Apply(queue_.Handle(Joined{}, clock_.Now()));
+    if (welcome_) Join(clock_.Now());
     SendStories();
     SayLeave();
     return absl::OkStatus();
@@ -222,8 +228,21 @@ class WorkerServer::Impl {
     return refused;
   }
 
+  // Under the lock, once the link is there and this worker welcome.
+  void Join(absl::Time now) {
+    Apply(queue_.Handle(Joined{is_new_coordinator_}, now));
+    if (is_new_coordinator_) next_leftovers_ = absl::InfinitePast();
+    wake_main_.notify_all();
+  }
+
   void ReportLeftovers() {
-    const std::vector<Id> tokens = leftovers_.Look();
+    std::vector<Id> tokens = leftovers_.Look();
+    {
+      std::scoped_lock lock(mutex_);
+      if (std::exchange(is_new_coordinator_, false)) {
+        tokens.insert(tokens.end(), made_before_.begin(), made_before_.end());
+      }
+    }
     if (tokens.empty()) return;
     proto::FromWorker message;
     for (const Id& token : tokens) {
@@ -241,6 +260,10 @@ class WorkerServer::Impl {
       std::vector<Id> tokens;
       for (const auto& token : message.drop_tokens().tokens()) {
         tokens.push_back(FromProto(token));
+      }
+      {
+        std::scoped_lock lock(mutex_);
+        queue_.NoteDropped(tokens);
       }
       return store_.Drop(tokens);
     }
@@ -269,9 +292,17 @@ class WorkerServer::Impl {
       if (message.has_welcome()) {
         heartbeat_ = absl::Milliseconds(std::clamp<std::int64_t>(
             message.welcome().heartbeat_ms(), 10, 60'000));
+        reconnect_for_ =
+            std::clamp(absl::Milliseconds(message.welcome().reconnect_ms()),
+                       kReconnectFor, kReconnectForMax);
         welcome_ = true;
+        called_ = message.welcome().worker();
+        const Id coordinator = FromProto(message.welcome().coordinator());
+        is_new_coordinator_ =
+            !coordinator_.zero() && coordinator_ != coordinator;
+        coordinator_ = coordinator;
         first_welcome = !std::exchange(ever_welcome_, true);
-        if (link_ != nullptr) Apply(queue_.Handle(Joined{}, now));
+        if (link_ != nullptr) Join(now);
         SayLeave();
       } else if (message.has_dismiss()) {
         dismissed_ = message.dismiss().lost();
@@ -397,18 +428,23 @@ class WorkerServer::Impl {
   const Id incarnation_;
   SegmentReach reach_;
   std::unique_ptr<BulkServer> server_;
-  Leftovers leftovers_;        // the main thread's
-  absl::Time next_leftovers_;  // the main thread's
+  Leftovers leftovers_;          // the main thread's
+  std::vector<Id> made_before_;  // the main thread's: before it connected
   SegmentStore store_;
   JobCache jobs_;
 
   std::mutex mutex_;  // guards all below
+  absl::Time next_leftovers_;
   std::condition_variable wake_threads_;
   std::condition_variable wake_main_;
   TaskQueueCore queue_;
   std::unique_ptr<CoordinatorLink> link_;
   std::deque<std::pair<std::int64_t, std::string>> stories_;
   absl::Duration heartbeat_ = absl::Seconds(1);
+  absl::Duration reconnect_for_ = kReconnectFor;
+  Id coordinator_;            // the process that welcomed this one last
+  std::uint64_t called_ = 0;  // by it
+  bool is_new_coordinator_ = false;
   absl::Status refused_;
   std::optional<std::string> dismissed_;  // what is lost with it
   bool leaving_ = false;

@@ -17,7 +17,9 @@ namespace {
 
 // Between two attempts on one channel; gRPC doubles it each time.
 constexpr int kFirstPauseMs = 200;
-constexpr int kLongestPauseMs = 5000;
+constexpr int kLongestPauseMs = 1000;
+
+constexpr int kKeepaliveMs = 10'000;
 
 }  // namespace
 
@@ -40,6 +42,10 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstPauseMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestPauseMs);
+  // A host that is gone without a word, while a call waits, is noticed.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   // Nodes of a cluster reach each other directly, whatever browsers go through.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   if (!options.tcp.server_name.empty()) {

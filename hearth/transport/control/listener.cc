@@ -18,8 +18,11 @@ namespace hearth {
 namespace {
 
 constexpr int kPauseMs = 10;
+// Peers ask half as often as this whether we are there.
+constexpr int kPingIntervalMsMin = 5'000;
 // A connection that has not come to terms by then is dropped: who connects and
 // says nothing must not hold a descriptor for minutes.
+
 constexpr int kHandshakeMsMax = 10'000;
 
 }  // namespace
@@ -52,6 +55,9 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
                                kHandshakeMsMax);
+    builder.AddChannelArgument(
+        GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+        kPingIntervalMsMin);
     builder.AddListeningPort(options.tcp, options.credentials, &port);
   }
   listener->server_ = builder.BuildAndStart();

@@ -312,18 +312,39 @@ TEST(TaskQueue, SendsAgainWhatWasNotAcknowledged) {
   queue.Play();
   EXPECT_THAT(queue.TakeCommits(), SizeIs(2));
   queue.Tell(Acknowledged{1});
-  EXPECT_THAT(Of<Forget>(queue.Tell(Disconnected{})), SizeIs(1));
-  const auto sends = Of<Send>(queue.Tell(Joined{}));
+  queue.Tell(Disconnected{});
+  const auto said = queue.Tell(Joined{});
+  EXPECT_THAT(Of<Forget>(said), SizeIs(1));
+  const auto sends = Of<Send>(said);
   ASSERT_THAT(sends, SizeIs(1));
   EXPECT_EQ(sends[0].sequence, 2u);
   EXPECT_EQ(std::get<Commit>(sends[0].reports[0]).task, 2u);
 }
 
-TEST(TaskQueue, DropsItsTasksWhenTheStreamBreaks) {
+TEST(TaskQueue, TellsANewCoordinatorAllThatItCommitted) {
+  Queue queue;
+  queue.Tell(Assigned{{Compute(1, {0, 1}), Compute(2, {1, 2})}});
+  queue.Play();
+  EXPECT_THAT(queue.TakeCommits(), SizeIs(2));
+  queue.Tell(Acknowledged{100});
+  queue.Tell(Disconnected{});
+  EXPECT_THAT(Of<Send>(queue.Tell(Joined{})), SizeIs(0));
+  queue.Tell(Disconnected{});
+  const auto sends = Of<Send>(queue.Tell(Joined{.is_new_coordinator = true}));
+  ASSERT_THAT(sends, SizeIs(1));
+  ASSERT_THAT(sends[0].reports, SizeIs(2));
+  const auto& commit = std::get<Commit>(sends[0].reports[1]);
+  EXPECT_EQ(commit.run, (LeafRun{1, 2}));
+  EXPECT_EQ(commit.task, 0u);  // the answer to nothing
+  EXPECT_FALSE(commit.task_done);
+}
+
+TEST(TaskQueue, GoesOnWhileTheStreamIsBrokenAndDropsItsTasksWithTheNextOne) {
   Queue queue;
   queue.Tell(Assigned{{Compute(1, {0, 8}), Compute(2, {8, 16})}});
   queue.Next();
-  EXPECT_THAT(Of<Interrupt>(queue.Tell(Disconnected{})), SizeIs(1));
+  EXPECT_THAT(Of<Interrupt>(queue.Tell(Disconnected{})), SizeIs(0));
+  EXPECT_THAT(Of<Interrupt>(queue.Tell(Joined{})), SizeIs(1));
   EXPECT_TRUE(std::holds_alternative<Idle>(queue.Next(0, LeafDone{})));
   EXPECT_EQ(queue.core().running_count(), 0);
 }
