@@ -165,8 +165,10 @@ int Run(std::int64_t bytes, int rounds, std::int64_t block) {
       close(line);
     });
     const Figure ours = Measure(bytes, shared + 1, true, [&] {
-      BulkStream stream({Id::Random(), 0, bytes, block},
-                        [&](int) { return channel; });
+      const Id token = Id::Random();
+      BulkStream stream({token, 0, bytes, block}, [&](int) {
+        return BulkPeer{channel, token};
+      });
       for (std::int64_t done = 0; done < bytes; done += block) {
         const auto status = stream.Next(
             {to + done,
