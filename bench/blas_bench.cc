@@ -1,8 +1,9 @@
 // gram, matvec and rmatvec on one core, each beside its limit in the same run:
 // the same BLAS kernel alone, called once a row block, and a bare loop that
-// reads the matrix. Prints a ratio a line.
+// reads the matrix. Prints a ratio a line: the median over pairs of runs, one
+// of each kind right after the other.
 //
-//   blas_bench [MiB=512] [REPETITIONS=5] [gram|vectors]
+//   blas_bench [MiB=512] [REPETITIONS=5] [gram|vectors [COLUMNS [TYPE]]]
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "hearth/compute/blas.h"
 #include "hearth/compute/operations/dense.h"
 #include "hearth/matrix/partition.h"
@@ -33,18 +35,20 @@ double Seconds(const std::function<void()>& work) {
   return now() - start;
 }
 
-// Sixty-four running sums: what a core can read.
-double ReadAll(const std::byte* data, std::int64_t bytes) {
-  typedef double Lanes __attribute__((vector_size(512)));
-  Lanes sums{};
+// Reads every byte and does next to nothing with it: what a core can read.
+__attribute__((noinline, target_clones("avx512f", "avx2", "default"))) long
+ReadAll(const std::byte* data, std::int64_t bytes) {
+  long lanes[64] = {};
   for (std::int64_t i = 0; i + 512 <= bytes; i += 512) {
-    Lanes next;
-    __builtin_memcpy(&next, data + i, 512);
-    sums += next;
+    for (int j = 0; j < 64; ++j) {
+      long next;
+      __builtin_memcpy(&next, data + i + j * 8, 8);
+      lanes[j] ^= next;
+    }
   }
-  double sum = 0;
-  for (int i = 0; i < 64; ++i) sum += sums[i];
-  return sum;
+  long all = 0;
+  for (const long lane : lanes) all ^= lane;
+  return all;
 }
 
 // A whole job in this thread.
@@ -55,8 +59,10 @@ void RunPlan(const Plan& plan, const MatrixLayout& layout,
   Scratch scratch, slice;
   Bytes sum;
   Bytes partial;
-  for (std::int64_t i = 0; i < partition.block_count(); ++i) {
-    BlockView view{partition.Block(i), nullptr, {}};
+  const std::int64_t step = plan.joins_blocks() ? leaf : 1;
+  for (std::int64_t i = 0; i < partition.block_count(); i += step) {
+    const std::int64_t end = std::min(i + step, partition.block_count());
+    BlockView view{partition.Joined(i, end), nullptr, {}};
     view.data = data + view.block.element_begin * BytesOf(layout.type);
     if (plan.needs_whole_matrix()) {
       view.matrix = {data, static_cast<std::size_t>(layout.bytes())};
@@ -85,16 +91,17 @@ double Median(std::vector<double> values) {
 void Compare(const char* name, const MatrixLayout& layout, int repetitions,
              const std::function<void()>& ours,
              const std::function<void()>& limit) {
-  std::vector<double> a, b;
+  std::vector<double> a, b, ratios;
   for (int i = 0; i < repetitions; ++i) {
     a.push_back(Seconds(ours));
     b.push_back(Seconds(limit));
+    ratios.push_back(b.back() / a.back());
   }
   const double gigabytes = static_cast<double>(layout.bytes()) * 1e-9;
   std::printf("%-22s %9s %c  %7.2f GB/s  limit %7.2f  ratio %.3f\n", name,
               ToString(layout.shape).c_str(),
               layout.order == Order::kC ? 'C' : 'F', gigabytes / Median(a),
-              gigabytes / Median(b), Median(b) / Median(a));
+              gigabytes / Median(b), Median(ratios));
 }
 
 void RunGram(std::int64_t bytes, int repetitions,
@@ -134,13 +141,21 @@ void RunGram(std::int64_t bytes, int repetitions,
   }
 }
 
-void RunVectors(std::int64_t bytes, int repetitions,
+// Of all shapes and types, those that are asked for: 0 and "" mean all.
+struct Asked {
+  std::int64_t columns = 0;
+  absl::string_view type = {};
+};
+
+void RunVectors(std::int64_t bytes, int repetitions, Asked asked,
                 const std::vector<double>& elements) {
   const auto* data = reinterpret_cast<const std::byte*>(elements.data());
-  volatile double sink = 0;
+  volatile long sink = 0;
   for (const ElementType type :
        {ElementType::kFloat64, ElementType::kFloat32}) {
+    if (!asked.type.empty() && asked.type != NameOf(type)) continue;
     for (const std::int64_t columns : {16, 64, 128, 512, 1024, 2048, 65536}) {
+      if (asked.columns != 0 && asked.columns != columns) continue;
       for (const Order order : {Order::kC, Order::kFortran}) {
         MatrixLayout layout;
         layout.type = type;
@@ -167,13 +182,14 @@ void RunVectors(std::int64_t bytes, int repetitions,
   }
 }
 
-void Run(std::int64_t bytes, int repetitions, std::string_view which) {
+void Run(std::int64_t bytes, int repetitions, std::string_view which,
+         Asked asked) {
   std::vector<double> elements(static_cast<std::size_t>(bytes / 8));
   for (std::size_t i = 0; i < elements.size(); ++i) {
     elements[i] = static_cast<double>(i * 2654435761u % 1000003) * 1e-6 - 0.5;
   }
   if (which != "vectors") RunGram(bytes, repetitions, elements);
-  if (which != "gram") RunVectors(bytes, repetitions, elements);
+  if (which != "gram") RunVectors(bytes, repetitions, asked, elements);
 }
 
 }  // namespace
@@ -182,5 +198,7 @@ void Run(std::int64_t bytes, int repetitions, std::string_view which) {
 int main(int argc, char** argv) {
   hearth::PrepareBlasEnvironment();
   hearth::Run((argc > 1 ? std::atoll(argv[1]) : 512) * 1024 * 1024,
-              argc > 2 ? std::atoi(argv[2]) : 5, argc > 3 ? argv[3] : "");
+              argc > 2 ? std::atoi(argv[2]) : 5, argc > 3 ? argv[3] : "",
+              {.columns = argc > 4 ? std::atoll(argv[4]) : 0,
+               .type = argc > 5 ? argv[5] : ""});
 }

@@ -154,6 +154,10 @@ class Plan {
     std::int64_t bytes = 0;
   };
   virtual ResultSlice SliceOf(const RowBlock& block) const;
+  // Whether neighbouring blocks of a leaf may be given as one, with the index
+  // of the first and the elements of all, where they lie side by side. Their
+  // slices lie side by side then too, and the bits are those of one at a time.
+  virtual bool joins_blocks() const { return false; }
   // Writes exactly SliceOf(view.block).bytes bytes to `out` (aligned to 64).
   virtual absl::Status MapBlock(const BlockView& view, Scratch& scratch,
                                 std::byte* out) const;

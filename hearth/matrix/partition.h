@@ -35,6 +35,13 @@ class Partition {
   std::int64_t block_count() const { return block_count_; }
   RowBlock Block(
       std::int64_t index) const;  // requires 0 <= index < block_count()
+  // Blocks [begin, end) as one, with the index of the first; requires
+  // 0 <= begin < end <= block_count().
+  RowBlock Joined(std::int64_t begin, std::int64_t end) const {
+    RowBlock block = Block(begin);
+    block.element_count = Block(end - 1).element_end() - block.element_begin;
+    return block;
+  }
 
   int cut_axes() const { return cut_axes_; }  // 0 for 0-d and for zero bytes
   std::int64_t slice_elements() const { return slice_elements_; }

@@ -152,6 +152,11 @@ absl::Status BlockReader::Visit(
                     [&] { return Native(block, window.data(), work); });
 }
 
+bool BlockReader::IsContiguous() const {
+  return stream_ == nullptr && !windows_.has_value() &&
+         source_.layout_.byte_order == ByteOrder::kNative;
+}
+
 absl::Status BlockReader::Native(
     const RowBlock& block, const std::byte* data,
     absl::FunctionRef<absl::Status(const BlockView&)> work) {

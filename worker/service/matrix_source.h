@@ -93,6 +93,10 @@ class BlockReader {
   absl::Status Visit(const RowBlock& block,
                      absl::FunctionRef<absl::Status(const BlockView&)> work);
 
+  // Whether neighbouring blocks lie side by side, so that Visit may be given
+  // several as one.
+  bool IsContiguous() const;
+
   const ReadEffort& effort() const { return effort_; }
 
  private:

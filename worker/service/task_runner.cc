@@ -116,10 +116,14 @@ absl::Status TaskRunner::WriteSlices(const JobCache::Opened& job,
   const Plan& plan = job.context->plan();
   const OpenSegment* result = job.context->result();
   if (result == nullptr) return Interrupted();  // sealed: all of it is there
-  for (std::int64_t i = blocks.begin; i < blocks.end; ++i) {
+  const Partition& partition = job.context->source().partition();
+  const std::int64_t step = plan.joins_blocks() && reader_->IsContiguous()
+                                ? blocks.end - blocks.begin
+                                : 1;
+  for (std::int64_t i = blocks.begin; i < blocks.end; i += step) {
     if (interrupted_) return Interrupted();
     CrashPoint("worker.compute");
-    const RowBlock block = job.context->source().partition().Block(i);
+    const RowBlock block = partition.Joined(i, i + step);
     const Plan::ResultSlice slice = plan.SliceOf(block);
     std::byte* out = slice_.Get(slice.bytes);
     HEARTH_RETURN_IF_ERROR(reader_->Visit(block, [&](BlockView view) {

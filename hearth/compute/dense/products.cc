@@ -16,6 +16,12 @@ constexpr std::int64_t kDotColumns = 4096;
 constexpr std::int64_t kTileColumns = 512;
 constexpr std::int64_t kTileRows = kernels::kCombineRows;
 
+// Rows for which it pays to convert their weights beforehand.
+constexpr std::int64_t kConvertForRows = 16;
+
+// Whose products with one another float64 holds exactly.
+bool IsNarrow(ElementType type) { return IsFloat(type) && BytesOf(type) < 8; }
+
 // As kernels see it: byte order has been seen to.
 const kernels::ProductKernels* KernelsFor(NamedElementType type) {
   if (type.byte_order != ByteOrder::kNative) return nullptr;
@@ -80,9 +86,8 @@ void Products<A>::AddDots(const StoredRows& x, const VectorOperand& operand,
     const std::int64_t width = std::min(kDotColumns, x.width - k);
     const std::byte* from = x.data + k * bytes;
     if constexpr (std::is_same_v<A, double>) {
-      // Converting the weights would cost what few rows do.
       const std::byte* alike = operand.InPlace(x.type.type, begin + k);
-      if (direct != nullptr && alike != nullptr) {
+      if (direct != nullptr && alike != nullptr && x.rows < kConvertForRows) {
         direct->dot_alike({from, x.rows, x.stride * bytes, width}, alike, dots);
         continue;
       }
@@ -90,7 +95,9 @@ void Products<A>::AddDots(const StoredRows& x, const VectorOperand& operand,
     const std::byte* weights = operand.Read(begin + k, width, weight_buffer);
     if constexpr (std::is_same_v<A, double>) {
       if (direct != nullptr) {
-        direct->dot({from, x.rows, x.stride * bytes, width}, weights, dots);
+        const auto dot =
+            IsNarrow(operand.type()) ? direct->dot_narrow : direct->dot;
+        dot({from, x.rows, x.stride * bytes, width}, weights, dots);
         continue;
       }
     }
@@ -120,7 +127,9 @@ void Products<A>::AddColumns(const StoredRows& x, const VectorOperand& operand,
     const std::byte* from = x.data + i * x.stride * bytes;
     if constexpr (std::is_same_v<A, double>) {
       if (direct != nullptr) {
-        direct->combine({from, rows, x.stride * bytes, x.width}, weights, sums);
+        const auto combine =
+            IsNarrow(operand.type()) ? direct->combine_narrow : direct->combine;
+        combine({from, rows, x.stride * bytes, x.width}, weights, sums);
         continue;
       }
     }

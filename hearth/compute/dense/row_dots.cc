@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
+#include "hearth/base/limits.h"
 #include "hearth/compute/dense/accumulators.h"
 #include "hearth/compute/dense/product_plans.h"
 #include "hearth/compute/dense/products.h"
@@ -15,6 +16,13 @@ namespace {
 // Rows whose dots are kept in scratch before they are rounded.
 constexpr std::int64_t kRowsAtOnce = 4096;
 
+// Of an operand that no second cache holds, each reading should serve several
+// rows; one that is as long as a block would be read with each block, from a
+// cache that all cores share.
+constexpr std::int64_t kOperandBytesCached = 512 * limits::kKiB;
+constexpr std::int64_t kRowsToShareIt = 8;
+constexpr std::int64_t kLeavesMin = 8;
+
 template <class A>
 class RowDotsPlan : public Plan {
  public:
@@ -25,9 +33,12 @@ class RowDotsPlan : public Plan {
         rows_(layout.StorageShape()[0]),
         columns_(layout.StorageShape()[1]),
         concatenates_(Partition(layout).cut_axes() == 1),
+        leaf_blocks_log2_(LeafBlocksLog2(layout, operand)),
         result_(result) {}
 
   bool concatenates() const override { return concatenates_; }
+  bool joins_blocks() const override { return concatenates_; }
+  int leaf_blocks_log2() const override { return leaf_blocks_log2_; }
   std::int64_t partial_bytes_max() const override {
     return concatenates_ ? 0 : Accumulators<A>::Bytes(rows_);
   }
@@ -89,11 +100,28 @@ class RowDotsPlan : public Plan {
   }
 
  private:
+  static int LeafBlocksLog2(const MatrixLayout& layout,
+                            const VectorOperand& operand) {
+    const Partition partition(layout);
+    const std::int64_t columns = layout.StorageShape()[1];
+    if (partition.cut_axes() != 1 ||
+        columns * BytesOf(operand.type()) <= kOperandBytesCached) {
+      return 0;
+    }
+    int log2 = 0;
+    while (partition.slices_per_block() << log2 < kRowsToShareIt &&
+           partition.block_count() >> (log2 + 1) >= kLeavesMin) {
+      ++log2;
+    }
+    return log2;
+  }
+
   const VectorOperand operand_;
   const NamedElementType type_;
   const std::int64_t rows_;
   const std::int64_t columns_;
   const bool concatenates_;
+  const int leaf_blocks_log2_;
   const ElementType result_;
 };
 

@@ -25,11 +25,16 @@ struct RowSpan {
 struct ProductKernels {
   // dots[i] += the sum of row[i][k] * weights[k].
   void (*dot)(const RowSpan& x, const std::byte* weights, double* dots);
+  // The same bits sooner, where every weight is what some float32 converts to.
+  void (*dot_narrow)(const RowSpan& x, const std::byte* weights, double* dots);
   // The same with weights of the rows' own type.
   void (*dot_alike)(const RowSpan& x, const std::byte* weights, double* dots);
   // sums[k] += the sum of weights[i] * row[i][k], tile by tile of
   // kCombineRows rows.
   void (*combine)(const RowSpan& x, const std::byte* weights, double* sums);
+  // As dot_narrow is to dot.
+  void (*combine_narrow)(const RowSpan& x, const std::byte* weights,
+                         double* sums);
 };
 
 inline constexpr std::int64_t kCombineRows = 256;

@@ -194,6 +194,74 @@ TEST(Matvec, HasTheSameBitsOnEveryProcessorAndInForeignByteOrder) {
   }
 }
 
+TEST(Matvec, GivesFloatsTimesFloatsAsFloat64TimesFloat64) {
+  // Whose products are exact may be rounded once: no bit may show it.
+  for (const Operation* operation : {&MatvecOperation(), &RmatvecOperation()}) {
+    for (const Order order : {Order::kC, Order::kFortran}) {
+      for (const std::int64_t columns : {5, 16, 37, 64, 130, 777}) {
+        const auto narrow = [](double x) { return static_cast<float>(x); };
+        MadeArray x = Uniform(ElementType::kFloat32, order, {131, columns});
+        const MadeArray v = Uniform(
+            ElementType::kFloat32, Order::kC,
+            {operation == &MatvecOperation() ? columns : std::int64_t{131}});
+        const auto wide = [&](const MadeArray& from) {
+          const auto values = ValuesOf(from);
+          return Make(ElementType::kFloat64, from.layout.order,
+                      from.layout.shape, [&](std::int64_t i) {
+                        return values[static_cast<std::size_t>(i)];
+                      });
+        };
+        const auto expected = Multiply(*operation, wide(x), wide(v));
+        ASSERT_THAT(expected, IsOk());
+        for (const auto variant :
+             {kernels::Variant::kBaseline, kernels::Variant::kAvx2,
+              kernels::Variant::kAvx512}) {
+          if (!kernels::CanRun(variant)) continue;
+          kernels::ForceVariant(variant);
+          const auto got = Multiply(*operation, x, v);
+          ASSERT_THAT(got, IsOk());
+          const auto values = ValuesOf((*got)[0]);
+          const auto doubles = ValuesOf((*expected)[0]);
+          for (std::size_t i = 0; i < values.size(); ++i) {
+            ASSERT_EQ(narrow(values[i].real()), narrow(doubles[i].real()));
+          }
+        }
+        kernels::UnforceVariant();
+      }
+    }
+  }
+}
+
+TEST(Matvec, GivesTheSameBitsForBlocksThatComeAsOne) {
+  // Columns whose vector no second cache holds, so that leaves have several.
+  const MadeArray x =
+      Uniform(ElementType::kFloat32, Order::kFortran, {150'001, 40});
+  const MadeArray v = Uniform(ElementType::kFloat32, Order::kC, {150'001});
+  const auto expected = Multiply(RmatvecOperation(), x, v);
+  ASSERT_THAT(expected, IsOk());
+  const Bytes stored = v.Stored();
+  Arguments arguments;
+  arguments.matrices["v"] = {v.layout, stored};
+  const auto plan = *RmatvecOperation().Prepare(x.layout, arguments);
+  ASSERT_TRUE(plan->joins_blocks());
+  ASSERT_GT(plan->leaf_blocks_log2(), 0);
+  const Partition partition(x.layout);
+  const std::int64_t leaf = std::int64_t{1} << plan->leaf_blocks_log2();
+  Bytes joined((*expected)[0].bytes.size());
+  Scratch scratch, out;
+  for (std::int64_t i = 0; i < partition.block_count(); i += leaf) {
+    const RowBlock block =
+        partition.Joined(i, std::min(i + leaf, partition.block_count()));
+    const auto slice = plan->SliceOf(block);
+    std::byte* to = out.Get(slice.bytes);
+    ASSERT_THAT(plan->MapBlock({block, x.data() + block.element_begin * 4, {}},
+                               scratch, to),
+                IsOk());
+    std::copy(to, to + slice.bytes, joined.begin() + slice.offset);
+  }
+  EXPECT_EQ(joined, (*expected)[0].bytes);
+}
+
 TEST(Matvec, TakesMatricesWithoutElements) {
   const MadeArray none = Uniform(ElementType::kFloat64, Order::kC, {3, 0});
   const MadeArray empty = Uniform(ElementType::kFloat64, Order::kC, {0});

@@ -169,24 +169,11 @@ inline void AddRowGroup(const std::byte* data, std::int64_t width,
   }
 }
 
-// Lanes [0, width) take in `rows` rows of `width` elements, each `stride_bytes`
-// after the one before. Each lane sees its rows in order, however they are
-// grouped. `after`: rows that will be read next, with the same stride; asked
-// for in time.
-template <class Op>
-void AddRows(const std::byte* data, std::int64_t rows, std::int64_t width,
-             std::int64_t stride_bytes, std::byte* const* parts,
-             const std::byte* after) {
-  constexpr int kN = kRegisterLanes<typename Op::Lane>;
-  // What sixteen registers hold beside the work of adding.
-  constexpr int kVectors = Op::kParts == 1 ? 8 : 4;
-  if (width == kN * kVectors)
-    return AddChunk<Op, kN, kVectors>(data, rows, stride_bytes, parts, 0);
-  if (width == kN * kVectors / 2)
-    return AddChunk<Op, kN, kVectors / 2>(data, rows, stride_bytes, parts, 0);
-  // Rows that share a load and a store of the lanes. Where an addition is
-  // little more than those, memory's own order is worth more.
-  constexpr int kRows = Op::kParts == 1 && kElementBytes<Op> == 8 ? 1 : 4;
+// AddRows, kRows rows at a time.
+template <class Op, int kRows>
+inline void AddRowGroups(const std::byte* data, std::int64_t rows,
+                         std::int64_t width, std::int64_t stride_bytes,
+                         std::byte* const* parts, const std::byte* after) {
   // Rows without gaps are one long one, asked for at a distance that gives
   // memory the time it takes.
   const bool gaps = stride_bytes != width * kElementBytes<Op>;
@@ -205,6 +192,38 @@ void AddRows(const std::byte* data, std::int64_t rows, std::int64_t width,
     AddRowGroup<Op, 1>(from, width, stride_bytes, parts,
                        gaps ? next : from + distance);
   }
+}
+
+// Half of a first cache.
+inline constexpr std::int64_t kLaneBytesCached = 16 * 1024;
+
+// Lanes [0, width) take in `rows` rows of `width` elements, each `stride_bytes`
+// after the one before. Each lane sees its rows in order, however they are
+// grouped. `after`: rows that will be read next, with the same stride; asked
+// for in time.
+template <class Op>
+void AddRows(const std::byte* data, std::int64_t rows, std::int64_t width,
+             std::int64_t stride_bytes, std::byte* const* parts,
+             const std::byte* after) {
+  constexpr int kN = kRegisterLanes<typename Op::Lane>;
+  // What sixteen registers hold beside the work of adding.
+  constexpr int kVectors = Op::kParts == 1 ? 8 : 4;
+  if (width == kN * kVectors)
+    return AddChunk<Op, kN, kVectors>(data, rows, stride_bytes, parts, 0);
+  if (width == kN * kVectors / 2)
+    return AddChunk<Op, kN, kVectors / 2>(data, rows, stride_bytes, parts, 0);
+  // Rows that share a load and a store of the lanes. Where an addition is
+  // little more than those, memory's own order is worth more: of 8 bytes
+  // always, of 4 without gaps, while the lanes stay in the first cache.
+  if constexpr (Op::kParts == 1 && kElementBytes<Op> == 8) {
+    return AddRowGroups<Op, 1>(data, rows, width, stride_bytes, parts, after);
+  } else if constexpr (Op::kParts == 1 && kElementBytes<Op> == 4) {
+    if (stride_bytes == width * kElementBytes<Op> &&
+        width * kLaneBytes<Op> <= kLaneBytesCached) {
+      return AddRowGroups<Op, 1>(data, rows, width, stride_bytes, parts, after);
+    }
+  }
+  AddRowGroups<Op, 4>(data, rows, width, stride_bytes, parts, after);
 }
 
 }  // namespace hearth::kernels::HEARTH_KERNEL_VARIANT

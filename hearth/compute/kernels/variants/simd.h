@@ -125,12 +125,58 @@ template <class To, class From, int N>
 Vector<To, N> Widen(Vector<From, N> from);
 #endif
 
+// The same for numbers of 4 bytes to numbers of 8: of a whole vector g++ 12
+// makes its two halves, and joins them.
+#if defined(__AVX2__)
+template <class To, class From, int N>
+inline constexpr bool kDoubles = sizeof(From) == 4 && sizeof(To) == 8 &&
+                                 (N == 4 || N == HEARTH_VECTOR_BYTES / 8) &&
+                                 // uint32 to double is not one instruction
+                                 (static_cast<To>(0.5) == 0 ||
+                                  static_cast<From>(-1) < 0);
+
+template <class To, class From, int N>
+[[gnu::always_inline]] inline Vector<To, N> Double(Vector<From, N> from) {
+  constexpr bool kFromFloat = static_cast<From>(0.5) != 0;
+  constexpr bool kToFloat = static_cast<To>(0.5) != 0;
+  constexpr bool kSigned = static_cast<From>(-1) < 0;
+  static_assert(kToFloat || !kFromFloat);
+  if constexpr (N == 4) {
+    if constexpr (kFromFloat) {
+      return Vector<To, N>(_mm256_cvtps_pd(__m128(from)));
+    } else if constexpr (kToFloat) {
+      return Vector<To, N>(_mm256_cvtepi32_pd(__m128i(from)));
+    } else {
+      return Vector<To, N>(kSigned ? _mm256_cvtepi32_epi64(__m128i(from))
+                                   : _mm256_cvtepu32_epi64(__m128i(from)));
+    }
+#if defined(__AVX512F__)
+  } else if constexpr (kFromFloat) {  // maskz: as in Float16 below
+    return Vector<To, N>(_mm512_maskz_cvtps_pd(0xff, __m256(from)));
+  } else if constexpr (kToFloat) {
+    return Vector<To, N>(_mm512_maskz_cvtepi32_pd(0xff, __m256i(from)));
+  } else {
+    return Vector<To, N>(
+        kSigned ? _mm512_maskz_cvtepi32_epi64(0xff, __m256i(from))
+                : _mm512_maskz_cvtepu32_epi64(0xff, __m256i(from)));
+#endif
+  }
+}
+#else
+template <class To, class From, int N>
+inline constexpr bool kDoubles = false;
+template <class To, class From, int N>
+Vector<To, N> Double(Vector<From, N> from);
+#endif
+
 template <class To, class From, int N>
 [[gnu::always_inline]] inline Vector<To, N> Convert(Vector<From, N> from) {
   if constexpr (N == 1) {
     return static_cast<To>(from);
   } else if constexpr (kWidens<To, From, N>) {
     return Widen<To, From, N>(from);
+  } else if constexpr (kDoubles<To, From, N>) {
+    return Double<To, From, N>(from);
   } else if constexpr (sizeof(From) <= 2 && kWidens<std::int32_t, From, N>) {
     return __builtin_convertvector((Widen<std::int32_t, From, N>(from)),
                                    Vector<To, N>);  // to a float
