@@ -45,26 +45,58 @@ def message(payload, length=None, flags=0):
     return frame(DATA, flags, 1, b"\0" + size.to_bytes(4, "big") + payload)
 
 
-def answer(line):
-    """All the DATA, and all the HEADERS, until the call or the connection ends."""
-    found, data, headers = b"", b"", b""
+def frames(line):
+    """What comes, as (kind, flags, stream, payload), until the connection ends."""
+    found = b""
     while True:
         while len(found) < 9 or len(found) < 9 + int.from_bytes(found[:3], "big"):
             try:
                 more = line.recv(65536)
-            except ConnectionResetError:
-                more = b""
+            except (ConnectionResetError, BrokenPipeError):
+                return
             if not more:
-                return data, headers
+                return
             found += more
         size = int.from_bytes(found[:3], "big")
-        kind, flags, payload, found = found[3], found[4], found[9:9 + size], found[9 + size:]
+        head, payload, found = found[:9], found[9:9 + size], found[9 + size:]
+        yield head[3], head[4], int.from_bytes(head[5:], "big"), payload
+
+
+def answer(line):
+    """All the DATA, and all the HEADERS, until the call or the connection ends."""
+    data, headers = b"", b""
+    for kind, flags, _, payload in frames(line):
         if kind == DATA:
             data += payload
         elif kind == HEADERS:
             headers += payload
         if kind in (RESET, GOAWAY) or kind in (DATA, HEADERS) and flags & END_STREAM:
-            return data, headers
+            break
+    return data, headers
+
+
+def call_with_long_message(address, method, size):
+    """Sends `size` bytes as fast as it is allowed to; how many the other end took."""
+    sent = 0
+    with connect(address) as line:
+        line.sendall(begin_call(method) + message(b"", length=size))
+        windows = [65535 - 5, 65535 - 5]  # the connection's, the call's
+        for kind, flags, stream, payload in frames(line):
+            if kind in (HEADERS, RESET, GOAWAY):  # it has been answered, or cut off
+                return sent
+            if kind == WINDOW_UPDATE:
+                windows[stream] += int.from_bytes(payload, "big")
+            if kind == SETTINGS and not flags & ACK:
+                for at in range(0, len(payload), 6):
+                    name, value = struct.unpack_from(">HI", payload, at)
+                    if name == 4:  # SETTINGS_INITIAL_WINDOW_SIZE
+                        windows[1] += value - 65535
+            while sent < size and min(windows) > 0:
+                part = min(16384, size - sent, *windows)
+                line.sendall(frame(DATA, 0, 1, bytes(part)))
+                windows[:] = [window - part for window in windows]
+                sent += part
+        return sent
 
 
 def call(address, method, *messages):
