@@ -18,6 +18,8 @@ packages=(
 
 # What the tests alone need: an sshd of their own on each of their hosts.
 test_packages=(openssh-server)
+# And the long campaigns: a compiler that fuzzes.
+slow_packages=(clang-14 libclang-rt-14-dev)
 
 say() { printf 'install-dependencies: %s\n' "$*"; }
 fail() {
@@ -27,13 +29,14 @@ fail() {
 
 usage() {
   cat <<'USAGE'
-usage: deploy/install-dependencies.sh [--no-python] [--tests]
+usage: deploy/install-dependencies.sh [--no-python] [--tests] [--slow]
 
 Installs what Hearth needs to be built, run and tested on Debian 12 or Ubuntu
 24.04, and a Python environment in .venv. Asks sudo where it is not run as root.
 
   --tests   openssh-server, too, for tests/network. Where systemd runs, Debian's
             package starts its service; without it those tests are skipped.
+  --slow    clang-14 and its fuzzer, too, for tests/run.sh --slow.
 USAGE
 }
 
@@ -100,6 +103,7 @@ for argument in "$@"; do
   case $argument in
     --no-python) python=false ;;
     --tests) packages+=("${test_packages[@]}") ;;
+    --slow) packages+=("${slow_packages[@]}") ;;
     -h | --help) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
   esac

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "hearth/base/descriptor_limit.h"
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
 #include "main/mains.h"
@@ -30,6 +31,7 @@ sigset_t BlockStopSignals() {
 absl::StatusOr<int> RunCoordinator(const client::CoordinatorProcess& options,
                                    const client::Context& context) {
   const sigset_t stop_signals = BlockStopSignals();
+  RaiseDescriptorLimit();
   server::CoordinatorServerOptions server_options{
       .listener = UniqueFd(options.listen_fd),
       .security = {.tls_dir = context.tls_dir, .insecure = context.insecure},

@@ -16,7 +16,7 @@ Installs what is missing, builds the presets release and asan, and runs every
 test but the slow ones: under 25 minutes on two cores, from nothing.
 
   --slow   the long campaigns instead: ThreadSanitizer on cores, keeper and
-           shared memory, and every test labelled slow
+           shared memory, every test labelled slow, and an hour of fuzzing
 USAGE
 }
 
@@ -31,6 +31,9 @@ done
 
 python=$root/.venv/bin/python
 cores=$(nproc)
+# An hour of processors together, for whatever number of targets there is.
+fuzz_targets=(tests/fuzz/*_fuzz.cc)
+fuzz_seconds=$((3600 / ${#fuzz_targets[@]}))
 export HEARTH_BINARY=${HEARTH_BINARY:-$root/build/release/hearth}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
@@ -111,7 +114,9 @@ summary() {
   ((failed == 0))
 }
 
-if ! part "install what is missing" deploy/install-dependencies.sh --tests; then
+packages=(--tests)
+if $slow; then packages+=(--slow); fi
+if ! part "install what is missing" deploy/install-dependencies.sh "${packages[@]}"; then
   summary
   exit 1
 fi
@@ -124,6 +129,11 @@ if $slow; then
     part "ctest: unit tests under TSan" \
       env TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/tsan \
       --output-on-failure --no-tests=error -j "$cores" -L '^unit$' || true
+  fi
+  if command -v clang++-14 >/dev/null; then
+    part "fuzz: every decoder" tests/fuzz/run.sh "$fuzz_seconds" || true
+  else
+    skip "fuzz: every decoder" "no clang++-14: install clang-14 and libclang-rt-14-dev"
   fi
   if $released; then
     part "ctest: slow campaigns" \

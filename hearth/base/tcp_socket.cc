@@ -11,13 +11,16 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "hearth/base/descriptor_limit.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 
 namespace hearth {
 namespace {
 
-constexpr int kBacklog = 128;
+// The kernel cuts it to net.core.somaxconn. Who floods a short queue keeps the
+// others out of it.
+constexpr int kBacklog = 4096;
 
 bool IsLoopback(const sockaddr_storage& address) {
   if (address.ss_family == AF_INET) {
@@ -111,10 +114,13 @@ absl::StatusOr<std::string> OwnAddressTowards(const Address& there) {
 
 UniqueFd AcceptTcp(int listener) {
   sockaddr_storage peer{};
-  socklen_t size = sizeof(peer);
-  UniqueFd fd(accept4(listener, reinterpret_cast<sockaddr*>(&peer), &size,
-                      SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!fd.valid()) return fd;
+  UniqueFd fd;
+  do {  // what there is no room for is closed, and does not block the queue
+    socklen_t size = sizeof(peer);
+    fd = UniqueFd(accept4(listener, reinterpret_cast<sockaddr*>(&peer), &size,
+                          SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!fd.valid()) return fd;
+  } while (!HasRoomForConnection(fd.get()));
   const int on = 1;
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   if (IsLoopback(peer)) {

@@ -23,9 +23,14 @@ absl::StatusOr<TcpListener> ListenTcp(const Address& address);
 // word being sent: where others that reach `there` can likely reach us.
 absl::StatusOr<std::string> OwnAddressTowards(const Address& there);
 
+// A connection that has not come to terms by then is dropped: who connects and
+// says nothing must not hold a descriptor for minutes.
+inline constexpr int kHandshakeMsMax = 10'000;
+
 // The next waiting connection, non-blocking; an invalid fd where none waits or
-// none can be taken now. Where both ends are this machine's, its sender is told
-// not to pace: there is no network to be fair to.
+// none can be taken now. Those for which the process has no room are closed:
+// see descriptor_limit.h. Where both ends are this machine's, its sender is
+// told not to pace: there is no network to be fair to.
 UniqueFd AcceptTcp(int listener);
 
 }  // namespace hearth

@@ -14,6 +14,7 @@
 #include <variant>
 
 #include "absl/cleanup/cleanup.h"
+#include "hearth/base/descriptor_limit.h"
 #include "hearth/base/limits.h"
 #include "hearth/transport/handover/packet.h"
 #include "worker/keeper/held_probe.h"
@@ -60,10 +61,8 @@ HeldMessage ToWire(const HeldSegment& held) {
 }  // namespace
 
 HandoverServer::Options WithinOpenFilesLimit(HandoverServer::Options options) {
+  RaiseDescriptorLimit();
   rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
   getrlimit(RLIMIT_NOFILE, &limit);
   // Half for segments, an eighth for connections, an eighth for processes; the
   // rest for children and for what passes through.

@@ -13,10 +13,10 @@
 #include <thread>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/transport/bulk/bulk_method.h"
+#include "hearth/transport/bulk/bulk_request.h"
 #include "hearth/transport/bulk/chunk.h"
 #include "hearth/transport/control/codec.h"
 #include "protos/bulk.pb.h"
@@ -27,15 +27,8 @@ namespace {
 constexpr int kPauseMs = 10;
 // A connection is a host's, its calls are the threads of its workers.
 constexpr int kCallsOfAConnectionMax = 1024;
-
-absl::Status BadRange(const proto::BulkRequest& request, std::int64_t bytes) {
-  return Error(
-      Reason::kBadUsage,
-      absl::StrCat("read bytes [", request.offset(), ", ", request.offset(),
-                   " + ", request.bytes(), ") of segment ",
-                   FromProto(request.token()).ToString(), ": it has ", bytes,
-                   " bytes"));
-}
+// A token and four numbers.
+constexpr int kRequestBytesMax = 1024;
 
 std::span<const std::byte> BytesOf(const grpc::Slice& slice) {
   return {reinterpret_cast<const std::byte*>(slice.begin()), slice.size()};
@@ -118,12 +111,7 @@ class BulkServer::Call {
       return Error(Reason::kBadUsage, "read a bulk request: it is none");
     }
     HEARTH_ASSIGN_OR_RETURN(source_, server_.find(FromProto(request_.token())));
-    if (request_.offset() < 0 || request_.bytes() < 0 ||
-        request_.offset() > source_.bytes ||
-        request_.bytes() > source_.bytes - request_.offset() ||
-        request_.cut() < 0 || request_.cut_origin() < 0) {
-      return BadRange(request_, source_.bytes);
-    }
+    HEARTH_RETURN_IF_ERROR(CheckRange(request_, source_.bytes));
     offset_ = request_.offset();
     end_ = offset_ + request_.bytes();
     step_ = Step::kWriting;
@@ -192,6 +180,9 @@ absl::StatusOr<std::unique_ptr<BulkServer>> BulkServer::Start(
   builder.RegisterAsyncGenericService(&impl->service);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                              kCallsOfAConnectionMax);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                             kHandshakeMsMax);
+  builder.SetMaxReceiveMessageSize(kRequestBytesMax);
   impl->queue = builder.AddCompletionQueue();
   impl->server = builder.BuildAndStart();
   if (impl->server == nullptr) {

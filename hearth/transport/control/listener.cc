@@ -7,11 +7,14 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "hearth/base/address.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
 #include "hearth/base/status.h"
+#include "hearth/base/tcp_socket.h"
 #include "hearth/base/unix_socket.h"
 
 namespace hearth {
@@ -20,11 +23,6 @@ namespace {
 constexpr int kPauseMs = 10;
 // Peers ask half as often as this whether we are there.
 constexpr int kPingIntervalMsMin = 5'000;
-// A connection that has not come to terms by then is dropped: who connects and
-// says nothing must not hold a descriptor for minutes.
-
-constexpr int kHandshakeMsMax = 10'000;
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(
@@ -40,44 +38,36 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(
   grpc::ServerBuilder builder;
   builder.RegisterService(&service);
   builder.SetMaxReceiveMessageSize(limits::kMessageBytesMax);
+  const auto add = [&](UniqueFd socket,
+                       std::shared_ptr<grpc::ServerCredentials> credentials) {
+    return Door{std::move(socket),
+                builder.experimental().AddExternalConnectionAcceptor(
+                    grpc::ServerBuilder::experimental_type::
+                        ExternalConnectionType::FROM_FD,
+                    std::move(credentials))};
+  };
   if (options.local.valid()) {
-    listener->socket_ = std::move(options.local);
-    listener->wake_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
-    if (!listener->wake_.valid()) return ErrnoStatus("make an eventfd");
-    listener->acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
-        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-        grpc::InsecureServerCredentials());
+    listener->local_ =
+        add(std::move(options.local), grpc::InsecureServerCredentials());
   }
-  int port = 0;
   if (!options.tcp.empty()) {
-    // SO_REUSEPORT would let two coordinators share a port and split its
-    // workers.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    HEARTH_ASSIGN_OR_RETURN(const Address address, Address::Parse(options.tcp));
+    HEARTH_ASSIGN_OR_RETURN(TcpListener tcp, ListenTcp(address));
+    listener->tcp_address_ = tcp.address.ToString();
+    listener->tcp_ = add(std::move(tcp.fd), std::move(options.credentials));
     builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
                                kHandshakeMsMax);
     builder.AddChannelArgument(
         GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
         kPingIntervalMsMin);
-    builder.AddListeningPort(options.tcp, options.credentials, &port);
   }
+  listener->wake_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
+  if (!listener->wake_.valid()) return ErrnoStatus("make an eventfd");
   listener->server_ = builder.BuildAndStart();
-  if (!options.tcp.empty() && (listener->server_ == nullptr || port == 0)) {
-    return Error(Reason::kNameTaken,
-                 absl::StrCat("listen on ", options.tcp,
-                              ": the address is taken or not this host's; "
-                              "choose another one"));
-  }
   if (listener->server_ == nullptr) {
     return Error(Reason::kInternal, "start a server: gRPC refused to");
   }
-  if (port != 0) {
-    listener->tcp_address_ =
-        absl::StrCat(options.tcp.substr(0, options.tcp.rfind(':')), ":", port);
-  }
-  if (listener->socket_.valid()) {
-    listener->thread_ =
-        std::thread([self = listener.get()] { self->Accept(); });
-  }
+  listener->thread_ = std::thread([self = listener.get()] { self->Accept(); });
   return listener;
 }
 
@@ -94,22 +84,34 @@ Listener::~Listener() {
 
 void Listener::Accept() {
   while (true) {
-    std::array<pollfd, 2> waits = {
-        {{socket_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
+    // poll() passes over a descriptor of -1: a door that is not there.
+    std::array<pollfd, 3> waits = {{{wake_.get(), POLLIN, 0},
+                                    {local_.socket.get(), POLLIN, 0},
+                                    {tcp_.socket.get(), POLLIN, 0}}};
     if (poll(waits.data(), waits.size(), -1) < 0) continue;
-    if (waits[1].revents != 0) return;
-    auto connection = AcceptUnix(socket_.get());
-    if (!connection.ok()) {
+    if (waits[0].revents != 0) return;
+    bool pause = false;
+    if (waits[1].revents != 0) {
+      auto connection = AcceptUnix(local_.socket.get());
       // Another user's, unanswered; or out of descriptors: not again at once.
-      poll(&waits[1], 1, kPauseMs);
-      continue;
+      pause = !connection.ok();
+      if (connection.ok()) local_.Admit(*std::move(connection));
     }
-    if (!connection->valid()) continue;
-    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
-        parameters;
-    parameters.fd = connection->Release();
-    acceptor_->HandleNewConnection(&parameters);
+    if (waits[2].revents != 0) {
+      UniqueFd connection = AcceptTcp(tcp_.socket.get());
+      pause = pause || !connection.valid();
+      tcp_.Admit(std::move(connection));
+    }
+    if (pause) poll(waits.data(), 1, kPauseMs);
   }
+}
+
+void Listener::Door::Admit(UniqueFd connection) {
+  if (!connection.valid()) return;
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
+      parameters;
+  parameters.fd = connection.Release();
+  acceptor->HandleNewConnection(&parameters);
 }
 
 }  // namespace hearth

@@ -25,7 +25,8 @@ struct ListenerOptions {
 // A gRPC server. On a Unix socket it has checked who connects: gRPC's own
 // listener checks no peer, so this one accepts, compares the peer's user with
 // ours, and only then hands the connected socket over. On TCP, the credentials
-// do that.
+// do that; but gRPC's listener ends for good at the first connection for which
+// it finds no descriptor, so there, too, this one accepts.
 //
 // Kind:    resource. Destroying it stops accepting, ends every call and waits
 //          for them.
@@ -34,8 +35,8 @@ class Listener {
  public:
   // `service` outlives this.
   //
-  // Fails: name-taken when the TCP address is in use or not this host's;
-  //        not-allowed for TCP without credentials.
+  // Fails: name-taken when the TCP address is in use, bad-usage when it is not
+  //        this host's; not-allowed for TCP without credentials.
   static absl::StatusOr<std::unique_ptr<Listener>> Start(
       ListenerOptions options, grpc::Service& service);
 
@@ -47,9 +48,16 @@ class Listener {
   Listener() = default;
   void Accept();
 
-  UniqueFd socket_;
+  // A socket that listens, and gRPC's end for what it accepts; or neither.
+  struct Door {
+    void Admit(UniqueFd connection);
+
+    UniqueFd socket;
+    std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
+  };
+  Door local_;
+  Door tcp_;
   UniqueFd wake_;  // an eventfd: written once, to stop
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
   std::thread thread_;
   std::string tcp_address_;
