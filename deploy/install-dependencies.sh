@@ -16,8 +16,9 @@ packages=(
   clang-format iproute2 openssh-client python3 python3-venv python3-numpy
 )
 
-# What the tests alone need: an sshd of their own on each of their hosts.
-test_packages=(openssh-server)
+# What the tests alone need: an sshd of their own on each of their hosts, and
+# links that lose and delay packets.
+test_packages=(openssh-server iptables libnetfilter-queue-dev)
 # And the long campaigns: a compiler that fuzzes.
 slow_packages=(clang-14 libclang-rt-14-dev)
 
@@ -34,8 +35,9 @@ usage: deploy/install-dependencies.sh [--no-python] [--tests] [--slow]
 Installs what Hearth needs to be built, run and tested on Debian 12 or Ubuntu
 24.04, and a Python environment in .venv. Asks sudo where it is not run as root.
 
-  --tests   openssh-server, too, for tests/network. Where systemd runs, Debian's
-            package starts its service; without it those tests are skipped.
+  --tests   openssh-server, iptables and libnetfilter-queue-dev, too, for
+            tests/network. Where systemd runs, Debian's openssh-server starts its
+            service; without these packages those tests are skipped.
   --slow    clang-14 and its fuzzer, too, for tests/run.sh --slow.
 USAGE
 }

@@ -53,6 +53,7 @@ MembershipCore::Joined MembershipCore::Join(const WorkerIdentity& identity,
   record.state = WorkerState::kReady;
   record.lease_ends = now + lease_;
   record.lost_why.clear();
+  record.is_silent = false;
   record.story.reset();
   leases_[record.lease_ends].push_back(record.id);
   CountReady(record, +1);
@@ -123,6 +124,7 @@ std::vector<WorkerId> MembershipCore::Expire(absl::Time now) {
       MarkLost(record,
                absl::StrCat("no heartbeat for ", absl::FormatDuration(lease_)),
                now);
+      record.is_silent = true;
       expired.push_back(worker);
     }
   }
@@ -135,6 +137,7 @@ void MembershipCore::Tell(absl::string_view host, std::int64_t pid,
     WorkerRecord& record = entry->second;
     if (record.identity.pid != pid || record.identity.host != host) continue;
     record.story = std::string(story);
+    record.is_silent = false;
     return;
   }
 }
@@ -178,12 +181,19 @@ int MembershipCore::live_count_at(absl::string_view host) const {
 std::vector<std::string> MembershipCore::AddressesAt(
     absl::string_view host) const {
   std::vector<std::string> addresses;
+  const auto add = [&](const WorkerRecord& worker) {
+    const std::string& address = worker.identity.address;
+    if (addresses.size() == kAddressesMax || address.empty()) return;
+    addresses.push_back(address);
+  };
   const auto found = live_by_host_.find(host);
-  if (found == live_by_host_.end()) return addresses;
-  for (const WorkerId worker : found->second) {
-    if (addresses.size() == kAddressesMax) break;
-    const std::string& address = workers_.at(worker).identity.address;
-    if (!address.empty()) addresses.push_back(address);
+  if (found != live_by_host_.end()) {
+    for (const WorkerId worker : found->second) add(workers_.at(worker));
+    return addresses;
+  }
+  for (const WorkerId worker : ended_) {
+    const WorkerRecord& record = workers_.at(worker);
+    if (record.is_silent && record.identity.host == host) add(record);
   }
   return addresses;
 }

@@ -37,7 +37,9 @@ struct WorkerRecord {
   WorkerState state = WorkerState::kReady;
   absl::Time lease_ends{};
   absl::Time lost_at{};
-  std::string lost_why{};              // what the coordinator saw
+  std::string lost_why{};  // what the coordinator saw
+  // Lost for its silence alone: it may live, behind a link that is cut.
+  bool is_silent = false;
   std::optional<std::string> story{};  // what its keeper says: signal, OOM, log
 };
 
@@ -93,7 +95,8 @@ class MembershipCore {
   std::vector<WorkerId> ReadyAt(absl::string_view host) const;
   // Ready or draining: those that can serve what their host holds.
   int live_count_at(absl::string_view host) const;
-  // Where up to kAddressesMax live workers of the host serve its segments.
+  // Where up to kAddressesMax workers of the host serve its segments: live
+  // ones, or else those that fell silent and may be heard again.
   std::vector<std::string> AddressesAt(absl::string_view host) const;
   bool ever_joined() const { return next_number_ > 1; }
 

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from hearth_process import BINARY
+from hearth_process import BINARY, finish, kill
 from network_hosts import Network
 
 
@@ -21,18 +21,48 @@ def hosts():
 
 
 class ClusterOfHosts:
-    """A coordinator on the first host, workers on all."""
+    """A coordinator on the first host, workers on all. With a folder for its
+    `state`, the coordinator can be killed and started again."""
 
-    def __init__(self, hosts, security=("--insecure",), workers=2, hidden=None, env=None):
-        self.hosts, self.security = hosts, security
+    def __init__(self, hosts, security=("--insecure",), workers=2, hidden=None, env=None,
+                 state=None):
+        self.hosts, self.security, self.count, self.env = hosts, security, workers, env
         self.stack = contextlib.ExitStack()
-        self.coordinator = self.stack.enter_context(
-            hosts[0].serve("coordinator", "--listen", f"{hosts[0].address}:0", *security))
+        self.state = () if state is None else ("--state-dir", state)
+        self.address = f"{hosts[0].address}:0"
+        self.start_coordinator()
+        self.stack.push(lambda *error: self.coordinator.__exit__(*error))
+        self.workers = [self.serve_workers(host, None if host is hosts[0] else hidden)
+                        for host in hosts]
+        for number in range(len(hosts)):
+            self.stack.push(lambda *error, at=number: self.workers[at].__exit__(*error))
+
+    def start_coordinator(self):
+        self.coordinator = self.hosts[0].serve(
+            "coordinator", "--listen", self.address, *self.state, *self.security)
         self.address = self.coordinator.address
-        self.workers = [self.stack.enter_context(
-            host.serve("worker", "--coordinator", self.address, "--workers", workers, *security,
-                       env=env, hidden=None if host is hosts[0] else hidden))
-            for host in hosts]
+
+    def kill_coordinator(self):
+        kill(self.coordinator.pids[0])
+        finish(self.coordinator.process)
+
+    def serve_workers(self, host, hidden=None):
+        return host.serve("worker", "--coordinator", self.address, "--workers", self.count,
+                          *self.security, env=self.env, hidden=hidden)
+
+    def kill_host(self, at):
+        """All of its workers and their keeper, at once."""
+        for pid in self.workers[at].pids:
+            kill(pid)
+        self.workers[at].killed = True
+
+    def start_host_again(self, at):
+        finish(self.workers[at].process, 20)
+        self.workers[at] = self.serve_workers(self.hosts[at])
+
+    def ready(self, at=0):
+        return [worker for worker in self.succeed("workers", at=at)["workers"]
+                if worker["state"] == "ready"]
 
     def words(self, arguments):
         return (*arguments, "--cluster", self.address, *self.security)

@@ -308,7 +308,14 @@ class WorkerServer::Impl {
         dismissed_ = message.dismiss().lost();
         wake_main_.notify_all();
       } else if (message.has_refuse()) {
-        refused_ = FromProto(message.refuse().failure());
+        const absl::Status refused = FromProto(message.refuse().failure());
+        // Given up while it could not be heard, behind a cut link for example:
+        // it joins again, at the address that others know.
+        if (ReasonOf(refused) == Reason::kWorkerLost) {
+          broken_ = true;
+        } else {
+          refused_ = refused;
+        }
         wake_main_.notify_all();
       } else if (const auto event = EventOf(message)) {
         Apply(queue_.Handle(*event, now));

@@ -9,6 +9,7 @@
 #include "server/core/attempts.h"
 #include "server/core/catalog_core.h"
 #include "server/core/cover.h"
+#include "server/core/membership_core.h"
 #include "server/core/work_queue.h"
 #include "tests/unit/server_core/language.h"
 
@@ -65,6 +66,33 @@ TEST(Catalog, CutsShardsByRowsOrGivesAllOfThemWhereColumnsAreCut) {
   for (const RowRange rows : ShardRowsOf(matrix)) {
     EXPECT_EQ(rows, (RowRange{0, 1 << 20}));
   }
+}
+
+// --- membership --------------------------------------------------------------
+
+// A link cut for as long as a lease made the matrices behind it "served by
+// nobody", and every job on them fail, though their host came back at once.
+TEST(Membership, KeepsTheAddressesOfWorkersThatFellSilent) {
+  MembershipCore members(absl::Seconds(5));
+  const absl::Time start = absl::UnixEpoch();
+  const WorkerIdentity silent{.host = "a",
+                              .slot = "0",
+                              .incarnation = {1, 1},
+                              .pid = 7,
+                              .address = "a:1"};
+  const WorkerIdentity killed{.host = "b",
+                              .slot = "0",
+                              .incarnation = {2, 2},
+                              .pid = 8,
+                              .address = "b:1"};
+  members.Join(silent, start);
+  const auto second = members.Join(killed, start);
+  members.Lose(second.worker, second.epoch, "its stream broke", start);
+  EXPECT_THAT(members.AddressesAt("b"), IsEmpty());
+  EXPECT_THAT(members.Expire(start + absl::Seconds(6)), SizeIs(1));
+  EXPECT_THAT(members.AddressesAt("a"), ElementsAre("a:1"));
+  members.Tell("a", 7, "killed by signal 9");
+  EXPECT_THAT(members.AddressesAt("a"), IsEmpty());
 }
 
 // --- cover -------------------------------------------------------------------
