@@ -2,6 +2,8 @@
 
 #include <sys/un.h>
 
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -52,6 +54,11 @@ absl::StatusOr<Address> Address::Parse(absl::string_view text) {
     return Refused(text, "an IPv6 address stands in brackets");
   }
   if (host.empty()) return Refused(text, "no host");
+  if (std::any_of(host.begin(), host.end(), [](char c) {
+        return c <= ' ' || c == '\x7f' || c == '[' || c == ']';
+      })) {
+    return Refused(text, "its host is no name and no address");
+  }
   std::uint32_t port = 0;
   if (!absl::SimpleAtoi(text.substr(colon + 1), &port) || port > 65535) {
     return Refused(text, "its port is not a number from 0 to 65535");

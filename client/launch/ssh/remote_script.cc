@@ -334,7 +334,7 @@ std::optional<Report> ParseReport(absl::string_view mark,
                                   absl::string_view line) {
   if (line.substr(0, mark.size()) != mark) return std::nullopt;
   line.remove_prefix(mark.size());
-  if (line.empty() || line.front() != ' ') return std::nullopt;
+  if (line.size() < 2 || line[0] != ' ' || line[1] == ' ') return std::nullopt;
   line.remove_prefix(1);
   const std::size_t end = line.find(' ');
   Report report{.word = std::string(line.substr(0, end))};

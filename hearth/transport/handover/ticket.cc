@@ -10,6 +10,7 @@
 #include "hearth/base/clock.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
+#include "hearth/base/quoted.h"
 #include "hearth/base/status.h"
 #include "hearth/transport/handover/ancestors.h"
 #include "hearth/transport/handover/handover_line.h"
@@ -25,6 +26,8 @@ constexpr absl::Duration kReleasePatience = absl::Milliseconds(200);
 // A keeper may end in the moment in which we ask it; a second one in a row is
 // no coincidence.
 constexpr int kKeepersTried = 3;
+
+bool IsOfLabel(char c) { return c > ' ' && c <= '~' && c != ':'; }
 
 Address AddressOf(const Id& keeper) {
   return Address::Abstract(absl::StrCat("hearth-", keeper.ToString()));
@@ -47,8 +50,7 @@ std::string TicketText::ToString() const {
   std::string shown = label.substr(0, kLabelBytesMax);
   // One word on a command line, whatever it says.
   std::replace_if(
-      shown.begin(), shown.end(),
-      [](char c) { return c <= ' ' || c > '~' || c == ':'; }, '_');
+      shown.begin(), shown.end(), [](char c) { return !IsOfLabel(c); }, '_');
   return absl::StrCat(kForm, ":", keeper.ToString(), ":", ticket.ToString(),
                       ":", bytes, ":", shown);
 }
@@ -58,7 +60,8 @@ absl::StatusOr<TicketText> TicketText::Parse(absl::string_view text) {
   TicketText ticket;
   if (parts.size() == 5 && parts[0] == kForm &&
       absl::SimpleAtoi(parts[3], &ticket.bytes) &&
-      parts[4].size() <= kLabelBytesMax) {
+      parts[4].size() <= kLabelBytesMax &&
+      std::all_of(parts[4].begin(), parts[4].end(), IsOfLabel)) {
     const auto keeper = Id::Parse(parts[1]);
     const auto id = Id::Parse(parts[2]);
     if (keeper.has_value() && id.has_value()) {
@@ -69,8 +72,8 @@ absl::StatusOr<TicketText> TicketText::Parse(absl::string_view text) {
     }
   }
   return Error(Reason::kBadUsage,
-               absl::StrCat("open handle \"", text.substr(0, 100),
-                            "\": it is no handle of a shared array; pass the "
+               absl::StrCat("open handle ", Quoted(text, 100),
+                            ": it is no handle of a shared array; pass the "
                             "text as it was handed out"));
 }
 
