@@ -54,7 +54,7 @@ int Read(const char* address, std::int64_t bytes) {
   const auto channel =
       ConnectBulk(address, grpc::InsecureChannelCredentials(), "");
   BulkStream stream({Id::Random(), 0, bytes, kPieceBytes},
-                    [&](int) { return channel; });
+                    [&](int) { return BulkPeer{channel}; });
   for (std::int64_t done = 0; done < bytes; done += kPieceBytes) {
     const auto status = stream.Next(std::span(into).first(
         static_cast<std::size_t>(std::min(kPieceBytes, bytes - done))));

@@ -44,9 +44,10 @@ class DamagingServer : public grpc::CallbackGenericService {
   ~DamagingServer() override { server_->Shutdown(); }
 
   BulkStream::Connect Connect() const {
-    return [this](int) -> absl::StatusOr<std::shared_ptr<grpc::Channel>> {
-      return ConnectBulk(absl::StrCat("127.0.0.1:", port_),
-                         grpc::InsecureChannelCredentials(), "");
+    return [this](int) -> absl::StatusOr<BulkPeer> {
+      return BulkPeer{ConnectBulk(absl::StrCat("127.0.0.1:", port_),
+                                  grpc::InsecureChannelCredentials(), ""),
+                      {}};
     };
   }
 
