@@ -169,6 +169,7 @@ class WorkerServer::Impl {
       std::scoped_lock lock(mutex_);
       broken_ = false;
       welcome_ = false;
+      connecting_ = true;
     }
     auto link = CoordinatorLink::Open(
         options_.coordinator, options_.security, hello,
@@ -179,11 +180,11 @@ class WorkerServer::Impl {
                broken_ = true;
                wake_main_.notify_all();
              }});
-    if (!link.ok()) return link.status();
     std::scoped_lock lock(mutex_);
+    connecting_ = false;
+    wake_main_.notify_all();
+    if (!link.ok()) return link.status();
     link_ = *std::move(link);
-    // The answer may be quicker than this assignment.
-    if (welcome_) Join(clock_.Now());
     SendStories();
     SayLeave();
     return absl::OkStatus();
@@ -255,6 +256,13 @@ class WorkerServer::Impl {
   // ------------------------------------------------ what the coordinator says
 
   void OnMessage(const proto::ToWorker& message) {
+    {
+      // The first words may be quicker than the assignment of the link. A brief
+      // that came before this worker had joined was forgotten as it joined, and
+      // every task of its job failed here.
+      std::unique_lock lock(mutex_);
+      wake_main_.wait(lock, [this] { return !connecting_; });
+    }
     if (message.has_ask_memory()) return AnswerMemory(message.ask_memory());
     if (message.has_drop_tokens()) {
       std::vector<Id> tokens;
@@ -456,6 +464,7 @@ class WorkerServer::Impl {
   std::optional<std::string> dismissed_;  // what is lost with it
   bool leaving_ = false;
   int wakes_ = 0;
+  bool connecting_ = false;  // there is no link_ yet to answer by
   bool welcome_ = false;
   bool ever_welcome_ = false;
   bool broken_ = false;
