@@ -164,12 +164,14 @@ struct Submission {
   std::string replay_command = {};
 };
 
-// Where every byte of a computation would come from.
+// Where every byte of a computation would come from. Hosts that have none of
+// the matrix get row blocks streamed once it is measured that this ends sooner;
+// what is expected is what happens without that.
 struct Explanation {
   struct Host {
     std::string host;
     int workers = 0;
-    std::string source;  // "memory", or the file
+    std::string source;  // "memory", the file, or "streamed if sooner"
     std::int64_t bytes_mapped = 0;
     std::int64_t bytes_streamed = 0;
     std::int64_t bytes_copied = 0;

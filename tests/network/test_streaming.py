@@ -160,3 +160,19 @@ def test_a_matrix_whose_host_is_lost_is_an_error_that_says_so(cluster, matrix):
     result = cluster.run("run", "sum", "m")
     assert result.status == 1
     assert_one_error_line(result)
+
+
+def test_the_plan_says_where_the_bytes_are(cluster):
+    """Asked for from a host that has none of them, and without moving any."""
+    cluster.succeed("make", "m", "--shape", "262144,128", at=1)
+    holders = {worker for shard in cluster.succeed("info", "m")["shards"]
+               for worker in shard["workers"]}
+    hosts = {worker["host"]: worker["id"] in holders
+             for worker in cluster.succeed("workers")["workers"]}
+    assert sum(hosts.values()) == 1
+    before = meminfo()["Shmem"]
+    plan = cluster.succeed("run", "sum", "m", "--explain", at=2)["explain"]["hosts"]
+    assert meminfo()["Shmem"] < before + (64 << 20), "the matrix came along"
+    assert {each["host"]: each["bytes_mapped"] for each in plan} == {
+        host: 262144 * 128 * 8 if has else 0 for host, has in hosts.items()}
+    assert {each["source"] for each in plan} == {"memory", "streamed if sooner"}

@@ -57,7 +57,8 @@ take_down() {
   tries=80
   for one in worker coordinator; do # they end what they started
     if [ -n "$2" ] && running "$2/$one.pid"; then
-      kill -TERM "$pid" 2>/dev/null
+      # Not TERM: all hosts go, and none takes over what another one holds.
+      kill -INT "$pid" 2>/dev/null
       tries=0
     fi
   done
