@@ -69,7 +69,11 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
+SELDOM = {"the link of a host of workers cut for 5 s", "the link of the client's host cut for 5 s"}
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=[pytest.mark.slow] if name in SELDOM else []) for name in FAULTS])
 def test_a_job_ends_with_the_same_bits(durable, matrix, tmp_path, name):
     fault, client, holder, ready = FAULTS[name]
     path, expected = matrix
@@ -126,6 +130,7 @@ def test_loss_of_5_percent_and_50_ms_of_delay(durable, tmp_path):
     wait_until(lambda: len(durable.ready()) == 6, READY_SECONDS, "six ready workers")
 
 
+@pytest.mark.slow
 def test_two_links_cut_one_after_the_other(durable, matrix, tmp_path):
     """The coordinator is out of reach while it is started again."""
     path, expected = matrix

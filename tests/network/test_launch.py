@@ -199,6 +199,7 @@ def test_greetings_of_a_login_shell_do_no_harm(lab, launcher):
     assert launcher.succeed("status")["hosts"][0]["state"] == "up"
 
 
+@pytest.mark.slow
 def test_a_host_that_hangs_after_login_is_given_up(lab, launcher):
     began = time.monotonic()
     result = launcher.run("up", "--hosts", launcher.hosts_file("stuck", "node1 workers=1"))
@@ -207,7 +208,9 @@ def test_a_host_that_hangs_after_login_is_given_up(lab, launcher):
     launcher.succeed("down")
 
 
-@pytest.mark.parametrize("seconds", [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0, 1.3])
+@pytest.mark.parametrize("seconds", [
+    0.05, 0.35, 0.8, *(pytest.param(seldom, marks=pytest.mark.slow)
+                       for seldom in (0.2, 0.5, 0.65, 1.0, 1.3))])
 def test_a_killed_up_leaves_nothing_that_down_does_not_find(lab, launcher, seconds):
     hosts = launcher.hosts_file("node1 workers=1", "bare workers=1", "node2 workers=2")
     process = launcher.start("up", "--hosts", hosts)
@@ -318,6 +321,7 @@ def test_the_lines_of_the_readme_do_what_they_say(lab, launcher, tmp_path):
     nothing_left(lab)
 
 
+@pytest.mark.slow
 def test_an_address_that_others_do_not_reach_is_named(lab, launcher):
     hosts = launcher.hosts_file("node1 workers=1 address=127.0.0.1", "node2 workers=1")
     began = time.monotonic()
