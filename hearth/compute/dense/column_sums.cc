@@ -21,8 +21,8 @@ constexpr std::int64_t kSumsBytesMax = 2 * limits::kMiB;
 constexpr std::int64_t kShareColumns = 65536;
 constexpr std::int64_t kShareGrain = 64;
 // Combining a number costs about what two products do.
-constexpr std::int64_t kLeafRowsMin = 128;
-constexpr std::int64_t kLeavesMin = 8;
+constexpr std::int64_t kColumnsLeafRowsMin = 128;
+constexpr std::int64_t kColumnsLeavesMin = 8;
 
 template <class A>
 class ColumnSumsPlan : public Plan {
@@ -42,8 +42,8 @@ class ColumnSumsPlan : public Plan {
   int leaf_blocks_log2() const override {
     const std::int64_t blocks = partition_.block_count();
     int log2 = 0;
-    while ((rows_ << log2) / blocks < kLeafRowsMin &&
-           blocks >> (log2 + 1) >= kLeavesMin) {
+    while ((rows_ << log2) / blocks < kColumnsLeafRowsMin &&
+           blocks >> (log2 + 1) >= kColumnsLeavesMin) {
       ++log2;
     }
     return log2;

@@ -24,9 +24,9 @@ constexpr std::int64_t kPanelRowsMax = 16384;
 
 // Combining an element of two partials costs about what 60 of its products do
 // (1.2 ns against 0.02), so a leaf of 4,096 rows keeps it under 2 %.
-constexpr std::int64_t kLeafRowsMin = 4096;
+constexpr std::int64_t kGramLeafRowsMin = 4096;
 // ... unless there would be nothing left to share out.
-constexpr std::int64_t kLeavesMin = 8;
+constexpr std::int64_t kGramLeavesMin = 8;
 
 // A panel of the matrix, as BLAS takes it.
 template <class T>
@@ -118,8 +118,8 @@ std::int64_t GramSum::scratch_bytes() const {
 int GramSum::leaf_blocks_log2() const {
   const std::int64_t blocks = partition_.block_count();
   int log2 = 0;
-  while ((rows_ / blocks) << log2 < kLeafRowsMin &&
-         blocks >> (log2 + 1) >= kLeavesMin) {
+  while ((rows_ / blocks) << log2 < kGramLeafRowsMin &&
+         blocks >> (log2 + 1) >= kGramLeavesMin) {
     ++log2;
   }
   return log2;

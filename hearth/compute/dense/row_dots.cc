@@ -21,7 +21,7 @@ constexpr std::int64_t kRowsAtOnce = 4096;
 // cache that all cores share.
 constexpr std::int64_t kOperandBytesCached = 512 * limits::kKiB;
 constexpr std::int64_t kRowsToShareIt = 8;
-constexpr std::int64_t kLeavesMin = 8;
+constexpr std::int64_t kRowsLeavesMin = 8;
 
 template <class A>
 class RowDotsPlan : public Plan {
@@ -110,7 +110,7 @@ class RowDotsPlan : public Plan {
     }
     int log2 = 0;
     while (partition.slices_per_block() << log2 < kRowsToShareIt &&
-           partition.block_count() >> (log2 + 1) >= kLeavesMin) {
+           partition.block_count() >> (log2 + 1) >= kRowsLeavesMin) {
       ++log2;
     }
     return log2;

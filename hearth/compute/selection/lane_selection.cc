@@ -20,7 +20,7 @@ using namespace selection_limits;  // NOLINT: the room's own constants
 // rank outside costs a pass, in one of two million cases.
 constexpr double kDeviations = 5;
 // A job has work for this many threads before a leaf grows.
-constexpr std::int64_t kLeavesMin = 16;
+constexpr std::int64_t kLaneLeavesMin = 16;
 // Adding a counter costs less than finding two elements; 2 % of that.
 constexpr std::int64_t kElementsPerCounter = 64;
 
@@ -126,7 +126,7 @@ int LaneSelection::leaf_blocks_log2() const {
   int log2 = 0;
   while (((element_count_ / blocks) << log2) <
              kElementsPerCounter * CounterCountMax() &&
-         blocks >> (log2 + 1) >= kLeavesMin) {
+         blocks >> (log2 + 1) >= kLaneLeavesMin) {
     ++log2;
   }
   return log2;

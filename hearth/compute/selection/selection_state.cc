@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
+#include "hearth/compute/selection/lane_selection_entry.h"
 
 namespace hearth {
 namespace {
@@ -22,7 +23,6 @@ static_assert(sizeof(Header) == 24);
 
 constexpr std::int64_t kLanesMax = 1 << 24;
 constexpr std::int32_t kSlotsMax = 1 << 20;
-constexpr std::int32_t kBinsLog2Max = 16;
 
 // Calls visit(array) for each of the arrays, in the order they are written.
 template <class State, class Visit>
@@ -87,7 +87,7 @@ absl::StatusOr<SelectionState> SelectionState::Parse(
   std::memcpy(&header, bytes.data(), sizeof(header));
   if (header.lanes != lanes || lanes > kLanesMax || header.slots < 0 ||
       header.slots > kSlotsMax || header.bins_log2 < 0 ||
-      header.bins_log2 > kBinsLog2Max || header.ranks_max < 0 ||
+      header.bins_log2 > selection_limits::kBinsLog2Max || header.ranks_max < 0 ||
       header.ranks_max > kSlotsMax || header.collect > 1 || header.first > 1) {
     return Bad("a field of its header is out of bounds");
   }

@@ -1,7 +1,10 @@
 // The same bits on every processor, at every alignment, in every order of work.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <random>
 
 #include "hearth/compute/kernels/kernel.h"
@@ -172,6 +175,67 @@ TEST_P(SameBits, OfLongRowsOnEveryProcessor) {
       if (want == got) continue;
       ASSERT_TRUE(IsFloat(wanted->type)) << GetParam() << " row " << i;
       ASSERT_NEAR(got, want, std::fabs(want) * 1e-6) << GetParam() << i;
+    }
+  }
+}
+
+// Bytes between two pages that nobody may read: against the last one, or right
+// behind the first.
+class FencedBytes {
+ public:
+  FencedBytes(const std::vector<std::byte>& bytes, bool at_end)
+      : page_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))),
+        inside_((bytes.size() + page_ - 1) / page_ * page_) {
+    void* const all = mmap(nullptr, inside_ + 2 * page_, PROT_NONE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    AbortUnless(all != MAP_FAILED);
+    start_ = static_cast<std::byte*>(all);
+    AbortUnless(mprotect(start_ + page_, inside_, PROT_READ | PROT_WRITE) == 0);
+    data_ = start_ + page_ + (at_end ? inside_ - bytes.size() : 0);
+    std::memcpy(data_, bytes.data(), bytes.size());
+  }
+  ~FencedBytes() { munmap(start_, inside_ + 2 * page_); }
+  FencedBytes(const FencedBytes&) = delete;
+  FencedBytes& operator=(const FencedBytes&) = delete;
+
+  const std::byte* data() const { return data_; }
+
+ private:
+  static void AbortUnless(bool holds) {
+    if (!holds) std::abort();
+  }
+  const std::size_t page_;
+  const std::size_t inside_;
+  std::byte* start_ = nullptr;
+  std::byte* data_ = nullptr;
+};
+
+// A matrix may end where the mapping ends. (The wide kernels are built without
+// sanitizers, which take minutes over them: this is what they would find.)
+TEST_P(SameBits, ReadsNothingBesideTheMatrix) {
+  unsigned seed = 0;
+  const Operation& operation = **FindOperation(GetParam());
+  for (const ElementType type : kTypes) {
+    for (const Shape& shape : {Shape{4099}, Shape{37, 61}, Shape{9, 1100},
+                               Shape{700, 3}, Shape{5, 40, 7}}) {
+      const MatrixLayout layout = LayoutOf(type, shape);
+      const auto values = RandomElements(type, layout.element_count(), ++seed);
+      const FencedBytes first(values, false);
+      const FencedBytes last(values, true);
+      for (const char* axis : {"none", "0", "-1"}) {
+        const Arguments arguments{.text = {{"axis", axis}}, .matrices = {}};
+        for (const Variant variant : kVariants) {
+          if (!kernels::CanRun(variant)) continue;
+          kernels::ForceVariant(variant);
+          const auto one =
+              testing::RunSerially(operation, layout, first.data(), arguments);
+          const auto other =
+              testing::RunSerially(operation, layout, last.data(), arguments);
+          ASSERT_EQ(one.ok(), other.ok());
+          if (!one.ok()) continue;
+          EXPECT_EQ(one->front().bytes, other->front().bytes);
+        }
+      }
     }
   }
 }
