@@ -47,7 +47,9 @@ void CoordinatorCore::Impl::On(const Sender& sender, Commit& commit) {
         verdict == JobCore::Verdict::kAccepted) {
       const bool streamed = commit.traffic.bytes_streamed > 0;
       if (streamed) {
-        scheduler_.NoteStream(commit.traffic.bytes_streamed, commit.busy);
+        // Now it is known how fast the host gets bytes.
+        look_at_everyone_ |= scheduler_.NoteStream(
+            sender.host, commit.traffic.bytes_streamed, commit.busy);
       } else {
         // Now it is known whether it pays to cross hosts.
         look_at_everyone_ |= !live->core.is_measured();

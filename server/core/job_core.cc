@@ -195,6 +195,7 @@ JobCore::Verdict JobCore::OnCommit(Commit& commit) {
     tokens_.Drop(commit.partial);
     return Verdict::kBad;
   }
+  const std::string host = commit.partial.host;
   if (record_.plan->concatenates) {
     tokens_.Drop(commit.partial);
     commit.partial = {};
@@ -212,6 +213,9 @@ JobCore::Verdict JobCore::OnCommit(Commit& commit) {
   ForgetCombinesWithin(commit.run);
   record_.leaves_done = cover_.leaves_done();
   record_.traffic += commit.traffic;
+  JobShare& share = record_.hosts[host];
+  share.traffic += commit.traffic;
+  share.busy += commit.busy;
   ConsiderCombining(commit.run);
   return Verdict::kAccepted;
 }

@@ -99,7 +99,11 @@ class JobCore {
   Care CareOf(TaskKind kind, int round, LeafRun run) const;
   const Attempts& attempts() const { return attempts_; }
   void CountRetry() { ++record_.retries; }
-  void set_workers_used(int count) { record_.workers_used = count; }
+  // Another worker, of that host, has its first task of the job: the count-th.
+  void NoteWorker(const std::string& host, int count) {
+    record_.workers_used = count;
+    ++record_.hosts[host].workers_used;
+  }
 
   // The same matrices, lying elsewhere.
   void SetOrder(std::shared_ptr<const JobOrder> order);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,13 @@ enum class JobState : std::uint8_t {
 absl::string_view NameOf(JobState state);
 constexpr bool HasEnded(JobState state) { return state >= JobState::kDone; }
 
+// What one host did for a job.
+struct JobShare {
+  int workers_used = 0;
+  Traffic traffic{};
+  absl::Duration busy{};  // of its threads, in accepted tasks
+};
+
 // What is to be known of a job, running or ended.
 //
 // Kind: value.
@@ -43,6 +51,7 @@ struct JobRecord {
   std::int64_t retries = 0;  // tasks given out again after a loss or failure
   int workers_used = 0;      // different ones that had a task of it
   Traffic traffic{};
+  std::map<std::string, JobShare> hosts{};
   absl::Time submitted_at{};
   absl::Time ended_at{};
   absl::Status status{};            // why it failed or was cancelled

@@ -200,6 +200,7 @@ std::optional<InFlight> Scheduler::Erase(WorkerId worker, WorkerLoad& load,
                                          TaskId task) {
   auto erased = load.Erase(task);
   if (!erased.has_value()) return erased;
+  locality_.NoteEnded(task);
   if (erased->kind == TaskKind::kCompute && erased->run.leaf_count() > 1) {
     splittable_.erase({erased->run.leaf_count(), worker, task});
   }
@@ -359,7 +360,7 @@ void Scheduler::Give(WorkerId worker, WorkerLoad& load, JobId job, Seat& seat,
   const JobRecord& record = seat.core->record();
   const auto [briefed, is_first] = seat.briefed.try_emplace(worker, -1);
   if (is_first && seat.ever.insert(worker).second) {
-    seat.core->set_workers_used(static_cast<int>(seat.ever.size()));
+    seat.core->NoteWorker(load.host(), static_cast<int>(seat.ever.size()));
   }
   if (briefed->second != seat.core->brief_version()) {
     BriefOne(worker, job, seat, briefed->second);
@@ -372,8 +373,11 @@ void Scheduler::Give(WorkerId worker, WorkerLoad& load, JobId job, Seat& seat,
             .round = record.round,
             .run = work.run,
             .given_at = now});
-  if (work.kind == TaskKind::kCompute && work.run.leaf_count() > 1) {
-    splittable_.insert({work.run.leaf_count(), worker, id});
+  if (work.kind == TaskKind::kCompute) {
+    if (!IsHome(seat, load.host())) locality_.NoteCrossing(load.host(), id);
+    if (work.run.leaf_count() > 1) {
+      splittable_.insert({work.run.leaf_count(), worker, id});
+    }
   }
   if (work.kind == TaskKind::kCompute &&
       std::holds_alternative<FileSource>(record.order->matrix->source)) {

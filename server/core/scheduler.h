@@ -73,9 +73,12 @@ class Scheduler {
 
   // It took so many times the mean for the leaves of a task.
   void NoteSlowness(WorkerId worker, double ratio);
-  void NoteStream(std::int64_t streamed, absl::Duration busy) {
-    locality_.NoteStream(streamed, busy);
+  // See Locality::NoteStream; true where others may cross now that it is known.
+  bool NoteStream(const std::string& host, std::int64_t streamed,
+                  absl::Duration busy) {
+    return locality_.NoteStream(host, streamed, busy);
   }
+  const Locality& locality() const { return locality_; }
   // The worker has spoken: it may need more.
   void Touch(WorkerId worker) { touched_.insert(worker); }
 
@@ -101,6 +104,8 @@ class Scheduler {
   using Splittable = std::tuple<std::int64_t, WorkerId, TaskId>;
 
   bool HasHostFor(const Seat& seat) const;
+  // Nothing of the job's matrix has to be streamed to this host.
+  static bool IsHome(const Seat& seat, const std::string& host);
   bool IsAllowed(const Seat& seat, WorkerId worker,
                  const WorkerLoad& load) const;
   int QueueDepth(const Seat& seat, const WorkerLoad& load) const;

@@ -13,6 +13,14 @@ bool Scheduler::HasHostFor(const Seat& seat) const {
   });
 }
 
+bool Scheduler::IsHome(const Seat& seat, const std::string& host) {
+  const auto* segment = std::get_if<SegmentSource>(&seat.matrix->source);
+  return segment == nullptr ||
+         std::any_of(
+             segment->replicas.begin(), segment->replicas.end(),
+             [&](const Replica& replica) { return replica.host == host; });
+}
+
 bool Scheduler::Exclude(JobId job, const std::string& host) {
   const auto seat = seats_.find(job);
   if (seat == seats_.end()) return true;  // it ends already
@@ -48,7 +56,8 @@ bool Scheduler::IsAllowed(const Seat& seat, WorkerId worker,
   if (!seat.core->is_measured()) return false;
   const std::int64_t leaves = seat.core->min_run_leaves();
   const std::int64_t bytes = seat.matrix->layout.bytes();
-  return locality_.Pays({.bytes = job.plan->needs_whole_matrix
+  return locality_.Pays(load.host(),
+                        {.bytes = job.plan->needs_whole_matrix
                                       ? bytes
                                       : bytes / job.leaves_total * leaves,
                          .leaf_time = seat.core->leaf_time(),
