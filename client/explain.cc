@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "client/arguments.h"
 #include "client/cluster_state.h"
+#include "client/expectation.h"
 #include "client/hearth.h"
 #include "client/mapped_bytes.h"
 #include "client/resolve.h"
@@ -18,6 +19,9 @@
 
 namespace hearth {
 namespace {
+
+using client::Expectation;
+using client::HostMeans;
 
 constexpr std::size_t kProbeBytes = 16 << 20;
 
@@ -76,12 +80,20 @@ absl::StatusOr<Whereabouts> WhereIs(ClusterState& state,
   return where;
 }
 
-// A host as Explain adds it up.
-struct HostPlan {
-  int workers = 0;
-  int threads = 0;
-  bool has_bytes = false;
-};
+// What Explanation calls where a host's bytes come from.
+std::string SourceOf(Expectation::Part part, const Whereabouts& where) {
+  switch (part) {
+    case Expectation::Part::kMaps:
+      return where.source;
+    case Expectation::Part::kStreams:
+      return "streamed";
+    case Expectation::Part::kUnknown:
+      return "streamed if sooner";
+    case Expectation::Part::kNone:
+      break;
+  }
+  return "none";
+}
 
 }  // namespace
 
@@ -141,48 +153,57 @@ absl::StatusOr<Explanation> Cluster::Explain(
   HEARTH_ASSIGN_OR_RETURN(
       const client::OpenedArguments opened,
       client::OpenArguments(*this, *found, submission.arguments));
-  HEARTH_RETURN_IF_ERROR(found->Prepare(layout, opened.arguments).status());
+  HEARTH_ASSIGN_OR_RETURN(const auto work,
+                          found->Prepare(layout, opened.arguments));
 
   HEARTH_ASSIGN_OR_RETURN(const Whereabouts where, WhereIs(*state_, source));
+  HEARTH_ASSIGN_OR_RETURN(
+      const proto::Rates rates,
+      state_->coordinator().Measured(std::string(operation),
+                                     submission.arguments, layout));
   HEARTH_ASSIGN_OR_RETURN(const auto workers, Workers());
-  std::map<std::string, HostPlan> hosts;
-  int threads_left = 0;  // of hosts that have the bytes
+  std::map<std::string, HostMeans> by_host;
   for (const WorkerInfo& worker : workers) {
     if (worker.state != "ready") continue;
-    HostPlan& host = hosts[worker.host];
+    HostMeans& host = by_host[worker.host];
     if (submission.workers_max > 0 && host.workers >= submission.workers_max) {
       continue;
     }
+    host.host = worker.host;
     ++host.workers;
     host.threads += worker.thread_count;
     host.has_bytes = where.IsAt(worker.id);
-    if (host.has_bytes) threads_left += worker.thread_count;
+    const auto rate = rates.stream_bytes_per_second().find(worker.host);
+    if (rate != rates.stream_bytes_per_second().end()) {
+      host.stream_bytes_per_second = rate->second;
+    }
   }
+  std::vector<HostMeans> hosts;
+  for (auto& [name, host] : by_host) hosts.push_back(std::move(host));
+
   Explanation plan;
   plan.row_blocks = Partition(layout).block_count();
-  std::int64_t left = layout.bytes();
-  for (const auto& [host, counts] : hosts) {
-    Explanation::Host& line = plan.hosts.emplace_back();
-    line.host = host;
-    line.workers = counts.workers;
-    // Others get row blocks streamed, once it is measured that this ends
-    // sooner.
-    line.source = counts.has_bytes ? where.source : "streamed if sooner";
-    if (!counts.has_bytes || threads_left == 0) continue;
-    // Shared by threads; the last one takes what is left.
-    line.bytes_mapped =
-        counts.threads == threads_left
-            ? left
-            : static_cast<std::int64_t>(static_cast<double>(left) *
-                                        counts.threads / threads_left);
-    left -= line.bytes_mapped;
-    threads_left -= counts.threads;
-    if (layout.byte_order == ByteOrder::kForeign) {
-      line.bytes_converted = line.bytes_mapped;
-    }
-    line.seconds_expected = static_cast<double>(line.bytes_mapped) /
-                            where.bytes_per_second /
-                            std::max(counts.threads, 1);
+  const std::vector<Expectation> expected = client::Expect(
+      hosts, {.bytes = layout.bytes(),
+              .block_bytes =
+                  layout.bytes() / std::max<std::int64_t>(1, plan.row_blocks),
+              .needs_whole = work->needs_whole_matrix(),
+              .thread_bytes_per_second = rates.thread_bytes_per_second() > 0
+                                             ? rates.thread_bytes_per_second()
+                                             : where.bytes_per_second});
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    const Expectation& part = expected[i];
+    plan.hosts.push_back(
+        {.host = hosts[i].host,
+         .workers = hosts[i].workers,
+         .source = SourceOf(part.part, where),
+         .bytes_mapped = part.bytes_mapped,
+         .bytes_streamed = part.bytes_streamed,
+         .bytes_copied = 0,
+         .bytes_converted = layout.byte_order == ByteOrder::kForeign
+                                ? part.bytes_mapped + part.bytes_streamed
+                                : 0,
+         .seconds_expected = part.seconds});
   }
   return plan;
 }

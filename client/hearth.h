@@ -102,6 +102,17 @@ struct ResultField {
   std::span<const std::byte> bytes;
 };
 
+// What one host did for a job.
+struct HostStatistics {
+  std::string host;
+  int workers = 0;
+  std::int64_t bytes_mapped = 0;
+  std::int64_t bytes_streamed = 0;
+  std::int64_t bytes_copied = 0;
+  std::int64_t bytes_converted = 0;
+  double busy_seconds = 0;  // of its threads together
+};
+
 struct JobStatistics {
   double seconds = 0;
   int workers = 0;
@@ -111,6 +122,7 @@ struct JobStatistics {
   std::int64_t bytes_copied = 0;
   std::int64_t bytes_converted = 0;
   std::int64_t retries = 0;
+  std::vector<HostStatistics> hosts;
 };
 
 struct JobResult {
@@ -164,19 +176,22 @@ struct Submission {
   std::string replay_command = {};
 };
 
-// Where every byte of a computation would come from. Hosts that have none of
-// the matrix get row blocks streamed once it is measured that this ends sooner;
-// what is expected is what happens without that.
+// Where every byte of a computation would come from, and how long each host
+// would be at it: by what earlier jobs of the kind took and what their streams
+// got, or else by how fast a core reads memory.
 struct Explanation {
   struct Host {
     std::string host;
     int workers = 0;
-    std::string source;  // "memory", the file, or "streamed if sooner"
+    // "memory" or the file where the host has the bytes. Where it has not:
+    // "streamed"; "none", since the job ends sooner without; or, with no stream
+    // to it measured yet, "streamed if sooner".
+    std::string source;
     std::int64_t bytes_mapped = 0;
     std::int64_t bytes_streamed = 0;
     std::int64_t bytes_copied = 0;
     std::int64_t bytes_converted = 0;  // from foreign byte order
-    double seconds_expected = 0;       // from a bandwidth measured just now
+    double seconds_expected = 0;       // from measured bandwidths
   };
   std::int64_t row_blocks = 0;
   std::vector<Host> hosts;

@@ -16,14 +16,26 @@ JobSummary SummaryOf(const proto::JobSummary& job) {
 }
 
 JobStatistics StatisticsOf(const proto::JobStatistics& from) {
-  return {.seconds = from.seconds(),
-          .workers = from.workers(),
-          .row_blocks = from.row_blocks(),
-          .bytes_mapped = from.bytes_mapped(),
-          .bytes_streamed = from.bytes_streamed(),
-          .bytes_copied = from.bytes_copied(),
-          .bytes_converted = from.bytes_converted(),
-          .retries = from.retries()};
+  JobStatistics statistics{.seconds = from.seconds(),
+                           .workers = from.workers(),
+                           .row_blocks = from.row_blocks(),
+                           .bytes_mapped = from.bytes_mapped(),
+                           .bytes_streamed = from.bytes_streamed(),
+                           .bytes_copied = from.bytes_copied(),
+                           .bytes_converted = from.bytes_converted(),
+                           .retries = from.retries(),
+                           .hosts = {}};
+  for (const proto::HostStatistics& host : from.hosts()) {
+    const proto::Traffic& traffic = host.traffic();
+    statistics.hosts.push_back({.host = host.host(),
+                                .workers = host.workers(),
+                                .bytes_mapped = traffic.bytes_mapped(),
+                                .bytes_streamed = traffic.bytes_streamed(),
+                                .bytes_copied = traffic.bytes_copied(),
+                                .bytes_converted = traffic.bytes_converted(),
+                                .busy_seconds = host.busy_seconds()});
+  }
+  return statistics;
 }
 
 }  // namespace

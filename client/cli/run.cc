@@ -127,6 +127,16 @@ class ProgressBar {
 };
 
 Json JobJson(const std::string& id, const JobStatistics& job) {
+  Json hosts = Json::array();
+  for (const HostStatistics& host : job.hosts) {
+    hosts.push_back({{"host", host.host},
+                     {"workers", host.workers},
+                     {"bytes_mapped", host.bytes_mapped},
+                     {"bytes_streamed", host.bytes_streamed},
+                     {"bytes_copied", host.bytes_copied},
+                     {"bytes_converted", host.bytes_converted},
+                     {"seconds_busy", host.busy_seconds}});
+  }
   return {{"id", id},
           {"seconds", job.seconds},
           {"workers", job.workers},
@@ -135,7 +145,8 @@ Json JobJson(const std::string& id, const JobStatistics& job) {
           {"bytes_streamed", job.bytes_streamed},
           {"bytes_copied", job.bytes_copied},
           {"bytes_converted", job.bytes_converted},
-          {"retries", job.retries}};
+          {"retries", job.retries},
+          {"hosts", hosts}};
 }
 
 absl::Status Print(const RunOptions& options, const Context& context,

@@ -201,6 +201,17 @@ absl::StatusOr<proto::WorkerList> CoordinatorClient::Workers(bool memory) {
   return Call(*line_, &Stub::ListWorkers, request);
 }
 
+absl::StatusOr<proto::Rates> CoordinatorClient::Measured(
+    const std::string& operation,
+    const std::map<std::string, std::string>& arguments,
+    const MatrixLayout& layout) {
+  proto::MeasuredRequest request;
+  request.set_operation(operation);
+  request.mutable_arguments()->insert(arguments.begin(), arguments.end());
+  *request.mutable_layout() = ToProto(layout);
+  return Call(*line_, &Stub::Measured, request);
+}
+
 absl::StatusOr<proto::DrainReply> CoordinatorClient::Drain(
     const std::string& worker) {
   proto::DrainRequest request;

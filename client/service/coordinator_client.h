@@ -1,12 +1,14 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "hearth/matrix/layout.h"
 #include "hearth/transport/security/tcp_security.h"
 #include "protos/coordinator.pb.h"
 
@@ -43,6 +45,10 @@ class CoordinatorClient {
   absl::Status Forget(const std::string& job);
   absl::StatusOr<proto::JobList> Jobs();
   absl::StatusOr<proto::WorkerList> Workers(bool memory);
+  absl::StatusOr<proto::Rates> Measured(
+      const std::string& operation,
+      const std::map<std::string, std::string>& arguments,
+      const MatrixLayout& layout);
   absl::StatusOr<proto::DrainReply> Drain(const std::string& worker);
 
  private:

@@ -53,6 +53,15 @@ std::vector<JobRecord> CoordinatorCore::ListJobs() const {
 absl::Status CoordinatorCore::CheckMatrix(const MatrixRecord& matrix) const {
   return impl_->CheckMatrix(matrix);
 }
+std::optional<double> CoordinatorCore::ThreadBytesPerSecond(
+    const std::string& operation, const std::string& arguments,
+    const MatrixLayout& layout) const {
+  return impl_->rates().Find(operation, arguments, layout);
+}
+std::optional<double> CoordinatorCore::StreamBytesPerSecond(
+    const std::string& host) const {
+  return impl_->StreamBytesPerSecond(host);
+}
 std::size_t CoordinatorCore::live_token_count() const {
   return impl_->tokens().live_count();
 }

@@ -51,6 +51,12 @@ class CoordinatorCore {
   // SEGMENT_GONE where all hosts that had its bytes are lost.
   absl::Status CheckMatrix(const MatrixRecord& matrix) const;
 
+  // What was measured so far: see RateBook::Find and Locality::MeasuredAt.
+  std::optional<double> ThreadBytesPerSecond(const std::string& operation,
+                                             const std::string& arguments,
+                                             const MatrixLayout& layout) const;
+  std::optional<double> StreamBytesPerSecond(const std::string& host) const;
+
   // Tokens of partials, states and results that are still wanted somewhere.
   std::size_t live_token_count() const;
 

@@ -15,6 +15,7 @@
 #include "server/core/host_book.h"
 #include "server/core/job_core.h"
 #include "server/core/job_shelf.h"
+#include "server/core/rate_book.h"
 #include "server/core/scheduler.h"
 #include "server/core/token_book.h"
 
@@ -30,6 +31,10 @@ class CoordinatorCore::Impl {
   const CatalogCore& catalog() const { return catalog_; }
   const MembershipCore& members() const { return members_; }
   const TokenBook& tokens() const { return tokens_; }
+  const RateBook& rates() const { return rates_; }
+  std::optional<double> StreamBytesPerSecond(const std::string& host) const {
+    return scheduler_.locality().MeasuredAt(host);
+  }
   std::optional<JobRecord> FindJob(JobId job) const;
   std::optional<KeptJob> KeptJobOf(JobId job) const;
   std::optional<JobId> FindJobByClientKey(absl::string_view key) const;
@@ -182,6 +187,7 @@ class CoordinatorCore::Impl {
   MembershipCore members_;
   TokenBook tokens_;
   Scheduler scheduler_;
+  RateBook rates_;
   HostBook hosts_;
   CopyCore copies_;
   std::map<CopyId, Purpose> purposes_;

@@ -271,6 +271,7 @@ void CoordinatorCore::Impl::End(JobId job, JobState state,
   live.core.End(state, std::move(status), now_);
   const bool forget = live.forget;
   JobRecord record = live.core.record();
+  rates_.Note(record);
   live_.erase(found);
   catalog_.Unuse(record.order->matrix);
   for (const auto& [name, parameter] : record.order->parameters) {

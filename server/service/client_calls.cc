@@ -236,6 +236,26 @@ grpc::ServerUnaryReactor* CoordinatorService::ListJobs(
   });
 }
 
+grpc::ServerUnaryReactor* CoordinatorService::Measured(
+    grpc::CallbackServerContext* context, const proto::MeasuredRequest* request,
+    proto::Rates* reply) {
+  return Reply(context, [&](Errands&) -> absl::Status {
+    mutex_.AssertHeld();
+    HEARTH_ASSIGN_OR_RETURN(const MatrixLayout layout,
+                            FromProto(request->layout()));
+    const auto rate = core_.ThreadBytesPerSecond(
+        request->operation(), Opaque(request->arguments()), layout);
+    reply->set_thread_bytes_per_second(rate.value_or(0));
+    for (const std::string& host : core_.members().ReadyHosts()) {
+      const auto stream = core_.StreamBytesPerSecond(host);
+      if (stream.has_value()) {
+        (*reply->mutable_stream_bytes_per_second())[host] = *stream;
+      }
+    }
+    return absl::OkStatus();
+  });
+}
+
 grpc::ServerUnaryReactor* CoordinatorService::ListWorkers(
     grpc::CallbackServerContext* context,
     const proto::ListWorkersRequest* request, proto::WorkerList* reply) {

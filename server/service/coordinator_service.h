@@ -78,6 +78,9 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
       grpc::CallbackServerContext* context,
       const proto::ListWorkersRequest* request,
       proto::WorkerList* reply) override;
+  grpc::ServerUnaryReactor* Measured(grpc::CallbackServerContext* context,
+                                     const proto::MeasuredRequest* request,
+                                     proto::Rates* reply) override;
   grpc::ServerUnaryReactor* DrainWorker(grpc::CallbackServerContext* context,
                                         const proto::DrainRequest* request,
                                         proto::DrainReply* reply) override;

@@ -91,9 +91,12 @@ absl::StatusOr<KeptJob> JobFrom(const std::string& bytes, const Moment& now) {
   record.leaves_total = message.leaves_total();
   record.retries = message.retries();
   record.workers_used = message.workers_used();
-  record.traffic = {
-      message.traffic().bytes_mapped(), message.traffic().bytes_streamed(),
-      message.traffic().bytes_copied(), message.traffic().bytes_converted()};
+  record.traffic = FromWire(message.traffic());
+  for (const auto& [host, share] : message.shares()) {
+    record.hosts[host] = {.workers_used = share.workers_used(),
+                          .traffic = FromWire(share.traffic()),
+                          .busy = absl::Nanoseconds(share.busy_ns())};
+  }
   record.submitted_at = FromUnix(message.submitted_unix_ns(), now);
   record.ended_at = FromUnix(message.ended_unix_ns(), now);
   record.status = FromProto(message.failure());
@@ -132,11 +135,13 @@ Journal::Change ToRow(const KeptJob& job, const Moment& now) {
   message.set_leaves_total(record.leaves_total);
   message.set_retries(record.retries);
   message.set_workers_used(record.workers_used);
-  message.mutable_traffic()->set_bytes_mapped(record.traffic.bytes_mapped);
-  message.mutable_traffic()->set_bytes_streamed(record.traffic.bytes_streamed);
-  message.mutable_traffic()->set_bytes_copied(record.traffic.bytes_copied);
-  message.mutable_traffic()->set_bytes_converted(
-      record.traffic.bytes_converted);
+  *message.mutable_traffic() = ToWire(record.traffic);
+  for (const auto& [host, share] : record.hosts) {
+    proto::JournalShare& part = (*message.mutable_shares())[host];
+    part.set_workers_used(share.workers_used);
+    *part.mutable_traffic() = ToWire(share.traffic);
+    part.set_busy_ns(absl::ToInt64Nanoseconds(share.busy));
+  }
   message.set_submitted_unix_ns(ToUnix(record.submitted_at, now));
   message.set_ended_unix_ns(ToUnix(record.ended_at, now));
   if (!record.status.ok()) *message.mutable_failure() = ToProto(record.status);

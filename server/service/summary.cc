@@ -67,6 +67,13 @@ proto::JobUpdate UpdateOf(const JobRecord& record,
   statistics.set_bytes_copied(record.traffic.bytes_copied);
   statistics.set_bytes_converted(record.traffic.bytes_converted);
   statistics.set_retries(record.retries);
+  for (const auto& [host, share] : record.hosts) {
+    proto::HostStatistics& part = *statistics.add_hosts();
+    part.set_host(host);
+    part.set_workers(share.workers_used);
+    *part.mutable_traffic() = ToWire(share.traffic);
+    part.set_busy_seconds(absl::ToDoubleSeconds(share.busy));
+  }
   if (!record.status.ok()) {
     *update.mutable_failure() = ToProto(record.status);
   }

@@ -1,5 +1,8 @@
 #include "server/service/wire.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -21,11 +24,6 @@ void SetRun(const LeafRun& run, proto::Run& message) {
   message.set_end(run.end);
 }
 
-Traffic FromWire(const proto::Traffic& traffic) {
-  return {traffic.bytes_mapped(), traffic.bytes_streamed(),
-          traffic.bytes_copied(), traffic.bytes_converted()};
-}
-
 Commit FromWire(const proto::Commit& commit) {
   return {.task = TaskId{commit.task()},
           .job = JobId{commit.job()},
@@ -33,7 +31,7 @@ Commit FromWire(const proto::Commit& commit) {
           .run = FromWire(commit.run()),
           .partial = server::FromWire(commit.partial()),
           .busy = absl::Nanoseconds(commit.busy_ns()),
-          .traffic = FromWire(commit.traffic()),
+          .traffic = server::FromWire(commit.traffic()),
           .task_done = commit.task_done()};
 }
 
@@ -232,12 +230,37 @@ absl::StatusOr<std::vector<Report>> FromWire(const proto::Reports& message) {
   return reports;
 }
 
+Traffic FromWire(const proto::Traffic& traffic) {
+  return {traffic.bytes_mapped(), traffic.bytes_streamed(),
+          traffic.bytes_copied(), traffic.bytes_converted()};
+}
+
+proto::Traffic ToWire(const Traffic& traffic) {
+  proto::Traffic message;
+  message.set_bytes_mapped(traffic.bytes_mapped);
+  message.set_bytes_streamed(traffic.bytes_streamed);
+  message.set_bytes_copied(traffic.bytes_copied);
+  message.set_bytes_converted(traffic.bytes_converted);
+  return message;
+}
+
+std::string Opaque(
+    const google::protobuf::Map<std::string, std::string>& arguments) {
+  proto::Arguments message;
+  *message.mutable_text() = arguments;
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&coded);
+  coded.Trim();
+  return bytes;
+}
+
 absl::StatusOr<JobSpec> FromWire(const proto::SubmitRequest& message) {
   JobSpec spec;
   spec.operation = message.operation();
-  proto::Arguments arguments;
-  *arguments.mutable_text() = message.arguments();
-  spec.arguments = arguments.SerializeAsString();
+  spec.arguments = Opaque(message.arguments());
   if (message.has_record()) {
     HEARTH_ASSIGN_OR_RETURN(spec.matrix, FromWire(message.record()));
   } else {

@@ -23,6 +23,14 @@ proto::Replica ToWire(const Replica& replica, const MembershipCore& members);
 BytesRef FromWire(const proto::BytesRef& message);
 proto::BytesRef ToWire(const BytesRef& bytes, const MembershipCore& members);
 
+Traffic FromWire(const proto::Traffic& traffic);
+proto::Traffic ToWire(const Traffic& traffic);
+
+// A job's text parameters as the core carries them: the same bytes for the same
+// parameters.
+std::string Opaque(
+    const google::protobuf::Map<std::string, std::string>& arguments);
+
 // Reports that are malformed are refused as a whole batch.
 absl::StatusOr<std::vector<Report>> FromWire(const proto::Reports& message);
 absl::StatusOr<JobSpec> FromWire(const proto::SubmitRequest& message);

@@ -8,7 +8,7 @@ from hearth_process import run, succeed, wait_until
 INFO = {"name", "dtype", "shape", "order", "bytes", "sealed", "source", "file", "row_blocks",
         "page_bytes", "shards"}
 JOB = {"id", "seconds", "workers", "row_blocks", "bytes_mapped", "bytes_streamed",
-       "bytes_copied", "bytes_converted", "retries"}
+       "bytes_copied", "bytes_converted", "retries", "hosts"}
 ISSUE_3 = {"sum", "matvec", "quantile", "prod", "mean", "var", "std", "min", "max", "argmin",
            "argmax", "any", "all", "count_nonzero", "norm", "median", "histogram", "describe",
            "rmatvec", "gram"}
@@ -79,6 +79,7 @@ def test_run(cluster, square):
     assert isinstance(job["id"], str) and job["id"]
     assert 0 < job["seconds"] < 60 and 1 <= job["workers"] <= 5
     assert job["row_blocks"] == 1 and job["bytes_mapped"] == 48
+    assert [host["bytes_mapped"] for host in job["hosts"]] == [48]
     assert job["bytes_streamed"] == job["bytes_copied"] == job["bytes_converted"] == 0
     assert job["retries"] == 0
 

@@ -56,6 +56,36 @@ def test_a_host_streams_a_matrix_that_is_needed_whole_once(cluster, matrix, tmp_
     assert sum(streamed) <= 2 * BYTES, "a host that had it streamed it again"
 
 
+def test_the_plan_and_the_job_tell_what_each_host_does(cluster, matrix, tmp_path):
+    """Before: what is expected of each host. Afterwards: what it did, in the same columns."""
+    columns = ("bytes_mapped", "bytes_streamed", "bytes_copied", "bytes_converted")
+    out = tmp_path / "out.npy"
+    cluster.succeed("put", "m", matrix, "--copy")
+    (home,) = {worker["host"] for worker in cluster.succeed("workers")["workers"]
+               if worker["id"] in cluster.succeed("info", "m")["shards"][0]["workers"]}
+
+    jobs = [cluster.succeed("run", "gram", "m", "-o", out)["job"] for _ in range(2)]
+    for job in jobs:
+        for column in columns:
+            assert sum(host[column] for host in job["hosts"]) == job[column]
+        assert sum(host["workers"] for host in job["hosts"]) == job["workers"]
+        assert all(host["seconds_busy"] > 0 for host in job["hosts"] if host["bytes_mapped"])
+        for host in job["hosts"]:
+            assert host["host"] != home or host["bytes_streamed"] == 0
+
+    away = {host["host"] for job in jobs for host in job["hosts"] if host["bytes_streamed"]}
+    plan = {host["host"]: host
+            for host in cluster.succeed("run", "gram", "m", "--explain")["explain"]["hosts"]}
+    assert sum(host["bytes_mapped"] for host in plan.values()) == BYTES
+    assert plan[home]["source"] == "memory" and plan[home]["seconds_expected"] > 0
+    for name, host in plan.items():
+        if name == home:
+            continue
+        measured = {"streamed", "none"} if name in away else {"streamed if sooner"}
+        assert host["source"] in measured
+        assert host["bytes_streamed"] == (BYTES if host["source"] == "streamed" else 0)
+
+
 def test_a_removed_matrix_is_free_on_every_host(cluster, matrix, tmp_path):
     before = meminfo()["Shmem"]
     cluster.succeed("put", "m", matrix, "--copy")

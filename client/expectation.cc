@@ -1,0 +1,74 @@
+#include "client/expectation.h"
+
+#include <algorithm>
+
+namespace hearth::client {
+namespace {
+
+constexpr double kMargin = 2;  // the coordinator's
+
+// Bytes of the matrix that the host gets done in a second; 0: none.
+double RateOf(const HostMeans& host, const WorkMeans& work, double home_rate) {
+  const double threads = host.threads;
+  if (host.has_bytes) return threads * work.thread_bytes_per_second;
+  if (!host.stream_bytes_per_second.has_value()) return 0;
+  const double stream = std::max(*host.stream_bytes_per_second, 1.0);
+  const auto block = static_cast<double>(work.block_bytes);
+  const auto whole = static_cast<double>(work.bytes);
+  const double task = (work.needs_whole ? whole : block) / stream +
+                      block / work.thread_bytes_per_second;
+  const bool pays = home_rate == 0 || kMargin * task < whole / home_rate;
+  if (!pays) return 0;
+  return threads * (work.needs_whole ? work.thread_bytes_per_second : stream);
+}
+
+}  // namespace
+
+std::vector<Expectation> Expect(const std::vector<HostMeans>& hosts,
+                                const WorkMeans& work) {
+  double home_rate = 0;
+  for (const HostMeans& host : hosts) {
+    if (host.has_bytes) home_rate += RateOf(host, work, 0);
+  }
+  std::vector<double> rates;
+  double rate_left = 0;
+  for (const HostMeans& host : hosts) {
+    rates.push_back(RateOf(host, work, home_rate));
+    rate_left += rates.back();
+  }
+  std::vector<Expectation> expected;
+  std::int64_t bytes_left = work.bytes;
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    const HostMeans& host = hosts[i];
+    Expectation& one = expected.emplace_back();
+    if (rates[i] <= 0) {
+      const bool is_unknown =
+          !host.has_bytes && !host.stream_bytes_per_second.has_value();
+      if (is_unknown) one.part = Expectation::Part::kUnknown;
+      continue;
+    }
+    // The last one takes what is left.
+    const auto share =
+        rates[i] >= rate_left
+            ? bytes_left
+            : static_cast<std::int64_t>(static_cast<double>(bytes_left) *
+                                        rates[i] / rate_left);
+    bytes_left -= share;
+    rate_left -= rates[i];
+    one.seconds = static_cast<double>(share) / rates[i];
+    if (host.has_bytes) {
+      one.part = Expectation::Part::kMaps;
+      one.bytes_mapped = share;
+      continue;
+    }
+    one.part = Expectation::Part::kStreams;
+    one.bytes_streamed = work.needs_whole ? work.bytes : share;
+    if (!work.needs_whole) continue;
+    one.bytes_mapped = share;
+    one.seconds += static_cast<double>(work.bytes) /
+                   std::max(*host.stream_bytes_per_second, 1.0);
+  }
+  return expected;
+}
+
+}  // namespace hearth::client

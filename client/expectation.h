@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hearth::client {
+
+// What is known of a host before a job runs.
+struct HostMeans {
+  std::string host;
+  int workers = 0;
+  int threads = 0;
+  bool has_bytes = false;
+  // Bytes that a thread of it got streamed, and computed on, in a second.
+  // None: nothing was streamed to it yet.
+  std::optional<double> stream_bytes_per_second = std::nullopt;
+};
+
+struct WorkMeans {
+  std::int64_t bytes = 0;              // of the matrix
+  std::int64_t block_bytes = 0;        // of a row block
+  bool needs_whole = false;            // a host gets all of it, or nothing
+  double thread_bytes_per_second = 1;  // where the bytes lie
+};
+
+// A host's expected part of a job.
+struct Expectation {
+  enum class Part { kMaps, kStreams, kUnknown, kNone };
+  Part part = Part::kNone;
+  std::int64_t bytes_mapped = 0;
+  std::int64_t bytes_streamed = 0;
+  double seconds = 0;
+};
+
+// One for each host. The bytes are shared out so that all are done at the same
+// time; a host without them takes part where the coordinator would let it:
+// twice the time of one task there must be less than the whole job's without
+// it. An unmeasured one may find out with a single task, and is expected to do
+// none.
+std::vector<Expectation> Expect(const std::vector<HostMeans>& hosts,
+                                const WorkMeans& work);
+
+}  // namespace hearth::client

@@ -1,0 +1,77 @@
+#include "client/expectation.h"
+
+#include <gtest/gtest.h>
+
+namespace hearth::client {
+namespace {
+
+using Part = Expectation::Part;
+
+constexpr std::int64_t kMiB = 1 << 20;
+constexpr WorkMeans kWork = {.bytes = 1024 * kMiB,
+                             .block_bytes = kMiB,
+                             .needs_whole = false,
+                             .thread_bytes_per_second = 100.0 * kMiB};
+const HostMeans kHome = {
+    .host = "h1", .workers = 1, .threads = 2, .has_bytes = true};
+
+HostMeans Away(std::optional<double> stream) {
+  return {.host = "h2",
+          .workers = 1,
+          .threads = 2,
+          .has_bytes = false,
+          .stream_bytes_per_second = stream};
+}
+
+TEST(Expect, SharesOutWhatIsMappedByThreads) {
+  HostMeans larger = kHome;
+  larger.threads = 6;
+  const auto expected = Expect({kHome, larger}, kWork);
+  EXPECT_EQ(expected[0].bytes_mapped, 256 * kMiB);
+  EXPECT_EQ(expected[1].bytes_mapped, 768 * kMiB);
+  EXPECT_DOUBLE_EQ(expected[0].seconds, 1.28);
+  EXPECT_DOUBLE_EQ(expected[1].seconds, 1.28);
+}
+
+TEST(Expect, StreamsToAHostThatIsMeasuredAndHelps) {
+  const auto expected = Expect({kHome, Away(100.0 * kMiB)}, kWork);
+  EXPECT_EQ(expected[1].part, Part::kStreams);
+  EXPECT_EQ(expected[0].bytes_mapped, 512 * kMiB);
+  EXPECT_EQ(expected[1].bytes_streamed, 512 * kMiB);
+  EXPECT_EQ(expected[1].bytes_mapped, 0);
+  EXPECT_DOUBLE_EQ(expected[0].seconds, expected[1].seconds);
+}
+
+TEST(Expect, LeavesOutAHostThatATaskWouldTakeTooLongAt) {
+  const auto expected = Expect({kHome, Away(0.25 * kMiB)}, kWork);
+  EXPECT_EQ(expected[1].part, Part::kNone);
+  EXPECT_EQ(expected[0].bytes_mapped, 1024 * kMiB);
+}
+
+TEST(Expect, DoesNotGuessWhatAnUnmeasuredHostWouldDo) {
+  const auto expected = Expect({kHome, Away(std::nullopt)}, kWork);
+  EXPECT_EQ(expected[1].part, Part::kUnknown);
+  EXPECT_EQ(expected[0].bytes_mapped, 1024 * kMiB);
+}
+
+TEST(Expect, BringsTheWholeMatrixWhereThatIsNeeded) {
+  WorkMeans work = kWork;
+  work.needs_whole = true;
+  EXPECT_EQ(Expect({kHome, Away(100.0 * kMiB)}, work)[1].part, Part::kNone);
+  const auto expected = Expect({kHome, Away(1000.0 * kMiB)}, work);
+  EXPECT_EQ(expected[1].part, Part::kStreams);
+  EXPECT_EQ(expected[1].bytes_streamed, 1024 * kMiB);
+}
+
+TEST(Expect, StreamsAllWhereNoHostThatTakesPartHasTheBytes) {
+  const auto expected = Expect({Away(1.0 * kMiB)}, kWork);
+  EXPECT_EQ(expected[0].bytes_streamed, 1024 * kMiB);
+  EXPECT_DOUBLE_EQ(expected[0].seconds, 512);
+}
+
+TEST(Expect, HasNothingToSayOfNoHosts) {
+  EXPECT_TRUE(Expect({}, kWork).empty());
+}
+
+}  // namespace
+}  // namespace hearth::client
