@@ -2,7 +2,11 @@
 // a bare TCP send and receive of the same bytes, in turn, with the same
 // congestion control. Both from a populated segment into a populated one.
 //
-//   bulk_bench [MIB] [ROUNDS] [BLOCK_MIB]
+//   bulk_bench [MIB] [ROUNDS] [BLOCK_MIB] [TLS_DIR]
+//
+// With the directory of a cluster's credentials (hearth security init), the
+// same once more through mutual TLS; and a call each way, the smallest there
+// is: a stream of one byte.
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <netinet/in.h>
@@ -20,11 +24,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "hearth/transport/bulk/bulk_channel.h"
 #include "hearth/transport/bulk/bulk_server.h"
 #include "hearth/transport/bulk/bulk_stream.h"
+#include "hearth/transport/security/tcp_security.h"
 
 namespace hearth {
 namespace {
@@ -80,10 +86,23 @@ Address Loopback() { return *Address::Parse("127.0.0.1:0"); }
   }
 }
 
-[[noreturn]] void SendByHearth(TcpListener listener, const std::byte* from,
-                               std::int64_t bytes, Shared* shared) {
+// Hearth's stream, with or without TLS.
+struct Lane {
+  const char* name;
+  std::shared_ptr<grpc::ServerCredentials> server;
+  std::shared_ptr<grpc::ChannelCredentials> client;
+  Address at = {};
+  Shared* shared = nullptr;
+  std::shared_ptr<grpc::Channel> channel = nullptr;
+  std::vector<double> speed = {}, ratio = {}, sender = {}, receiver = {},
+                      call_us = {};
+};
+
+[[noreturn]] void SendByHearth(TcpListener listener, const Lane& lane,
+                               const std::byte* from, std::int64_t bytes) {
+  Shared* const shared = lane.shared;
   auto server = BulkServer::Start(
-      std::move(listener), grpc::InsecureServerCredentials(),
+      std::move(listener), lane.server,
       [&](const Id&) -> absl::StatusOr<BulkSource> {
         return BulkSource{bytes, [&](std::int64_t offset, std::int64_t count) {
                             shared->sender_cpu = CpuSeconds(RUSAGE_SELF);
@@ -119,90 +138,137 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-int Run(std::int64_t bytes, int rounds, std::int64_t block) {
+void Receive(const Lane& lane, std::byte* to, std::int64_t bytes,
+             std::int64_t block) {
+  const Id token = Id::Random();
+  BulkStream stream({token, 0, bytes, block}, [&](int) {
+    return BulkPeer{lane.channel, token};
+  });
+  for (std::int64_t done = 0; done < bytes; done += block) {
+    const auto status = stream.Next(
+        {to + done, static_cast<std::size_t>(std::min(block, bytes - done))});
+    if (status.ok()) continue;
+    std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
+    std::exit(1);
+  }
+}
+
+void ReceiveBare(const Address& at, std::byte* to, std::int64_t bytes) {
+  const int line = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(at.port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (connect(line, reinterpret_cast<sockaddr*>(&address), sizeof(address)) !=
+      0) {
+    Fail("connect");
+  }
+  for (std::int64_t done = 0; done < bytes;) {
+    const ssize_t now = recv(
+        line, to + done,
+        static_cast<std::size_t>(std::min<std::int64_t>(bytes - done, 1 << 20)),
+        0);
+    if (now <= 0) Fail("recv");
+    done += now;
+  }
+  close(line);
+}
+
+std::vector<Lane> LanesFor(const char* tls_dir) {
+  std::vector<Lane> lanes;
+  lanes.push_back({.name = "hearth",
+                   .server = grpc::InsecureServerCredentials(),
+                   .client = grpc::InsecureChannelCredentials()});
+  if (tls_dir == nullptr) return lanes;
+  const auto security =
+      TcpSecurity::Open({.tls_dir = tls_dir, .insecure = false});
+  if (!security.ok()) {
+    std::fprintf(stderr, "%s\n",
+                 std::string(security.status().message()).c_str());
+    std::exit(1);
+  }
+  lanes.push_back({.name = "with TLS",
+                   .server = security->ForServer(),
+                   .client = security->ForChannel()});
+  return lanes;
+}
+
+constexpr int kCalls = 200;  // a round
+
+int Run(std::int64_t bytes, int rounds, std::int64_t block,
+        const char* tls_dir) {
   std::byte* from = Populated(bytes);
   std::byte* to = Populated(bytes);
-  auto* shared = static_cast<Shared*>(mmap(nullptr, 2 * sizeof(Shared),
-                                           PROT_READ | PROT_WRITE,
-                                           MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  std::vector<Lane> lanes = LanesFor(tls_dir);
+  auto* shared = static_cast<Shared*>(
+      mmap(nullptr, (1 + lanes.size()) * sizeof(Shared), PROT_READ | PROT_WRITE,
+           MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   auto bare = ListenTcp(Loopback());
-  auto hearth = ListenTcp(Loopback());
-  if (!bare.ok() || !hearth.ok()) Fail("listen");
+  if (!bare.ok()) Fail("listen");
   const Address bare_at = bare->address;
-  const Address hearth_at = hearth->address;
   std::vector<pid_t> children;
   children.push_back(fork());
   if (children.back() == 0) SendBare(bare->fd.get(), from, bytes, shared);
-  children.push_back(fork());
-  if (children.back() == 0) {
-    SendByHearth(*std::move(hearth), from, bytes, shared + 1);
-  }
   bare->fd.Reset();
-  auto channel =
-      ConnectBulk(hearth_at.ToString(), grpc::InsecureChannelCredentials(), "");
-  std::vector<double> bare_speed, speed, ratio, sender, receiver, bare_sender,
-      bare_receiver;
-  for (int round = 0; round < rounds; ++round) {
-    const Figure plain = Measure(bytes, shared, false, [&] {
-      const int line = socket(AF_INET, SOCK_STREAM, 0);
-      sockaddr_in address{};
-      address.sin_family = AF_INET;
-      address.sin_port = htons(bare_at.port);
-      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      if (connect(line, reinterpret_cast<sockaddr*>(&address),
-                  sizeof(address)) != 0) {
-        Fail("connect");
-      }
-      for (std::int64_t done = 0; done < bytes;) {
-        const ssize_t now =
-            recv(line, to + done,
-                 static_cast<std::size_t>(
-                     std::min<std::int64_t>(bytes - done, 1 << 20)),
-                 0);
-        if (now <= 0) Fail("recv");
-        done += now;
-      }
-      close(line);
-    });
-    const Figure ours = Measure(bytes, shared + 1, true, [&] {
-      const Id token = Id::Random();
-      BulkStream stream({token, 0, bytes, block}, [&](int) {
-        return BulkPeer{channel, token};
-      });
-      for (std::int64_t done = 0; done < bytes; done += block) {
-        const auto status = stream.Next(
-            {to + done,
-             static_cast<std::size_t>(std::min(block, bytes - done))});
-        if (!status.ok()) {
-          std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
-          std::exit(1);
-        }
-      }
-    });
-    if (std::memcmp(from, to, static_cast<std::size_t>(bytes)) != 0) {
-      std::puts("other bytes came");
-      std::exit(1);
+  // All children before the first channel: gRPC does not survive a fork.
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    auto listener = ListenTcp(Loopback());
+    if (!listener.ok()) Fail("listen");
+    lanes[i].at = listener->address;
+    lanes[i].shared = shared + 1 + i;
+    children.push_back(fork());
+    if (children.back() == 0) {
+      SendByHearth(*std::move(listener), lanes[i], from, bytes);
     }
-    std::memset(to, 0, static_cast<std::size_t>(bytes));
-    if (round == 0) continue;  // both warm
-    bare_speed.push_back(plain.gb_s);
-    speed.push_back(ours.gb_s);
-    ratio.push_back(ours.gb_s / plain.gb_s);
-    sender.push_back(ours.sender_cpu);
-    receiver.push_back(ours.receiver_cpu);
-    bare_sender.push_back(plain.sender_cpu);
-    bare_receiver.push_back(plain.receiver_cpu);
+  }
+  for (Lane& lane : lanes) {
+    lane.channel = ConnectBulk(lane.at.ToString(), lane.client, "");
+  }
+  std::vector<double> bare_speed, bare_sender, bare_receiver;
+  for (int round = 0; round < rounds; ++round) {
+    const bool counts = round > 0;  // all warm
+    const Figure plain =
+        Measure(bytes, shared, false, [&] { ReceiveBare(bare_at, to, bytes); });
+    if (counts) {
+      bare_speed.push_back(plain.gb_s);
+      bare_sender.push_back(plain.sender_cpu);
+      bare_receiver.push_back(plain.receiver_cpu);
+    }
+    for (Lane& lane : lanes) {
+      std::memset(to, 0, static_cast<std::size_t>(bytes));
+      const Figure ours = Measure(bytes, lane.shared, true,
+                                  [&] { Receive(lane, to, bytes, block); });
+      if (std::memcmp(from, to, static_cast<std::size_t>(bytes)) != 0) {
+        std::puts("other bytes came");
+        std::exit(1);
+      }
+      const auto begin = std::chrono::steady_clock::now();
+      for (int i = 0; i < kCalls; ++i) Receive(lane, to, 1, 1);
+      const double call = std::chrono::duration<double, std::micro>(
+                              std::chrono::steady_clock::now() - begin)
+                              .count() /
+                          kCalls;
+      if (!counts) continue;
+      lane.speed.push_back(ours.gb_s);
+      lane.ratio.push_back(ours.gb_s / plain.gb_s);
+      lane.sender.push_back(ours.sender_cpu);
+      lane.receiver.push_back(ours.receiver_cpu);
+      lane.call_us.push_back(call);
+    }
   }
   for (const pid_t child : children) {
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
   }
-  std::printf("%-8s %8s %8s %20s\n", "", "GB/s", "ratio",
-              "cpu s/GB send, receive");
-  std::printf("%-8s %8.2f %8s %12.2f %8.2f\n", "bare", Median(bare_speed), "",
+  std::printf("%-8s %8s %8s %22s %12s\n", "", "GB/s", "ratio",
+              "cpu s/GB send, receive", "a call, us");
+  std::printf("%-8s %8.2f %8s %13.2f %8.2f\n", "bare", Median(bare_speed), "",
               Median(bare_sender), Median(bare_receiver));
-  std::printf("%-8s %8.2f %8.2f %12.2f %8.2f\n", "hearth", Median(speed),
-              Median(ratio), Median(sender), Median(receiver));
+  for (const Lane& lane : lanes) {
+    std::printf("%-8s %8.2f %8.2f %13.2f %8.2f %12.0f\n", lane.name,
+                Median(lane.speed), Median(lane.ratio), Median(lane.sender),
+                Median(lane.receiver), Median(lane.call_us));
+  }
   return 0;
 }
 
@@ -214,5 +280,5 @@ int main(int argc, char** argv) {
     return argc > i ? std::atoll(argv[i]) : otherwise;
   };
   return hearth::Run(number(1, 1024) << 20, static_cast<int>(number(2, 6)) + 1,
-                     number(3, 16) << 20);
+                     number(3, 16) << 20, argc > 4 ? argv[4] : nullptr);
 }

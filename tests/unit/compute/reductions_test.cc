@@ -18,7 +18,7 @@ using ::hearth::testing::Text;
 using ::hearth::testing::ValuesOf;
 using ::testing::ElementsAre;
 
-const double kNan = std::nan("");
+const double kNotANumber = std::nan("");
 
 double OfDoubles(const std::string& name, const std::vector<double>& values,
                  Text text = {}) {
@@ -50,8 +50,8 @@ TEST(Mean, OfIntegersIsExactBeforeItIsRounded) {
 
 TEST(Mean, OfNothingIsNan) {
   EXPECT_TRUE(std::isnan(OfDoubles("mean", {})));
-  EXPECT_TRUE(std::isnan(OfDoubles("nanmean", {kNan})));
-  EXPECT_EQ(OfDoubles("nanmean", {kNan, 1, 2}), 1.5);
+  EXPECT_TRUE(std::isnan(OfDoubles("nanmean", {kNotANumber})));
+  EXPECT_EQ(OfDoubles("nanmean", {kNotANumber, 1, 2}), 1.5);
 }
 
 TEST(Mean, DoesNotOverflowOnTheWay) {
@@ -82,11 +82,11 @@ TEST(Std, OfFloat16DoesNotOverflowInside) {
 }
 
 TEST(Min, IsNanWhereOneIsAndSkipsItWhereAsked) {
-  EXPECT_TRUE(std::isnan(OfDoubles("min", {3, kNan, 1})));
-  EXPECT_TRUE(std::isnan(OfDoubles("max", {kNan, 3, 1})));
-  EXPECT_EQ(OfDoubles("nanmin", {3, kNan, 1}), 1);
-  EXPECT_EQ(OfDoubles("nanmax", {3, kNan, HUGE_VAL}), HUGE_VAL);
-  EXPECT_TRUE(std::isnan(OfDoubles("nanmin", {kNan, kNan})));
+  EXPECT_TRUE(std::isnan(OfDoubles("min", {3, kNotANumber, 1})));
+  EXPECT_TRUE(std::isnan(OfDoubles("max", {kNotANumber, 3, 1})));
+  EXPECT_EQ(OfDoubles("nanmin", {3, kNotANumber, 1}), 1);
+  EXPECT_EQ(OfDoubles("nanmax", {3, kNotANumber, HUGE_VAL}), HUGE_VAL);
+  EXPECT_TRUE(std::isnan(OfDoubles("nanmin", {kNotANumber, kNotANumber})));
 }
 
 TEST(Min, HasNoIdentity) {
@@ -122,15 +122,15 @@ TEST(Argmin, CountsInCOrderWhateverTheStorageOrder) {
 
 TEST(Argmin, PrefersTheFirstNan) {
   const auto layout = LayoutOf(ElementType::kFloat64, {4});
-  EXPECT_EQ(PlaceIn("argmin", {1, kNan, 0, kNan}, layout), 1);
-  EXPECT_EQ(PlaceIn("nanargmin", {1, kNan, 0, kNan}, layout), 2);
-  EXPECT_EQ(RefusalOf("nanargmax", layout, {kNan, kNan, kNan, kNan}),
+  EXPECT_EQ(PlaceIn("argmin", {1, kNotANumber, 0, kNotANumber}, layout), 1);
+  EXPECT_EQ(PlaceIn("nanargmin", {1, kNotANumber, 0, kNotANumber}, layout), 2);
+  EXPECT_EQ(RefusalOf("nanargmax", layout, {kNotANumber, kNotANumber, kNotANumber, kNotANumber}),
             Reason::kBadParameter);
 }
 
 TEST(CountNonzero, TakesNanForNonzeroAndAnyByteForTrue) {
   const auto layout = LayoutOf(ElementType::kFloat64, {3});
-  const std::vector<double> values = {0, -0.0, kNan};
+  const std::vector<double> values = {0, -0.0, kNotANumber};
   EXPECT_THAT(
       ValuesOf<std::int64_t>(RunOperation("count_nonzero", layout, values)),
       ElementsAre(1));
@@ -160,7 +160,7 @@ TEST(Prod, NeitherOverflowsNorUnderflowsOnTheWay) {
   EXPECT_EQ(OfDoubles("prod", {1e300, -1e300}), -HUGE_VAL);
   EXPECT_TRUE(std::isnan(OfDoubles("prod", {0, HUGE_VAL})));
   EXPECT_EQ(OfDoubles("prod", {}), 1);
-  EXPECT_EQ(OfDoubles("nanprod", {kNan, 3}), 3);
+  EXPECT_EQ(OfDoubles("nanprod", {kNotANumber, 3}), 3);
 }
 
 TEST(Norm, OfOrderTwoNeitherOverflowsNorUnderflows) {
