@@ -7,6 +7,7 @@
 
 #include <numeric>
 
+#include "hearth/base/limits.h"
 #include "hearth/shm/mapper_search.h"
 #include "hearth/shm/page_size.h"
 #include "hearth/shm/process_memory.h"
@@ -14,6 +15,7 @@
 #include "hearth/shm/smaps.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/shm/child.h"
+#include "tests/unit/shm/limits_and_text.h"
 
 namespace hearth {
 namespace {
@@ -21,11 +23,10 @@ namespace {
 using ::hearth::testing::Child;
 using ::hearth::testing::HasCode;
 using ::hearth::testing::IsOk;
+using ::hearth::testing::kLimits;
+using limits::kMiB;
 using ::testing::Contains;
 using ::testing::Not;
-
-constexpr std::int64_t kMiB = 1 << 20;
-const MemoryLimits kLimits;
 
 // --- texts of the kernel ---
 

@@ -27,8 +27,8 @@ namespace {
 using ::hearth::testing::IsOk;
 using ::hearth::testing::SaidByChild;
 using ::hearth::testing::TemporaryFolder;
+using limits::kMiB;
 
-constexpr std::int64_t kMiB = limits::kMiB;
 // AddressSanitizer takes memory of its own in there.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr std::int64_t kLimitBytes = 400 * kMiB;

@@ -14,6 +14,7 @@
 
 #include "hearth/base/error.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/shm/limits_and_text.h"
 #include "tests/unit/shm/temporary_folder.h"
 
 namespace hearth {
@@ -21,12 +22,9 @@ namespace {
 
 using ::hearth::testing::IsOk;
 using ::hearth::testing::TemporaryFolder;
+using ::hearth::testing::TextOf;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-std::string TextOf(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 // Sets the file's times, so that no test waits for a clock to tick.
 void SetModified(const std::string& path, time_t seconds) {

@@ -12,17 +12,17 @@
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/shm/limits_and_text.h"
 #include "tests/unit/shm/temporary_folder.h"
 
 namespace hearth {
 namespace {
 
 using ::hearth::testing::IsOk;
+using ::hearth::testing::kLimits;
 using ::hearth::testing::TemporaryFolder;
+using limits::kMiB;
 using ::testing::HasSubstr;
-
-constexpr std::int64_t kMiB = limits::kMiB;
-const MemoryLimits kLimits;
 
 std::vector<std::byte> Numbered(std::int64_t bytes) {
   std::vector<std::uint64_t> words(static_cast<std::size_t>(bytes) / 8 + 1);

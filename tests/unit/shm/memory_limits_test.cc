@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "hearth/base/error.h"
+#include "hearth/base/limits.h"
 #include "hearth/shm/cgroup_memory.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/shm/temporary_folder.h"
@@ -15,11 +16,11 @@ namespace {
 
 using ::hearth::testing::IsOk;
 using ::hearth::testing::TemporaryFolder;
+using limits::kMiB;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::int64_t kGiB = 1 << 30;
 
 // --- the pure core ---

@@ -11,9 +11,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
+#include "hearth/base/limits.h"
 #include "hearth/shm/process_memory.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/shm/child.h"
+#include "tests/unit/shm/limits_and_text.h"
 #include "tests/unit/shm/temporary_folder.h"
 
 namespace hearth {
@@ -22,11 +24,11 @@ namespace {
 using ::hearth::testing::Child;
 using ::hearth::testing::HasCode;
 using ::hearth::testing::IsOk;
+using ::hearth::testing::kLimits;
 using ::hearth::testing::TemporaryFolder;
+using ::hearth::testing::TextOf;
+using limits::kMiB;
 using ::testing::HasSubstr;
-
-constexpr std::int64_t kMiB = 1 << 20;
-const MemoryLimits kLimits;
 
 OpenSegment Created(std::int64_t bytes) {
   auto segment = OpenSegment::Create(bytes, kLimits);
@@ -36,10 +38,6 @@ OpenSegment Created(std::int64_t bytes) {
 
 std::span<const std::byte> BytesOf(const std::string& text) {
   return std::as_bytes(std::span(text));
-}
-
-std::string TextOf(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 UniqueFd DuplicateOf(int fd) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }

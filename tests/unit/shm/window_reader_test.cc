@@ -19,6 +19,7 @@
 #include "hearth/shm/process_memory.h"
 #include "hearth/shm/sigbus_guard.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/shm/limits_and_text.h"
 #include "tests/unit/shm/temporary_folder.h"
 
 namespace hearth {
@@ -26,9 +27,10 @@ namespace {
 
 using ::hearth::testing::IsOk;
 using ::hearth::testing::TemporaryFolder;
+using ::hearth::testing::TextOf;
+using limits::kMiB;
 using ::testing::HasSubstr;
 
-constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::int64_t kGiB = 1 << 30;
 
 std::string Patterned(std::int64_t bytes) {
@@ -39,10 +41,6 @@ std::string Patterned(std::int64_t bytes) {
     c = static_cast<char>(state >> 56);
   }
   return text;
-}
-
-std::string TextOf(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 // Pages of the file that the page cache holds.
