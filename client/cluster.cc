@@ -15,6 +15,7 @@
 #include "hearth/compute/registry.h"
 #include "hearth/matrix/partition.h"
 #include "hearth/matrix/reference.h"
+#include "hearth/shm/file_sample.h"
 #include "hearth/shm/fill.h"
 #include "hearth/shm/page_size.h"
 #include "hearth/transport/control/codec.h"
@@ -311,8 +312,14 @@ absl::StatusOr<Matrix> Cluster::Get(absl::string_view name) const {
   }
   const proto::FileSource& file = record.file();
   HEARTH_ASSIGN_OR_RETURN(FileSource source, FileSource::Open(file.path()));
-  HEARTH_RETURN_IF_ERROR(source.Verify(
-      {file.device(), file.inode(), file.size(), file.mtime_ns()}));
+  const FileSample sample{.seed = file.sample_seed(),
+                          .checksums = {file.sample_checksums().begin(),
+                                        file.sample_checksums().end()}};
+  HEARTH_RETURN_IF_ERROR(
+      Recognize(source,
+                {file.device(), file.inode(), file.size(), file.mtime_ns()},
+                sample)
+          .status());
   return client::MapFile({std::move(source), layout, file.payload_offset()});
 }
 

@@ -12,10 +12,12 @@
 #include "client/mapped_bytes.h"
 #include "hearth/base/checked.h"
 #include "hearth/base/error.h"
+#include "hearth/base/id.h"
 #include "hearth/base/status.h"
 #include "hearth/matrix/npy.h"
 #include "hearth/matrix/npz.h"
 #include "hearth/matrix/reference.h"
+#include "hearth/shm/file_sample.h"
 #include "hearth/transport/control/codec.h"
 
 namespace hearth::client {
@@ -119,6 +121,13 @@ proto::MatrixRecord RecordOf(const MatrixFile& file) {
   to.set_size(identity.bytes);
   to.set_mtime_ns(identity.modified_ns);
   to.set_payload_offset(file.payload_offset);
+  const std::uint64_t seed = Id::Random().low;
+  // One that can't be read is for those to say who compute on it.
+  if (const auto sample = SampleOf(file.source, seed); sample.ok()) {
+    to.set_sample_seed(sample->seed);
+    to.mutable_sample_checksums()->Add(sample->checksums.begin(),
+                                       sample->checksums.end());
+  }
   record.set_page_bytes(sysconf(_SC_PAGESIZE));
   record.set_sealed(true);
   return record;

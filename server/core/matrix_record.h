@@ -39,7 +39,8 @@ inline SegmentSource SegmentAt(Id token, std::string host) {
 }
 
 // Bytes in a file, mapped in place. Whoever maps it compares inode, size and
-// mtime: a file that changed since is refused.
+// mtime, or the checksums of a sample where it is another host: a file that
+// changed since is refused.
 struct FileSource {
   std::string path{};
   std::uint64_t device = 0;
@@ -47,6 +48,8 @@ struct FileSource {
   std::int64_t size_bytes = 0;
   std::int64_t mtime_ns = 0;
   std::int64_t payload_offset = 0;
+  std::uint64_t sample_seed = 0;
+  std::vector<std::uint32_t> sample_checksums{};
   friend bool operator==(const FileSource&, const FileSource&) = default;
 };
 

@@ -16,6 +16,7 @@ namespace hearth::server {
 namespace {
 
 constexpr std::size_t kReplicasMax = 1024;
+constexpr int kSampleMax = 64;  // hearth/shm/file_sample.h
 
 LeafRun FromWire(const proto::Run& run) { return {run.begin(), run.end()}; }
 
@@ -123,16 +124,24 @@ absl::StatusOr<MatrixRecord> FromWire(const proto::MatrixRecord& message) {
   } else if (message.has_file()) {
     const proto::FileSource& file = message.file();
     if (file.path().empty() || file.path()[0] != '/' ||
-        file.payload_offset() < 0 || file.size() < 0) {
+        file.payload_offset() < 0 || file.size() < 0 ||
+        file.sample_checksums_size() > kSampleMax) {
       return Error(
           Reason::kBadUsage,
           absl::StrCat("read a matrix record: its file \"", file.path(),
                        "\" is not an absolute path with "
-                       "an offset and a size"));
+                       "an offset, a size and a sample"));
     }
     record.source =
-        FileSource{file.path(), file.device(),   file.inode(),
-                   file.size(), file.mtime_ns(), file.payload_offset()};
+        FileSource{.path = file.path(),
+                   .device = file.device(),
+                   .inode = file.inode(),
+                   .size_bytes = file.size(),
+                   .mtime_ns = file.mtime_ns(),
+                   .payload_offset = file.payload_offset(),
+                   .sample_seed = file.sample_seed(),
+                   .sample_checksums = {file.sample_checksums().begin(),
+                                        file.sample_checksums().end()}};
   } else if (message.has_unmade()) {
     record.source = Unmade();
   } else {
@@ -164,6 +173,9 @@ proto::MatrixRecord ToWire(const MatrixRecord& record,
     to.set_size(file->size_bytes);
     to.set_mtime_ns(file->mtime_ns);
     to.set_payload_offset(file->payload_offset);
+    to.set_sample_seed(file->sample_seed);
+    to.mutable_sample_checksums()->Add(file->sample_checksums.begin(),
+                                       file->sample_checksums.end());
   } else {
     message.mutable_unmade();
   }

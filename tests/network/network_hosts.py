@@ -35,11 +35,15 @@ class Host:
         """state: "up" or "down", as if the cable were pulled at the switch."""
         ip("-n", self.network.switch, "link", "set", f"p{self.number}", state)
 
-    def serve(self, *arguments, hidden=None, **where):
-        """`hidden`: a folder that this server does not see."""
+    def serve(self, *arguments, hidden=None, instead=None, **where):
+        """`hidden`: a folder that this server does not see; it sees what is in `instead` there,
+        on a device of its own."""
         within = self.within
         if hidden is not None:  # ip netns exec gives a mount namespace, too
-            within = (*within, "sh", "-c", f"mount -t tmpfs none '{hidden}' && exec \"$@\"", "sh")
+            script = f"mount -t tmpfs none '{hidden}'"
+            if instead is not None:
+                script += f" && cp -a '{instead}/.' '{hidden}'"
+            within = (*within, "sh", "-c", f"{script} && exec \"$@\"", "sh")
         return Server(*arguments, within=within, **where)
 
     def run(self, *arguments, **where):

@@ -1,6 +1,8 @@
 """A matrix on one host, workers on three: the same answers, and what crosses."""
 
+import os
 import re
+import shutil
 import time
 
 import numpy as np
@@ -143,6 +145,36 @@ def test_a_file_that_one_host_sees_is_computed_there(hosts, matrix, tmp_path):
             assert_one_error_line(result)
         finally:
             matrix_gone.rename(matrix)
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["same", "other"])
+def test_a_file_of_a_shared_file_system_is_mapped_everywhere(hosts, matrix, tmp_path, same):
+    """Known by what is in it: the other hosts have it on another device, as a mounted folder is.
+    One that only looks the same is not computed on."""
+    folder, instead, out = tmp_path / "mounted", tmp_path / "instead", tmp_path / "out.npy"
+    for each in folder, instead:
+        each.mkdir()
+        shutil.copy2(matrix, each / "m.npy")
+    if not same:
+        times = os.stat(folder / "m.npy")
+        with open(instead / "m.npy", "r+b") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(b"\x7f")
+        os.utime(instead / "m.npy", ns=(times.st_atime_ns, times.st_mtime_ns))
+    succeed("run", "gram", matrix, "-o", out)
+    expected = load(out)
+    cluster = ClusterOfHosts(hosts, hidden=folder, instead=instead)
+    with cluster.stack:
+        cluster.succeed("put", "m", folder / "m.npy")
+        job = cluster.succeed("run", "gram", "m", "-o", out)["job"]
+        assert load(out) == expected
+        assert job["bytes_streamed"] == 0
+        mapped = [host for host in job["hosts"] if host["bytes_mapped"]]
+        assert len(mapped) > 1 if same else len(mapped) == 1
+        got = tmp_path / "got.npy"
+        cluster.succeed("get", "m", "-o", got)
+        assert got.read_bytes() == matrix.read_bytes()
 
 
 @pytest.mark.parametrize("victim", ["worker", "host"])

@@ -8,6 +8,7 @@
 #include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/matrix/byte_order.h"
+#include "hearth/shm/file_sample.h"
 #include "hearth/shm/memory_limits.h"
 #include "hearth/shm/sigbus_guard.h"
 #include "hearth/transport/control/codec.h"
@@ -17,6 +18,12 @@ namespace {
 
 FileIdentity IdentityOf(const proto::FileSource& file) {
   return {file.device(), file.inode(), file.size(), file.mtime_ns()};
+}
+
+FileSample PublishedSample(const proto::FileSource& file) {
+  return {.seed = file.sample_seed(),
+          .checksums = {file.sample_checksums().begin(),
+                        file.sample_checksums().end()}};
 }
 
 }  // namespace
@@ -52,7 +59,9 @@ absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
   }
   const proto::FileSource& published = record.file();
   HEARTH_ASSIGN_OR_RETURN(source->file_, FileSource::Open(published.path()));
-  source->published_ = IdentityOf(published);
+  HEARTH_ASSIGN_OR_RETURN(source->published_,
+                          Recognize(*source->file_, IdentityOf(published),
+                                    PublishedSample(published)));
   source->payload_offset_ = published.payload_offset();
   HEARTH_RETURN_IF_ERROR(source->Verify());
   const std::int64_t free_bytes = MemoryLimits().Tightest().free_bytes;

@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "hearth/base/crc32c.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/transport/bulk/bulk_method.h"

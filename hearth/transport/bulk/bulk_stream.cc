@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "hearth/base/crc32c.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/transport/bulk/bulk_method.h"

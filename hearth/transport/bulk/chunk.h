@@ -36,10 +36,6 @@ struct ParsedChunkHead {
 // the data's size is within limits::kChunkBytesMax.
 std::optional<ParsedChunkHead> ParseChunkHead(std::span<const std::byte> bytes);
 
-// CRC-32C (Castagnoli, RFC 3720), of `bytes` behind those that gave `so_far`.
-std::uint32_t Crc32c(std::span<const std::byte> bytes,
-                     std::uint32_t so_far = 0);
-
 // Bytes of the next chunk at `offset` of a range that ends at `end`: whole
 // chunks, cut where the reader wants them cut.
 std::int64_t NextChunkBytes(std::int64_t offset, std::int64_t end,

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "hearth/base/crc32c.h"
+
 namespace hearth {
 namespace {
 

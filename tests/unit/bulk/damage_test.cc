@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "hearth/base/crc32c.h"
 #include "hearth/base/error.h"
 #include "hearth/transport/bulk/bulk_channel.h"
 #include "hearth/transport/bulk/bulk_stream.h"
