@@ -3,7 +3,11 @@
 // Held against DESIGN 9's 100,000 tasks a second over real sockets: the cores
 // must be a small part of that, so ten times as much at least.
 //
+// A million row blocks on 10 to 10,000 workers, four to a host: what a task
+// costs the coordinator, in time and memory, must not grow with the cluster.
+//
 //   build/bench/bench/core_bench [tasks]
+#include <malloc.h>
 #include <time.h>
 
 #include <algorithm>
@@ -32,9 +36,23 @@ double CpuSeconds() {
          static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-// One coordinator, `workers` that commit what they are given at once, in
-// batches of 64. Returns tasks a second of the coordinator alone.
-double CoordinatorRate(std::int64_t tasks, int workers, std::size_t partial) {
+std::size_t BytesInUse() {
+  const auto now = mallinfo2();
+  return now.uordblks + now.hblkhd;
+}
+
+struct Cost {
+  double tasks_a_second = 0;  // of the coordinator's CPU alone
+  std::size_t bytes_max = 0;  // of its core, while the job ran
+};
+
+// One coordinator, `workers`, four to a host, that commit what they are given
+// at once, in batches of 64.
+Cost CostOf(std::int64_t tasks, int workers, std::size_t partial,
+            bool on_one_host) {
+  const std::size_t bytes_before = BytesInUse();
+  Cost cost;
+  std::uint64_t reported = 0;
   server::CoordinatorCore core;
   absl::Time now = absl::UnixEpoch();
   std::deque<std::pair<server::WorkerId, std::vector<server::Task>>> given;
@@ -52,20 +70,29 @@ double CoordinatorRate(std::int64_t tasks, int workers, std::size_t partial) {
   };
   for (int i = 0; i < workers; ++i) {
     server::WorkerIdentity identity;
-    identity.host = "a";
+    identity.host = std::to_string(i / 4);
     identity.slot = std::to_string(i);
     identity.incarnation = {1, static_cast<std::uint64_t>(i)};
     identity.thread_count = 4;
     tell(server::WorkerJoined{0, identity});
   }
   server::SubmitJob submit;
-  submit.spec.matrix = server::MatrixRecord{};
+  server::MatrixRecord matrix;
+  if (on_one_host) {
+    matrix.source = server::SegmentAt(hearth::Id{1, 1}, "0");
+  } else {
+    matrix.source = server::FileSource{.path = "/m.npy"};
+  }
+  submit.spec.matrix = std::move(matrix);
   tell(std::move(submit));
 
   std::uint64_t sequence = 0;
   const auto report = [&](server::WorkerId id,
                           std::vector<server::Report> reports) {
     tell(server::WorkerReported{id, 1, ++sequence, std::move(reports)});
+    if (++reported % 1000 == 0) {
+      cost.bytes_max = std::max(cost.bytes_max, BytesInUse() - bytes_before);
+    }
   };
   while (!given.empty()) {
     const auto [id, list] = std::move(given.front());
@@ -106,7 +133,8 @@ double CoordinatorRate(std::int64_t tasks, int workers, std::size_t partial) {
   }
   const auto job = core.FindJob(server::JobId{1});
   if (job->state != server::JobState::kDone) std::abort();
-  return static_cast<double>(tasks) / spent;
+  cost.tasks_a_second = static_cast<double>(tasks) / spent;
+  return cost;
 }
 
 // One worker's queue, batches of 64 tasks of one leaf each.
@@ -156,12 +184,21 @@ int main(int argc, char** argv) {
     const char* name;
     int workers;
     std::size_t partial_bytes;
+    bool on_one_host = false;
   };
-  for (const Row& row : {Row{"coordinator, 4 workers, 24 bytes", 4, 24},
-                         Row{"coordinator, 1,000 workers, 24 bytes", 1000, 24},
-                         Row{"coordinator, 4 workers, 4 KiB", 4, 4096}}) {
-    std::printf("%-40s %12.0f tasks a CPU second\n", row.name,
-                CoordinatorRate(tasks, row.workers, row.partial_bytes));
+  for (const Row& row :
+       {Row{"coordinator, 4 workers, 24 bytes", 4, 24},
+        Row{"coordinator, 4 workers, 4 KiB", 4, 4096},
+        Row{"coordinator, 10 workers, 24 bytes", 10, 24},
+        Row{"coordinator, 100 workers, 24 bytes", 100, 24},
+        Row{"coordinator, 1,000 workers, 24 bytes", 1000, 24},
+        Row{"coordinator, 10,000 workers, 24 bytes", 10'000, 24},
+        Row{"10,000 workers, matrix on one host", 10'000, 24, true}}) {
+    const Cost cost =
+        CostOf(tasks, row.workers, row.partial_bytes, row.on_one_host);
+    std::printf("%-40s %12.0f tasks a CPU second %8.1f MiB\n", row.name,
+                cost.tasks_a_second,
+                static_cast<double>(cost.bytes_max) / (1 << 20));
   }
   std::printf("%-40s %12.0f tasks a CPU second\n", "queue of one worker",
               QueueRate(tasks));

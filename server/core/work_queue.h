@@ -1,10 +1,13 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "hearth/matrix/run_tree.h"
 
@@ -14,8 +17,7 @@ namespace hearth::server {
 // pieces here; handed out as nodes of the tree. Neighbours are joined where the
 // queue is made so; else each run keeps its bounds.
 //
-// Kind: resource, single-threaded. Cost: O(log n) for n pieces, not leaves; a
-//       reader that begins elsewhere costs O(n), once for each piece.
+// Kind: resource, single-threaded. Cost: O(log n) for n pieces, not leaves.
 class WorkQueue {
  public:
   explicit WorkQueue(bool joins_neighbours) : joins_(joins_neighbours) {}
@@ -28,18 +30,21 @@ class WorkQueue {
     Remove(run);
     leaf_count_ += run.leaf_count();
     if (joins_) {
+      bool has_reader = false;
       auto after = pieces_.find(run.end);
       if (after != pieces_.end()) {
         run.end = after->second.end;
-        pieces_.erase(after);
+        Erase(after);
       }
       auto before = pieces_.lower_bound(run.begin);
       if (before != pieces_.begin() && (--before)->second.end == run.begin) {
-        before->second.end = run.end;
-        return;
+        run.begin = before->first;
+        has_reader = before->second.has_reader;
+        Erase(before);
       }
+      return Insert(run, has_reader);
     }
-    pieces_[run.begin] = {run.end, false};
+    Insert(run, false);
   }
 
   // The first leaves: a node of at most `leaves_max` of them, at least one.
@@ -62,20 +67,27 @@ class WorkQueue {
     if (here != pieces_.end()) {
       return TakeFrom(here, next_leaf, leaves_max, leaf_count_of_job);
     }
+    // Of pieces of a kind the longest has the most to give.
     const std::int64_t share = leaf_count_ / std::max(readers, 1);
-    const auto kept = [share](const Pieces::value_type& piece) {
-      const std::int64_t leaves = piece.second.end - piece.first;
-      return piece.second.has_reader ? std::min(share, leaves / 2) : 0;
-    };
-    const auto best =
-        std::max_element(pieces_.begin(), pieces_.end(),
-                         [&kept](const Pieces::value_type& one,
-                                 const Pieces::value_type& other) {
-                           return one.second.end - one.first - kept(one) <
-                                  other.second.end - other.first - kept(other);
-                         });
+    std::int64_t best_begin = -1;
+    std::int64_t kept = 0;
+    std::int64_t most = -1;
+    for (const bool has_reader : {false, true}) {
+      const auto& kind = longest_last_[has_reader ? 1 : 0];
+      if (kind.empty()) continue;
+      const std::int64_t leaves = kind.rbegin()->first;
+      const std::int64_t begin = -kind.rbegin()->second;
+      const std::int64_t keeps = has_reader ? std::min(share, leaves / 2) : 0;
+      const std::int64_t gives = leaves - keeps;
+      if (gives > most || (gives == most && begin < best_begin)) {
+        best_begin = begin;
+        kept = keeps;
+        most = gives;
+      }
+    }
+    const auto best = pieces_.find(best_begin);
     // Moved on to where a long node can begin.
-    const std::int64_t around = best->first + kept(*best);
+    const std::int64_t around = best->first + kept;
     auto grain = static_cast<std::int64_t>(std::bit_floor(
         static_cast<std::uint64_t>(std::max<std::int64_t>(leaves_max, 1))));
     std::int64_t from = (around + grain - 1) / grain * grain;
@@ -99,7 +111,7 @@ class WorkQueue {
         continue;
       }
       const bool has_reader = at->second.has_reader;
-      at = pieces_.erase(at);
+      at = Erase(at);
       leaf_count_ -= piece.leaf_count();
       Keep({piece.begin, run.begin}, has_reader);
       Keep({run.end, piece.end}, false);
@@ -108,6 +120,7 @@ class WorkQueue {
 
   void Clear() {
     pieces_.clear();
+    for (auto& kind : longest_last_) kind.clear();
     leaf_count_ = 0;
   }
 
@@ -124,7 +137,7 @@ class WorkQueue {
     const LeafRun node =
         FirstNodeOf({from, piece.end}, leaves_max, leaf_count_of_job);
     leaf_count_ -= piece.end - begin;
-    pieces_.erase(at);
+    Erase(at);
     Keep({begin, node.begin}, piece.has_reader);
     Keep({node.end, piece.end}, true);
     return node;
@@ -132,12 +145,25 @@ class WorkQueue {
 
   void Keep(LeafRun rest, bool has_reader) {
     if (rest.empty()) return;
-    pieces_[rest.begin] = {rest.end, has_reader};
+    Insert(rest, has_reader);
     leaf_count_ += rest.leaf_count();
+  }
+
+  void Insert(LeafRun run, bool has_reader) {
+    pieces_[run.begin] = {run.end, has_reader};
+    longest_last_[has_reader ? 1 : 0].insert({run.leaf_count(), -run.begin});
+  }
+
+  Pieces::iterator Erase(Pieces::iterator at) {
+    longest_last_[at->second.has_reader ? 1 : 0].erase(
+        {at->second.end - at->first, -at->first});
+    return pieces_.erase(at);
   }
 
   bool joins_;
   Pieces pieces_;
+  // (leaves, -first leaf) of those without a reader and those with one.
+  std::array<std::set<std::pair<std::int64_t, std::int64_t>>, 2> longest_last_;
   std::int64_t leaf_count_ = 0;
 };
 
