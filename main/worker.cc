@@ -18,6 +18,7 @@
 #include "main/mains.h"
 #include "worker/keeper/keeper.h"
 #include "worker/keeper/lifeline.h"
+#include "worker/keeper/runtime_socket.h"
 #include "worker/service/worker_server.h"
 
 namespace hearth {
@@ -51,9 +52,18 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
   HEARTH_ASSIGN_OR_RETURN(const Address coordinator,
                           Address::Parse(options.coordinator));
   worker::KeeperOptions keeper;
-  const Address handover = RandomAbstractAddress();
-  HEARTH_ASSIGN_OR_RETURN(keeper.listener,
-                          ListenUnix(handover, SocketType::kPacket));
+  Address handover = RandomAbstractAddress();
+  std::optional<worker::RuntimeSocket> shared;
+  if (options.runtime_dir.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(keeper.listener,
+                            ListenUnix(handover, SocketType::kPacket));
+  } else {
+    HEARTH_ASSIGN_OR_RETURN(auto made,
+                            worker::RuntimeSocket::Make(options.runtime_dir));
+    shared.emplace(std::move(made));
+    handover = shared->address();
+    keeper.listener = shared->TakeListener();
+  }
   const int threads = options.threads > 0
                           ? options.threads
                           : std::max(1, CoreCount() / options.workers);

@@ -108,8 +108,7 @@ void AddWorker(CLI::App& app, CommandLine& line) {
       [options, &line]() -> absl::Status {
         HEARTH_RETURN_IF_ERROR(CheckMemory(options->memory));
         HEARTH_RETURN_IF_ERROR(RefuseNotYet(
-            "worker", {{"--runtime-dir", !options->runtime_dir.empty()},
-                       {"--plugin", !options->plugins.empty()},
+            "worker", {{"--plugin", !options->plugins.empty()},
                        {"--allow-python", options->allow_python}}));
         return End(line, options->child
                              ? line.mains->one_worker(*options, line.context)
@@ -138,8 +137,11 @@ void AddWorker(CLI::App& app, CommandLine& line) {
       ->add_option("--advertise", options->advertise,
                    "What they are told instead: host, or host:port")
       ->type_name("ADDRESS");
-  command->add_option("--runtime-dir", options->runtime_dir,
-                      "Folder shared by containers of a host (not built yet)");
+  command
+      ->add_option("--runtime-dir", options->runtime_dir,
+                   "Folder that containers of this host share: those that "
+                   "have it map each other's matrices")
+      ->type_name("DIR");
   command->add_option("--plugin", options->plugins,
                       "Library with operations (not built yet)");
   command->add_flag("--allow-python", options->allow_python,

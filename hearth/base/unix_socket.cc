@@ -1,6 +1,7 @@
 #include "hearth/base/unix_socket.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -9,10 +10,13 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <filesystem>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/id.h"
+#include "hearth/base/read_file.h"
 #include "hearth/base/status.h"
 
 namespace hearth {
@@ -56,6 +60,20 @@ absl::StatusOr<UniqueFd> OpenSocket(SocketType type, int flags) {
 }
 
 }  // namespace
+
+std::string NeighbourhoodOf(const Address& address) {
+  const bool abstract = address.kind == Address::Kind::kUnixAbstract;
+  const std::string what =
+      abstract ? "/proc/self/ns/net"
+               : std::filesystem::path(address.name).parent_path().string();
+  struct stat found {};
+  const auto boot = ReadSmallFile("/proc/sys/kernel/random/boot_id");
+  if (!address.local() || !boot.ok() || stat(what.c_str(), &found) != 0) {
+    return "";
+  }
+  return absl::StrCat(absl::StripAsciiWhitespace(*boot), " ", geteuid(), " ",
+                      found.st_dev, " ", found.st_ino);
+}
 
 Address RandomAbstractAddress() {
   return Address::Abstract(absl::StrCat("hearth-", Id::Random().ToString()));
@@ -115,7 +133,9 @@ absl::StatusOr<UniqueFd> ConnectUnix(const Address& address, SocketType type,
                                 ": not accepted within ",
                                 absl::FormatDuration(deadline)));
     }
-    if (errno == ECONNREFUSED || errno == ENOENT) {
+    // A path may be another machine's: here it leads nowhere, or anywhere.
+    if (errno == ECONNREFUSED || errno == ENOENT || errno == ENOTDIR ||
+        errno == EACCES || errno == EPROTOTYPE) {
       return Error(Reason::kClusterUnreachable,
                    absl::StrCat("connect to ", address.ToString(),
                                 ": nobody listens there any more"));

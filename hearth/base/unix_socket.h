@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -16,6 +17,11 @@ namespace hearth {
 // kPacket keeps message borders (SOCK_SEQPACKET): the handover protocol.
 // kStream is for bytes that another library reads: gRPC over an accepted fd.
 enum class SocketType : std::uint8_t { kStream, kPacket };
+
+// Equal for processes that can connect to each other's sockets of that kind: of
+// one user, one kernel, and one network namespace (abstract names) or folder.
+// Empty for what is no Unix socket, or can't be told.
+std::string NeighbourhoodOf(const Address& address);
 
 // Who is at the other end of a Unix socket, as the kernel says.
 struct Peer {

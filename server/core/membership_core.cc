@@ -58,6 +58,9 @@ MembershipCore::Joined MembershipCore::Join(const WorkerIdentity& identity,
   leases_[record.lease_ends].push_back(record.id);
   CountReady(record, +1);
   File(live_by_host_, record, true);
+  if (!identity.neighbourhood.empty()) {
+    neighbourhoods_[identity.host] = identity.neighbourhood;
+  }
   return joined;
 }
 
@@ -172,6 +175,15 @@ std::vector<WorkerId> MembershipCore::ReadyAt(absl::string_view host) const {
   return {found->second.begin(), found->second.end()};
 }
 
+bool MembershipCore::AreNear(absl::string_view one,
+                             absl::string_view other) const {
+  if (one == other) return true;
+  const auto first = neighbourhoods_.find(one);
+  const auto second = neighbourhoods_.find(other);
+  return first != neighbourhoods_.end() && second != neighbourhoods_.end() &&
+         first->second == second->second;
+}
+
 int MembershipCore::live_count_at(absl::string_view host) const {
   const auto found = live_by_host_.find(host);
   return found == live_by_host_.end() ? 0
@@ -205,6 +217,9 @@ void MembershipCore::MarkLost(WorkerRecord& record, absl::string_view why,
   record.state = WorkerState::kLost;
   record.lost_at = now;
   record.lost_why = std::string(why);
+  if (live_count_at(record.identity.host) == 0) {
+    neighbourhoods_.erase(record.identity.host);
+  }
   ended_.push_back(record.id);
   if (ended_.size() <= kEndedMax) return;
   const auto oldest = workers_.find(ended_.front());

@@ -25,6 +25,7 @@ struct WorkerIdentity {
   std::int64_t pid = 0;
   std::string address{};
   int thread_count = 1;
+  std::string neighbourhood{};  // see Hello; empty: of its host alone
   // What an earlier coordinator called it; none: this is its first.
   WorkerId called{};
 };
@@ -93,6 +94,8 @@ class MembershipCore {
   int ready_count_at(absl::string_view host) const;
   std::vector<std::string> ReadyHosts() const;
   std::vector<WorkerId> ReadyAt(absl::string_view host) const;
+  // One host, or two that say that they can map each other's segments.
+  bool AreNear(absl::string_view one, absl::string_view other) const;
   // Ready or draining: those that can serve what their host holds.
   int live_count_at(absl::string_view host) const;
   // Where up to kAddressesMax workers of the host serve its segments: live
@@ -106,6 +109,7 @@ class MembershipCore {
   void CountReady(const WorkerRecord& record, int by);
   static void File(ByHost& hosts, const WorkerRecord& record, bool is_in);
 
+  std::map<std::string, std::string, std::less<>> neighbourhoods_;  // by host
   const absl::Duration lease_;
   std::uint64_t next_number_ = 1;
   int ready_count_ = 0;

@@ -105,7 +105,7 @@ class Scheduler {
 
   bool HasHostFor(const Seat& seat) const;
   // Nothing of the job's matrix has to be streamed to this host.
-  static bool IsHome(const Seat& seat, const std::string& host);
+  bool IsHome(const Seat& seat, const std::string& host) const;
   bool IsAllowed(const Seat& seat, WorkerId worker,
                  const WorkerLoad& load) const;
   int QueueDepth(const Seat& seat, const WorkerLoad& load) const;

@@ -13,12 +13,13 @@ bool Scheduler::HasHostFor(const Seat& seat) const {
   });
 }
 
-bool Scheduler::IsHome(const Seat& seat, const std::string& host) {
+bool Scheduler::IsHome(const Seat& seat, const std::string& host) const {
   const auto* segment = std::get_if<SegmentSource>(&seat.matrix->source);
   return segment == nullptr ||
-         std::any_of(
-             segment->replicas.begin(), segment->replicas.end(),
-             [&](const Replica& replica) { return replica.host == host; });
+         std::any_of(segment->replicas.begin(), segment->replicas.end(),
+                     [&](const Replica& replica) {
+                       return members_.AreNear(replica.host, host);
+                     });
 }
 
 bool Scheduler::Exclude(JobId job, const std::string& host) {
@@ -44,7 +45,7 @@ bool Scheduler::IsAllowed(const Seat& seat, WorkerId worker,
   int home_workers = 0;
   bool is_served = false;
   for (const Replica& replica : segment->replicas) {
-    if (replica.host == load.host()) return true;
+    if (members_.AreNear(replica.host, load.host())) return true;
     home_workers += members_.ready_count_at(replica.host);
     is_served = is_served || members_.live_count_at(replica.host) > 0;
   }

@@ -250,6 +250,7 @@ void CoordinatorService::Join(server::WorkerSession& session,
                    .pid = hello.pid(),
                    .address = hello.address(),
                    .thread_count = hello.thread_count(),
+                   .neighbourhood = hello.neighbourhood(),
                    .called = WorkerId{hello.worker()}},
       .free_bytes = hello.free_bytes()};
   joining_ = &session;

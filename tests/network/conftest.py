@@ -25,9 +25,10 @@ class ClusterOfHosts:
     `state`, the coordinator can be killed and started again."""
 
     def __init__(self, hosts, security=("--insecure",), workers=2, hidden=None, env=None,
-                 state=None, instead=None):
+                 state=None, instead=None, runtime_dir=None):
         self.hosts, self.security, self.count, self.env = hosts, security, workers, env
         self.instead = instead
+        self.shared = () if runtime_dir is None else ("--runtime-dir", runtime_dir)
         self.stack = contextlib.ExitStack()
         self.state = () if state is None else ("--state-dir", state)
         self.address = f"{hosts[0].address}:0"
@@ -49,7 +50,7 @@ class ClusterOfHosts:
 
     def serve_workers(self, host, hidden=None):
         return host.serve("worker", "--coordinator", self.address, "--workers", self.count,
-                          *self.security, env=self.env, hidden=hidden,
+                          *self.security, *self.shared, env=self.env, hidden=hidden,
                           instead=self.instead)
 
     def kill_host(self, at):

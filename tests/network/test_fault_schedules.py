@@ -165,13 +165,13 @@ def play(hosts, matrix, folder, seed):
     wait_until(lambda: meminfo()["Shmem"] <= shmem + SHMEM_NOISE, 15, "Shmem as it was")
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(10))
 def test_a_few_seeds(hosts, matrix, tmp_path, seed):
     play(hosts, matrix, tmp_path, seed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4, 204))
+@pytest.mark.parametrize("seed", range(10, 210))
 def test_two_hundred_seeds(hosts, matrix, tmp_path, seed):
     play(hosts, matrix, tmp_path, seed)
 

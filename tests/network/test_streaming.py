@@ -1,8 +1,10 @@
 """A matrix on one host, workers on three: the same answers, and what crosses."""
 
 import os
+import pathlib
 import re
 import shutil
+import tempfile
 import time
 
 import numpy as np
@@ -175,6 +177,27 @@ def test_a_file_of_a_shared_file_system_is_mapped_everywhere(hosts, matrix, tmp_
         got = tmp_path / "got.npy"
         cluster.succeed("get", "m", "-o", got)
         assert got.read_bytes() == matrix.read_bytes()
+
+
+def test_containers_that_share_a_runtime_directory_map(hosts, matrix, tmp_path):
+    """Each a network of its own, where no abstract socket of the others can be seen."""
+    shared, out = pathlib.Path(tempfile.mkdtemp()), tmp_path / "out.npy"  # sockets' names are short
+    succeed("run", "gram", matrix, "-o", out)
+    expected = load(out)
+    cluster = ClusterOfHosts(hosts, runtime_dir=shared)
+    with cluster.stack:
+        cluster.succeed("put", "m", matrix, "--copy")
+        before = meminfo()["Shmem"]
+        job = cluster.succeed("run", "gram", "m", "-o", out)["job"]
+        assert load(out) == expected
+        assert job["bytes_streamed"] == 0
+        assert len([host for host in job["hosts"] if host["bytes_mapped"]]) > 1
+        assert meminfo()["Shmem"] < before + BYTES / 2
+        cluster.kill_host(2)
+    assert len(list(shared.iterdir())) == 2, "those of the one that was killed"
+    with ClusterOfHosts(hosts[:1], runtime_dir=shared).stack:
+        assert len(list(shared.iterdir())) == 2, "the next start sweeps"
+    shared.rmdir()  # with nothing in it
 
 
 @pytest.mark.parametrize("victim", ["worker", "host"])

@@ -18,6 +18,7 @@
 #include "hearth/base/error.h"
 #include "hearth/base/id.h"
 #include "hearth/base/status.h"
+#include "hearth/base/unix_socket.h"
 #include "hearth/base/version.h"
 #include "hearth/shm/memory_limits.h"
 #include "hearth/shm/process_memory.h"
@@ -157,6 +158,7 @@ class WorkerServer::Impl {
     hello.set_version(kVersion);
     hello.set_host(options_.keeper.ToString());
     hello.set_slot(options_.slot);
+    hello.set_neighbourhood(NeighbourhoodOf(options_.keeper));
     *hello.mutable_incarnation() = ToProto(incarnation_);
     hello.set_pid(getpid());
     if (server_ != nullptr) hello.set_address(AdvertisedAddress());

@@ -99,7 +99,9 @@ absl::StatusOr<std::optional<FetchedSegment>> SegmentReach::Fetch(
     if (fetched.ok()) {
       return std::optional<FetchedSegment>(*std::move(fetched));
     }
-    if (!own && ReasonOf(fetched.status()) == Reason::kClusterUnreachable) {
+    const Reason why = ReasonOf(fetched.status());
+    if (!own && (why == Reason::kClusterUnreachable ||
+                 why == Reason::kNotAllowed)) {  // another user's
       is_elsewhere = true;
     } else {
       gone = fetched.status();

@@ -72,6 +72,30 @@ TEST(Catalog, CutsShardsByRowsOrGivesAllOfThemWhereColumnsAreCut) {
 
 // A link cut for as long as a lease made the matrices behind it "served by
 // nobody", and every job on them fail, though their host came back at once.
+TEST(Membership, KnowsWhichHostsMayMapEachOthersSegments) {
+  MembershipCore members(absl::Seconds(5));
+  const absl::Time now = absl::UnixEpoch();
+  const auto join = [&](const std::string& host, const std::string& where) {
+    WorkerIdentity identity{.host = host,
+                            .slot = "0",
+                            .incarnation = Id::Random(),
+                            .neighbourhood = where};
+    return members.Join(identity, now);
+  };
+  const auto a = join("a", "folder");
+  join("b", "folder");
+  join("c", "other folder");
+  join("d", "");
+  join("e", "");
+  EXPECT_TRUE(members.AreNear("a", "a"));
+  EXPECT_TRUE(members.AreNear("a", "b"));
+  EXPECT_FALSE(members.AreNear("a", "c"));
+  EXPECT_FALSE(members.AreNear("d", "e"));
+  EXPECT_FALSE(members.AreNear("a", "nowhere"));
+  members.Lose(a.worker, a.epoch, "gone", now);
+  EXPECT_FALSE(members.AreNear("a", "b"));
+}
+
 TEST(Membership, KeepsTheAddressesOfWorkersThatFellSilent) {
   MembershipCore members(absl::Seconds(5));
   const absl::Time start = absl::UnixEpoch();
