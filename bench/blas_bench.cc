@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "bench/read_all.h"
 #include "hearth/compute/blas.h"
 #include "hearth/compute/operations/dense.h"
 #include "hearth/matrix/partition.h"
@@ -33,22 +34,6 @@ double Seconds(const std::function<void()>& work) {
   const double start = now();
   work();
   return now() - start;
-}
-
-// Reads every byte and does next to nothing with it: what a core can read.
-__attribute__((noinline, target_clones("avx512f", "avx2", "default"))) long
-ReadAll(const std::byte* data, std::int64_t bytes) {
-  long lanes[64] = {};
-  for (std::int64_t i = 0; i + 512 <= bytes; i += 512) {
-    for (int j = 0; j < 64; ++j) {
-      long next;
-      __builtin_memcpy(&next, data + i + j * 8, 8);
-      lanes[j] ^= next;
-    }
-  }
-  long all = 0;
-  for (const long lane : lanes) all ^= lane;
-  return all;
 }
 
 // A whole job in this thread.

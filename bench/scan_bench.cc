@@ -15,6 +15,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "bench/read_all.h"
 #include "hearth/compute/registry.h"
 #include "hearth/matrix/partition.h"
 
@@ -27,18 +28,6 @@ double Seconds() {
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) +
          1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-// Reads every byte and does next to nothing with it.
-__attribute__((noinline, target_clones("avx512f", "avx2", "default"))) long
-ReadAll(const long* from, std::int64_t count) {
-  long lanes[64] = {};
-  for (std::int64_t i = 0; i + 64 <= count; i += 64) {
-    for (int j = 0; j < 64; ++j) lanes[j] ^= from[i + j];
-  }
-  long all = 0;
-  for (const long lane : lanes) all ^= lane;
-  return all;
 }
 
 volatile long sink;
@@ -137,11 +126,7 @@ int main(int argc, char** argv) {
     for (Row& row : rows) {
       time([&] { RunOnce(*row.plan, row.layout, memory, scratch, out); },
            row.best);
-      time(
-          [&] {
-            sink = ReadAll(reinterpret_cast<const long*>(memory), bytes / 8);
-          },
-          read);
+      time([&] { sink = ReadAll(memory, bytes); }, read);
     }
   }
   const double size = static_cast<double>(bytes) / 1e9;
