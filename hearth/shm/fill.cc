@@ -200,6 +200,18 @@ absl::Status CopyFileIntoSegment(const OpenSegment& segment,
                                  std::int64_t from_offset, std::int64_t bytes,
                                  const MemoryLimits& limits,
                                  const FillOptions& options) {
+  return MakeInSegment(
+      segment, offset, bytes,
+      [&](std::int64_t begin, std::span<std::byte> to) {
+        return ReadFully(file, from_offset + begin, to);
+      },
+      limits, options);
+}
+
+absl::Status MakeInSegment(const OpenSegment& segment, std::int64_t offset,
+                           std::int64_t bytes, const MakeBytes& make,
+                           const MemoryLimits& limits,
+                           const FillOptions& options) {
   HEARTH_RETURN_IF_ERROR(CheckRange(segment, offset, bytes));
   HEARTH_ASSIGN_OR_RETURN(Destination destination, Destination::Of(segment));
   Pieces pieces(bytes, limits);
@@ -209,7 +221,7 @@ absl::Status CopyFileIntoSegment(const OpenSegment& segment,
     for (auto piece = pieces.Take(); piece.bytes > 0; piece = pieces.Take()) {
       const auto part =
           std::span(buffer).first(static_cast<std::size_t>(piece.bytes));
-      absl::Status done = ReadFully(file, from_offset + piece.begin, part);
+      absl::Status done = make(piece.begin, part);
       if (done.ok()) done = destination.Write(offset + piece.begin, part);
       if (!done.ok()) return pieces.Fail(done);
     }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "absl/status/status.h"
@@ -32,5 +33,14 @@ absl::Status CopyFileIntoSegment(const OpenSegment& segment,
                                  std::int64_t from_offset, std::int64_t bytes,
                                  const MemoryLimits& limits,
                                  const FillOptions& options = {});
+
+// The same with what `make` writes into the spans that it is given: `begin` is
+// where the span lies, from 0 to `bytes`. Called by several threads at once.
+using MakeBytes =
+    std::function<absl::Status(std::int64_t begin, std::span<std::byte> to)>;
+absl::Status MakeInSegment(const OpenSegment& segment, std::int64_t offset,
+                           std::int64_t bytes, const MakeBytes& make,
+                           const MemoryLimits& limits,
+                           const FillOptions& options = {});
 
 }  // namespace hearth

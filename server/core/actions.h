@@ -77,13 +77,16 @@ struct Acknowledge {
 };
 
 // Fetch this segment, whole, and have the host's keeper hold it; answer
-// SegmentCopied. `from`: where it lies, any will do.
+// SegmentCopied. `from`: where it lies, any will do. With an origin there is no
+// segment yet: make it of these bytes.
 struct CopySegment {
   WorkerId worker{};
   std::uint64_t order = 0;
   Id segment{};  // what its bytes are named by, wherever they lie
   std::vector<Replica> from{};
   std::int64_t bytes = 0;
+  OriginPtr origin{};       // null: `from`
+  std::int64_t offset = 0;  // of the origin's bytes
 };
 // Nobody wants that copy any more.
 struct StopCopy {

@@ -32,8 +32,14 @@ absl::Status Unknown(absl::string_view attempt, absl::string_view name) {
                             "those there are"));
 }
 
-const SegmentSource* SegmentOf(const MatrixRecord& matrix) {
-  return std::get_if<SegmentSource>(&matrix.source);
+// The same bytes, wherever they lie.
+bool IsSame(const MatrixRecord& one, const MatrixRecord& other) {
+  const auto parts = SegmentsOf(one);
+  const auto others = SegmentsOf(other);
+  return std::equal(parts.begin(), parts.end(), others.begin(), others.end(),
+                    [](const SegmentPart& a, const SegmentPart& b) {
+                      return a.segment->token == b.segment->token;
+                    });
 }
 
 }  // namespace
@@ -72,11 +78,7 @@ absl::Status CatalogCore::Put(MatrixRecord record, bool replace) {
   }
   const MatrixPtr replaced = std::exchange(found->second, std::move(matrix));
   // The same segment by the same name again is named once.
-  const SegmentSource* before = SegmentOf(*replaced);
-  const SegmentSource* after = SegmentOf(*found->second);
-  if (before == nullptr || after == nullptr || before->token != after->token) {
-    Unname(replaced);
-  }
+  if (!IsSame(*replaced, *found->second)) Unname(replaced);
   return absl::OkStatus();
 }
 
@@ -113,13 +115,12 @@ std::vector<MatrixPtr> CatalogCore::List() const {
 
 // --- where segments lie -----------------------------------------------------
 
-CatalogCore::Held& CatalogCore::Hold(const SegmentSource& segment,
-                                     const MatrixLayout& layout) {
-  const auto [found, is_new] = held_.try_emplace(segment.token);
+CatalogCore::Held& CatalogCore::Hold(const SegmentPart& part) {
+  const auto [found, is_new] = held_.try_emplace(part.segment->token);
   if (is_new) {
-    found->second.source = segment;
-    found->second.layout = layout;
-    Index(segment);
+    found->second.source = *part.segment;
+    found->second.bytes = part.bytes;
+    Index(*part.segment);
   }
   return found->second;
 }
@@ -142,29 +143,28 @@ void CatalogCore::Unindex(const SegmentSource& segment) {
 }
 
 void CatalogCore::Name(MatrixPtr& matrix) {
-  const auto* segment = SegmentOf(*matrix);
-  if (segment == nullptr) return;
-  Hold(*segment, matrix->layout).names.insert(matrix->name);
+  for (const SegmentPart& part : SegmentsOf(*matrix)) {
+    Hold(part).names.insert(matrix->name);
+  }
   matrix = Current(matrix);
 }
 
 void CatalogCore::Unname(const MatrixPtr& matrix) {
-  const auto* segment = SegmentOf(*matrix);
-  if (segment == nullptr) return;
-  held_.at(segment->token).names.erase(matrix->name);
-  ReleaseIfUnneeded(segment->token);
+  for (const SegmentPart& part : SegmentsOf(*matrix)) {
+    held_.at(part.segment->token).names.erase(matrix->name);
+    ReleaseIfUnneeded(part.segment->token);
+  }
 }
 
 void CatalogCore::Use(const MatrixPtr& matrix) {
-  const auto* segment = SegmentOf(*matrix);
-  if (segment != nullptr) ++Hold(*segment, matrix->layout).uses;
+  for (const SegmentPart& part : SegmentsOf(*matrix)) ++Hold(part).uses;
 }
 
 void CatalogCore::Unuse(const MatrixPtr& matrix) {
-  const auto* segment = SegmentOf(*matrix);
-  if (segment == nullptr) return;
-  --held_.at(segment->token).uses;
-  ReleaseIfUnneeded(segment->token);
+  for (const SegmentPart& part : SegmentsOf(*matrix)) {
+    --held_.at(part.segment->token).uses;
+    ReleaseIfUnneeded(part.segment->token);
+  }
 }
 
 void CatalogCore::ReleaseIfUnneeded(const Id& segment) {
@@ -208,21 +208,37 @@ void CatalogCore::SetReplicas(const Id& segment,
   Unindex(held.source);
   held.source.replicas = std::move(replicas);
   Index(held.source);
-  for (const std::string& name : held.names) {
-    MatrixPtr& matrix = by_name_.at(name);
-    matrix = Current(matrix);
-  }
-  moved_.push_back(segment);
+  has_moved_ = true;
+  moved_names_.insert(held.names.begin(), held.names.end());
 }
 
-std::vector<Id> CatalogCore::TakeMoved() { return std::exchange(moved_, {}); }
+CatalogCore::Moved CatalogCore::TakeMoved() {
+  Moved moved{std::exchange(has_moved_, false), {}};
+  for (const std::string& name : std::exchange(moved_names_, {})) {
+    const auto found = by_name_.find(name);
+    if (found == by_name_.end()) continue;
+    found->second = Current(found->second);
+    moved.names.push_back(name);
+  }
+  return moved;
+}
 
 MatrixPtr CatalogCore::Current(const MatrixPtr& matrix) const {
-  const auto* segment = SegmentOf(*matrix);
-  const Held* held = segment == nullptr ? nullptr : Find(segment->token);
-  if (held == nullptr || held->source == *segment) return matrix;
+  const auto parts = SegmentsOf(*matrix);
+  const auto is_current = [this](const SegmentPart& part) {
+    const Held* held = Find(part.segment->token);
+    return held == nullptr || held->source == *part.segment;
+  };
+  if (std::all_of(parts.begin(), parts.end(), is_current)) return matrix;
   MatrixRecord current = *matrix;
-  current.source = held->source;
+  const auto refresh = [this](SegmentSource& segment) {
+    if (const Held* held = Find(segment.token)) segment = held->source;
+  };
+  if (auto* spread = std::get_if<SpreadSource>(&current.source)) {
+    for (Piece& piece : spread->pieces) refresh(piece.segment);
+  } else {
+    refresh(std::get<SegmentSource>(current.source));
+  }
   return std::make_shared<const MatrixRecord>(std::move(current));
 }
 
@@ -230,27 +246,36 @@ std::int64_t RowBlocksOf(const MatrixRecord& matrix) {
   return Partition(matrix.layout).block_count();
 }
 
-std::vector<RowRange> ShardRowsOf(const MatrixRecord& matrix) {
-  const Partition partition(matrix.layout);
+RowRange RowsOf(const MatrixRecord& matrix, std::int64_t block_begin,
+                std::int64_t block_end) {
   const std::int64_t rows = matrix.layout.row_count();
   const bool by_rows =
       matrix.layout.order == Order::kC || matrix.layout.axis_count() <= 1;
   const std::int64_t elements = matrix.layout.element_count();
   const std::int64_t row_elements = rows > 0 ? elements / rows : 0;
-  std::vector<RowRange> shards;
+  if (!by_rows || row_elements == 0) return {0, rows};
+  const RowBlock run =
+      Partition(matrix.layout).Joined(block_begin, block_end);
+  return {run.element_begin / row_elements,
+          (run.element_end() + row_elements - 1) / row_elements};
+}
+
+std::vector<Shard> ShardsOf(const MatrixRecord& matrix) {
+  std::vector<Shard> shards;
+  if (std::holds_alternative<SpreadSource>(matrix.source)) {
+    for (const SegmentPart& part : SegmentsOf(matrix)) {
+      shards.push_back({RowsOf(matrix, part.block_begin, part.block_end),
+                        part.segment});
+    }
+    return shards;
+  }
+  const auto* whole = std::get_if<SegmentSource>(&matrix.source);
+  const Partition partition(matrix.layout);
   for (std::int64_t first = 0; first < partition.block_count();
        first += partition.blocks_per_shard()) {
-    const std::int64_t last = std::min(first + partition.blocks_per_shard(),
-                                       partition.block_count()) -
-                              1;
-    if (!by_rows || row_elements == 0) {
-      shards.push_back({0, rows});
-      continue;
-    }
-    const std::int64_t begin = partition.Block(first).element_begin;
-    const std::int64_t end = partition.Block(last).element_end();
-    shards.push_back(
-        {begin / row_elements, (end + row_elements - 1) / row_elements});
+    const std::int64_t end = std::min(first + partition.blocks_per_shard(),
+                                      partition.block_count());
+    shards.push_back({RowsOf(matrix, first, end), whole});
   }
   return shards;
 }

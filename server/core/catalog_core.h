@@ -49,7 +49,7 @@ class CatalogCore {
   // --- where segments lie ---
   struct Held {
     SegmentSource source;
-    MatrixLayout layout;
+    std::int64_t bytes = 0;
     std::set<std::string> names;
     int uses = 0;
   };
@@ -60,15 +60,21 @@ class CatalogCore {
   std::vector<Id> SegmentsAt(const std::string& host) const;
   // All hosts that are counted on to keep one.
   std::vector<std::string> Hosts() const;
-  // It lies there from now on: every record that names it says so.
+  // It lies there from now on. The records that name it say so after the next
+  // TakeMoved.
   void SetReplicas(const Id& segment, std::vector<Replica> replicas);
-  // Segments that lie elsewhere since the last call.
-  std::vector<Id> TakeMoved();
+  // Names of matrices that lie elsewhere since the last call; null where only
+  // jobs use what has moved, or nothing has.
+  struct Moved {
+    bool any = false;
+    std::vector<std::string> names;
+  };
+  Moved TakeMoved();
   // The same matrix as it lies now.
   MatrixPtr Current(const MatrixPtr& matrix) const;
 
  private:
-  Held& Hold(const SegmentSource& segment, const MatrixLayout& layout);
+  Held& Hold(const SegmentPart& part);
   void Index(const SegmentSource& segment);
   void Unindex(const SegmentSource& segment);
   void Name(MatrixPtr& matrix);
@@ -80,13 +86,22 @@ class CatalogCore {
   std::map<Id, Id> segment_of_;  // by the replica's token
   std::map<std::string, std::set<Id>> at_host_;
   std::vector<SegmentSource> released_;
-  std::vector<Id> moved_;
+  bool has_moved_ = false;
+  std::set<std::string> moved_names_;
 };
 
 // INFO's numbers.
 std::int64_t RowBlocksOf(const MatrixRecord& matrix);
-// Rows of each shard in order. A shard of a column-major matrix is a run of
-// columns, and so has all rows.
-std::vector<RowRange> ShardRowsOf(const MatrixRecord& matrix);
+// A shard, and the segment that its bytes lie in; null for a file.
+struct Shard {
+  RowRange rows;
+  const SegmentSource* segment = nullptr;
+};
+// In order. A shard of a column-major matrix is a run of columns, and so has
+// all rows. Views into the record.
+std::vector<Shard> ShardsOf(const MatrixRecord& matrix);
+// The rows that these blocks have elements of.
+RowRange RowsOf(const MatrixRecord& matrix, std::int64_t block_begin,
+                std::int64_t block_end);
 
 }  // namespace hearth::server

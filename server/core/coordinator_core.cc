@@ -1,5 +1,6 @@
 #include "server/core/coordinator_core.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -67,15 +68,19 @@ std::size_t CoordinatorCore::live_token_count() const {
 }
 
 std::vector<WorkerId> CoordinatorCore::WorkersNear(
-    const MatrixRecord& matrix) const {
-  const auto* segment = std::get_if<SegmentSource>(&matrix.source);
+    const SegmentSource* segment) const {
   std::vector<WorkerId> near;
-  for (const WorkerRecord& worker : members().List()) {
-    if (worker.state == WorkerState::kLost) continue;
-    if (segment == nullptr || segment->IsAt(worker.identity.host)) {
-      near.push_back(worker.id);
+  if (segment == nullptr) {
+    for (const WorkerRecord& worker : members().List()) {
+      if (worker.state != WorkerState::kLost) near.push_back(worker.id);
     }
+    return near;
   }
+  for (const Replica& one : segment->replicas) {
+    const std::vector<WorkerId> there = members().LiveAt(one.host);
+    near.insert(near.end(), there.begin(), there.end());
+  }
+  std::sort(near.begin(), near.end());
   return near;
 }
 
@@ -272,6 +277,7 @@ void CoordinatorCore::Impl::On(TimePassed&) {
   FailThoseWhoseStoryIsTold();
   FailThoseThatNobodyWorksOn();
   copies_.OnTimePassed(now_);
+  BeginPlacings();
   // Named in a record, and never seen: it has its grace, too.
   for (const std::string& host : catalog_.Hosts()) {
     if (!hosts_.Knows(host) && now_ >= rejoined_by_) {

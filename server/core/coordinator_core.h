@@ -45,8 +45,9 @@ class CoordinatorCore {
   std::optional<KeptJob> KeptJobOf(JobId job) const;
   std::optional<JobId> FindJobByClientKey(absl::string_view key) const;
   std::vector<JobRecord> ListJobs() const;  // by id, without results
-  // Ids of the workers that can map this matrix's bytes where they lie.
-  std::vector<WorkerId> WorkersNear(const MatrixRecord& matrix) const;
+  // Ids of the workers that can map this segment where it lies; null, of a
+  // file: all of them.
+  std::vector<WorkerId> WorkersNear(const SegmentSource* segment) const;
 
   // SEGMENT_GONE where all hosts that had its bytes are lost.
   absl::Status CheckMatrix(const MatrixRecord& matrix) const;

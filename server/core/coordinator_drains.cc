@@ -104,7 +104,7 @@ std::vector<CoordinatorCore::Impl::Moving> CoordinatorCore::Impl::OnlyAt(
     Moving moving{
         .segment = segment,
         .what = {},
-        .bytes = held.layout.bytes(),
+        .bytes = held.bytes,
         .name = held.names.empty() ? "a job's matrix" : *held.names.begin()};
     bool is_elsewhere = false;
     for (const Replica& one : held.source.replicas) {
@@ -191,7 +191,10 @@ void CoordinatorCore::Impl::Ended(const Moving& moving,
   if (ended.status.ok()) return;
   found->second.failed = ended.status;
   found->second.given_up.insert(moving.what.token);
-  found->second.lost.push_back(moving.name);
+  std::vector<std::string>& lost = found->second.lost;
+  if (std::find(lost.begin(), lost.end(), moving.name) == lost.end()) {
+    lost.push_back(moving.name);  // once, however many pieces of it
+  }
 }
 
 void CoordinatorCore::Impl::ForgetHandover(const std::string& host) {

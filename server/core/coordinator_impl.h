@@ -17,6 +17,7 @@
 #include "server/core/job_shelf.h"
 #include "server/core/rate_book.h"
 #include "server/core/scheduler.h"
+#include "server/core/spread_plan.h"
 #include "server/core/token_book.h"
 
 namespace hearth::server {
@@ -132,7 +133,11 @@ class CoordinatorCore::Impl {
     std::int64_t bytes = 0;
     std::string name;
   };
-  using Purpose = std::variant<PendingPut, Mending, Moving>;
+  struct PlacedPiece {
+    std::uint64_t placing = 0;
+    std::size_t piece = 0;
+  };
+  using Purpose = std::variant<PendingPut, Mending, Moving, PlacedPiece>;
 
   void On(const Sender& sender, SegmentCopied& copied);
   void PutReplicas(PutMatrix& put);
@@ -140,6 +145,7 @@ class CoordinatorCore::Impl {
   void Ended(PendingPut& put, const CopyCore::Ended& ended);
   void Ended(const Mending& mending, const CopyCore::Ended& ended);
   void Ended(const Moving& moving, const CopyCore::Ended& ended);
+  void Ended(const PlacedPiece& piece, const CopyCore::Ended& ended);
   void MendSome();
   void HostArrived(const std::string& host);
   void LoseHost(const std::string& host);
@@ -147,13 +153,40 @@ class CoordinatorCore::Impl {
   void Strike(const std::string& host);
   void RememberDrops(std::size_t first_action);
   void TellJobsOfMoves();
-  const SegmentSource* CurrentSource(const MatrixRecord& matrix) const;
+  const SegmentSource* CurrentSource(const SegmentSource& segment) const;
+  // Rows and where they were; none of a matrix that is all there.
+  struct LostRows {
+    RowRange rows;
+    std::vector<Replica> replicas;
+  };
+  std::vector<LostRows> LostRowsOf(const MatrixRecord& matrix) const;
+  bool IsLost(const SegmentSource& segment) const;
   bool IsLost(const MatrixRecord& matrix) const;
   // Something that its tasks need is on hosts without a worker alone.
   bool WaitsForAHost(const JobRecord& job) const;
   absl::Status LostStory(absl::string_view attempt,
                          const MatrixRecord& matrix) const;
   void FailThoseWhoseMatrixIsLost();
+
+  // --- matrices that the cluster places (coordinator_placing.cc) ---
+  struct Placing {
+    PendingPut put;
+    int replicas = 1;
+    OriginPtr origin;
+    absl::Time asked_at;
+    std::vector<PlannedPiece> plan;    // empty: no room yet
+    std::vector<SegmentSource> pieces;  // made; no replicas: not yet
+    std::map<CopyId, std::size_t> under_way;
+  };
+  void Place(PutMatrix& put);
+  void BeginPlacings();
+  // False while it waits for room.
+  bool BeginPlacing(std::uint64_t number, Placing& placing);
+  void BeginPiece(std::uint64_t number, Placing& placing, std::size_t piece);
+  void FinishPlacing(std::uint64_t number, absl::Status status);
+  void LosePiecesAt(const std::string& host);
+  absl::Status NoRoom(const Placing& placing,
+                      const std::vector<HostRoom>& rooms) const;
 
   // --- workers that are let go (coordinator_drains.cc) ---
   struct Drain {
@@ -191,6 +224,8 @@ class CoordinatorCore::Impl {
   HostBook hosts_;
   CopyCore copies_;
   std::map<CopyId, Purpose> purposes_;
+  std::uint64_t next_placing_ = 1;
+  std::map<std::uint64_t, Placing> placings_;
   std::set<Id> mending_;                     // segments
   std::multimap<absl::Time, Id> mends_due_;  // looked at lazily
   // Of hosts without a worker: what they may still hold.

@@ -18,12 +18,14 @@ constexpr int kMendsAtOnce = 64;
 // What is remembered of hosts that may come back.
 constexpr std::size_t kAbsentHostsMax = 1024;
 constexpr std::size_t kOwedDropsMax = 65'536;
+constexpr std::size_t kLostRowsToldMax = 8;
 
 }  // namespace
 
 // --- put ---------------------------------------------------------------------
 
 void CoordinatorCore::Impl::On(PutMatrix& put) {
+  if (put.origin != nullptr) return Place(put);
   auto* segment = std::get_if<SegmentSource>(&put.record.source);
   if (segment != nullptr) segment->replicas_wanted = std::max(1, put.replicas);
   if (put.replicas > 1) return PutReplicas(put);
@@ -96,6 +98,10 @@ void CoordinatorCore::Impl::On(const Sender& sender, SegmentCopied& copied) {
 void CoordinatorCore::Impl::FillCopies() {
   for (const CopyCore::Ended& ended : copies_.Fill(now_, actions_)) {
     const auto found = purposes_.find(ended.copy);
+    if (found == purposes_.end()) {  // given up with another one
+      for (const Replica& one : ended.made) tokens_.Drop(one.host, one.token);
+      continue;
+    }
     Purpose purpose = std::move(found->second);
     purposes_.erase(found);
     std::visit([&](auto& what) { Ended(what, ended); }, purpose);
@@ -118,7 +124,7 @@ void CoordinatorCore::Impl::MendSome() {
     }
     CopyCore::Want want{.segment = segment,
                         .from = held->source.replicas,
-                        .bytes = held->layout.bytes(),
+                        .bytes = held->bytes,
                         .count = 1,
                         .attempt = "make a replica again"};
     if (!copies_.Check(want).ok()) {
@@ -180,6 +186,7 @@ void CoordinatorCore::Impl::HostArrived(const std::string& host) {
 
 void CoordinatorCore::Impl::LoseHost(const std::string& host) {
   Strike(host);
+  LosePiecesAt(host);
   // What was being copied from there alone has no beginning any more.
   std::vector<CopyId> pointless;
   for (const auto& [copy, purpose] : purposes_) {
@@ -247,14 +254,10 @@ void CoordinatorCore::Impl::RememberDrops(std::size_t first_action) {
 }
 
 void CoordinatorCore::Impl::TellJobsOfMoves() {
-  const std::vector<Id> moved = catalog_.TakeMoved();
-  if (moved.empty()) return;
-  for (const Id& segment : moved) {
-    const CatalogCore::Held* held = catalog_.Find(segment);
-    if (held == nullptr) continue;
-    for (const std::string& name : held->names) {
-      Say(KeepMatrix{*catalog_.Get(name)});
-    }
+  const CatalogCore::Moved moved = catalog_.TakeMoved();
+  if (!moved.any) return;
+  for (const std::string& name : moved.names) {
+    Say(KeepMatrix{*catalog_.Get(name)});
   }
   for (const auto& [job, live] : live_) {
     JobOrder order = *live->core.record().order;
@@ -277,29 +280,61 @@ void CoordinatorCore::Impl::TellJobsOfMoves() {
 
 // A job's record may be older than the last move.
 const SegmentSource* CoordinatorCore::Impl::CurrentSource(
-    const MatrixRecord& matrix) const {
-  const auto* segment = std::get_if<SegmentSource>(&matrix.source);
-  if (segment == nullptr) return nullptr;
-  const CatalogCore::Held* held = catalog_.Find(segment->token);
-  return held == nullptr ? segment : &held->source;
+    const SegmentSource& segment) const {
+  const CatalogCore::Held* held = catalog_.Find(segment.token);
+  return held == nullptr ? &segment : &held->source;
+}
+
+bool CoordinatorCore::Impl::IsLost(const SegmentSource& segment) const {
+  const SegmentSource* current = CurrentSource(segment);
+  return !current->replicas.empty() &&
+         std::all_of(
+             current->replicas.begin(), current->replicas.end(),
+             [this](const Replica& one) { return hosts_.IsLost(one.host); });
 }
 
 bool CoordinatorCore::Impl::IsLost(const MatrixRecord& matrix) const {
-  const SegmentSource* segment = CurrentSource(matrix);
-  if (segment == nullptr || segment->replicas.empty()) return false;
-  return std::all_of(
-      segment->replicas.begin(), segment->replicas.end(),
-      [this](const Replica& one) { return hosts_.IsLost(one.host); });
+  if (!hosts_.any_lost()) return false;
+  const auto parts = SegmentsOf(matrix);
+  return std::any_of(
+      parts.begin(), parts.end(),
+      [this](const SegmentPart& part) { return IsLost(*part.segment); });
+}
+
+std::vector<CoordinatorCore::Impl::LostRows>
+CoordinatorCore::Impl::LostRowsOf(const MatrixRecord& matrix) const {
+  std::vector<LostRows> lost;
+  std::int64_t last_end = -1;
+  for (const SegmentPart& part : SegmentsOf(matrix)) {
+    if (!IsLost(*part.segment)) continue;
+    const RowRange rows = RowsOf(matrix, part.block_begin, part.block_end);
+    // Neighbours are one loss.
+    if (part.block_begin == last_end) {
+      lost.back().rows.end = rows.end;
+    } else {
+      lost.push_back({rows, {}});
+    }
+    last_end = part.block_end;
+    const SegmentSource* current = CurrentSource(*part.segment);
+    lost.back().replicas.insert(lost.back().replicas.end(),
+                                current->replicas.begin(),
+                                current->replicas.end());
+  }
+  return lost;
 }
 
 bool CoordinatorCore::Impl::WaitsForAHost(const JobRecord& job) const {
   const auto is_cut_off = [this](const MatrixRecord& matrix) {
-    const SegmentSource* segment = CurrentSource(matrix);
-    return segment != nullptr &&
-           std::none_of(segment->replicas.begin(), segment->replicas.end(),
-                        [this](const Replica& one) {
-                          return members_.live_count_at(one.host) > 0;
-                        });
+    const auto parts = SegmentsOf(matrix);
+    return std::any_of(
+        parts.begin(), parts.end(), [this](const SegmentPart& part) {
+          const SegmentSource* current = CurrentSource(*part.segment);
+          return std::none_of(current->replicas.begin(),
+                              current->replicas.end(),
+                              [this](const Replica& one) {
+                                return members_.live_count_at(one.host) > 0;
+                              });
+        });
   };
   if (job.plan != nullptr && job.plan->result.has_token() &&
       members_.live_count_at(job.plan->result.host) == 0) {
@@ -314,12 +349,25 @@ bool CoordinatorCore::Impl::WaitsForAHost(const JobRecord& job) const {
 
 absl::Status CoordinatorCore::Impl::LostStory(
     absl::string_view attempt, const MatrixRecord& matrix) const {
+  std::vector<std::string> rows;
   std::vector<std::string> hosts;
-  for (const Replica& one : CurrentSource(matrix)->replicas) {
-    hosts.push_back(hosts_.Describe(one.host));
+  const std::vector<LostRows> lost = LostRowsOf(matrix);
+  for (const LostRows& one : lost) {
+    rows.push_back(absl::StrCat(one.rows.begin, ":", one.rows.end));
+    for (const Replica& replica : one.replicas) {
+      std::string host = hosts_.Describe(replica.host);
+      if (std::find(hosts.begin(), hosts.end(), host) == hosts.end()) {
+        hosts.push_back(std::move(host));
+      }
+    }
+  }
+  std::string more;
+  if (rows.size() > kLostRowsToldMax) {
+    more = absl::StrCat(" and ", rows.size() - kLostRowsToldMax, " more runs");
+    rows.resize(kLostRowsToldMax);
   }
   return Error(Reason::kSegmentGone,
-               absl::StrCat(attempt, ": rows 0:", matrix.layout.row_count(),
+               absl::StrCat(attempt, ": rows ", absl::StrJoin(rows, ", "), more,
                             " of \"", matrix.name, "\" were only on ",
                             absl::StrJoin(hosts, " and on "),
                             "; put it again, with --replicas 2 to be safe from "

@@ -67,7 +67,10 @@ CopyId CopyCore::Begin(Want want, absl::Time now) {
   look_ = true;
   Entry& entry = wants_[copy];
   entry.parts.resize(static_cast<std::size_t>(want.count));
-  for (Part& part : entry.parts) part.moved_at = now;
+  for (std::size_t i = 0; i < entry.parts.size(); ++i) {
+    entry.parts[i].moved_at = now;
+    if (i < want.planned.size()) entry.parts[i].planned = want.planned[i];
+  }
   entry.want = std::move(want);
   return copy;
 }
@@ -115,6 +118,7 @@ bool CopyCore::OnCopied(WorkerId worker, const SegmentCopied& copied) {
   Stop(entry, *part, /*tell=*/false);
   if (IsFull(copied.status)) {
     entry.full.insert(host);
+    part->planned.clear();
   } else {
     ++entry.failures;
   }
@@ -148,6 +152,20 @@ void CopyCore::OnWorkerLost(WorkerId worker) {
   }
 }
 
+std::vector<Replica> CopyCore::OnHostLost(const std::string& host) {
+  std::vector<Replica> lost;
+  for (auto& [copy, entry] : wants_) {
+    for (Part& part : entry.parts) {
+      if (!part.made.has_value() || part.made->host != host) continue;
+      lost.push_back(*std::exchange(part.made, std::nullopt));
+      part.host.clear();
+      part.planned.clear();
+      look_ = true;
+    }
+  }
+  return lost;
+}
+
 void CopyCore::OnTimePassed(absl::Time now) {
   look_ = !wants_.empty();
   for (auto& [copy, entry] : wants_) {
@@ -167,8 +185,25 @@ void CopyCore::OnTimePassed(absl::Time now) {
   }
 }
 
-CopyCore::Choice CopyCore::Choose(const Entry& entry) const {
+bool CopyCore::IsBusy(const std::string& host, const Entry& entry) const {
+  const auto busy = at_host_.find(host);
+  if (busy == at_host_.end()) return false;
+  const int most = entry.want.origin == nullptr
+                       ? kAtOnce
+                       : std::max(kAtOnce, members_.ready_count_at(host));
+  return busy->second >= most;
+}
+
+CopyCore::Choice CopyCore::Choose(const Entry& entry, const Part& part) const {
   Choice choice;
+  // What is free there was counted when it was planned, and by now includes
+  // some of what was planned with it: the host itself says when it is full.
+  if (!part.planned.empty() && !entry.full.contains(part.planned) &&
+      members_.ready_count_at(part.planned) > 0) {
+    choice.may_come = IsBusy(part.planned, entry);
+    if (!choice.may_come) choice.host = part.planned;
+    return choice;
+  }
   int ready = 0;
   int found = 0;
   std::int64_t most = 0;
@@ -177,16 +212,23 @@ CopyCore::Choice CopyCore::Choose(const Entry& entry) const {
     const bool has_one =
         IsAt(entry.want.from, host) ||
         std::any_of(entry.parts.begin(), entry.parts.end(),
-                    [&](const Part& part) { return part.host == host; });
+                    [&](const Part& other) {
+                      return other.host == host || other.planned == host;
+                    });
     if (has_one) continue;
     ++ready;
     if (entry.full.contains(host)) continue;
     const std::int64_t free = hosts_.FreeAt(host);
     most = std::max(most, free);
-    if (free < entry.want.bytes) continue;
+    if (free < entry.want.bytes) {
+      // What is on its way there may be counted twice, as promised and as
+      // taken: it is known when that has ended.
+      const auto busy = at_host_.find(host);
+      if (busy != at_host_.end() && busy->second > 0) choice.may_come = true;
+      continue;
+    }
     ++found;
-    const auto busy = at_host_.find(host);
-    if (busy != at_host_.end() && busy->second >= kAtOnce) {
+    if (IsBusy(host, entry)) {
       choice.may_come = true;
     } else if (free > most_of_chosen) {
       most_of_chosen = free;
@@ -214,10 +256,10 @@ std::vector<CopyCore::Ended> CopyCore::Fill(absl::Time now,
     if (entry.failures >= kAttemptsMax) failed = entry.last_failure;
     for (Part& part : entry.parts) {
       if (!failed.ok() || part.order != 0 || part.made.has_value()) continue;
-      const Choice choice = Choose(entry);
+      const Choice choice = Choose(entry, part);
       if (choice.host.empty()) {
         failed = choice.may_come ? absl::OkStatus() : choice.why_none;
-        break;
+        continue;
       }
       const std::vector<WorkerId> workers = members_.ReadyAt(choice.host);
       const auto orders = [this](WorkerId worker) {
@@ -237,7 +279,8 @@ std::vector<CopyCore::Ended> CopyCore::Fill(absl::Time now,
       hosts_.Promise(part.host, entry.want.bytes);
       actions.emplace_back(CopySegment{part.worker, part.order,
                                        entry.want.segment, entry.want.from,
-                                       entry.want.bytes});
+                                       entry.want.bytes, entry.want.origin,
+                                       entry.want.offset});
     }
     const bool all_made =
         std::all_of(entry.parts.begin(), entry.parts.end(),

@@ -17,17 +17,18 @@
 
 namespace hearth::server {
 
-// Segments that are to lie on more hosts: which host gets one, which of its
-// workers fetches it, what happens when that fails.
+// Segments that are to lie on more hosts, or are to be made: which host gets
+// one, which of its workers fetches or makes it, what happens when that fails.
 //
-// A copy goes to the host with the most free memory that has none of it yet. A
-// worker that is lost or brings nothing for copy_stall is replaced; a host that
-// says it has no room is left out.
+// A copy goes to the host that was planned for it, or to the one with the most
+// free memory that has none of it yet. A worker that is lost or brings nothing
+// for copy_stall is replaced; a host that says it has no room is left out.
 //
 // Kind: resource, single-threaded. Cost: O(hosts) for each copy's begin.
 class CopyCore {
  public:
-  // Copies that a host fetches at once: more would only share its link.
+  // Copies that a host fetches at once: more would only share its link. What is
+  // made there, every worker of it helps with.
   static constexpr int kAtOnce = 2;
   static constexpr int kAttemptsMax = 3;
 
@@ -42,6 +43,10 @@ class CopyCore {
     int count = 1;         // so many hosts, all different, none of `from`
     std::string attempt;   // "put \"m\"", for the error
     bool is_move = false;  // the error speaks of another host, not of replicas
+    // What is to be made: `from` is empty then.
+    OriginPtr origin{};
+    std::int64_t offset = 0;
+    std::vector<std::string> planned{};  // hosts, one for each replica
   };
   // OK when as many hosts are ready and have room, as things are now.
   absl::Status Check(const Want& want) const;
@@ -54,6 +59,9 @@ class CopyCore {
   bool OnCopied(WorkerId worker, const SegmentCopied& copied);
   void OnProgress(WorkerId worker, absl::Time now);
   void OnWorkerLost(WorkerId worker);
+  // What was made there of something that is not complete yet is made again
+  // elsewhere; returned: nobody counts on it any more.
+  std::vector<Replica> OnHostLost(const std::string& host);
   void OnTimePassed(absl::Time now);
 
   struct Ended {
@@ -72,7 +80,8 @@ class CopyCore {
 
  private:
   struct Part {
-    std::string host;  // empty: it waits for one
+    std::string planned;  // host; empty: the one with the most room
+    std::string host;     // empty: it waits for one
     WorkerId worker{};
     std::uint64_t order = 0;  // 0: not under way
     absl::Time moved_at;
@@ -91,7 +100,8 @@ class CopyCore {
     bool may_come = false;    // one that is busy with other copies
     absl::Status why_none{};  // else
   };
-  Choice Choose(const Entry& entry) const;
+  Choice Choose(const Entry& entry, const Part& part) const;
+  bool IsBusy(const std::string& host, const Entry& entry) const;
   void Stop(Entry& entry, Part& part, bool tell);
   absl::Status NoHost(const Want& want, int ready, int found,
                       std::int64_t most) const;

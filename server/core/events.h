@@ -2,8 +2,8 @@
 //
 // `call` is a number that the shell chooses where somebody waits for an answer:
 // exactly one Answer (or Welcome) with it is among the actions of that very
-// Handle; of a PutMatrix with replicas and of a DrainWorker, which take their
-// time, of that one or a later one.
+// Handle; of a PutMatrix with replicas or an origin and of a DrainWorker, which
+// take their time, of that one or a later one.
 #pragma once
 
 #include <cstdint>
@@ -106,6 +106,8 @@ struct PutMatrix {
   MatrixRecord record{};
   bool replace = false;
   int replicas = 1;  // hosts that are to hold it when this is answered
+  // Of an unmade record: what it is made of, in one piece or several.
+  OriginPtr origin{};
 };
 struct SealMatrix {
   CallId call = 0;

@@ -52,7 +52,8 @@ bool JobCore::HasWork(Care care) const {
 }
 
 std::optional<Work> JobCore::Take(Care care, int thread_count,
-                                  std::optional<std::int64_t> place) {
+                                  std::optional<std::int64_t> place,
+                                  const std::vector<LeafRun>* within) {
   if (single_ == care) {
     single_.reset();
     if (record_.state == JobState::kPlanning) {
@@ -67,6 +68,12 @@ std::optional<Work> JobCore::Take(Care care, int thread_count,
   const std::int64_t leaves_max =
       care == Care::kNone ? NextRunLeaves(thread_count)
                           : std::numeric_limits<std::int64_t>::max() / 4;
+  if (within != nullptr) {
+    const auto run =
+        queue(care).TakeWithin(*within, leaves_max, cover_.leaf_count());
+    if (!run.has_value()) return std::nullopt;
+    return Work{TaskKind::kCompute, *run, care, {}};
+  }
   const auto run = place.has_value()
                        ? queue(care).TakeAt(*place, thread_count, leaves_max,
                                             cover_.leaf_count())

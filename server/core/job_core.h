@@ -68,9 +68,11 @@ class JobCore {
   bool HasWork() const;
   bool HasWork(Care care) const;
   // The next piece with that care, for a cluster with so many threads; for a
-  // reader of a file, near its place there (WorkQueue::TakeAt).
+  // reader of a file, near its place there (WorkQueue::TakeAt); of a matrix in
+  // pieces, leaves `within` these runs alone.
   std::optional<Work> Take(Care care, int thread_count,
-                           std::optional<std::int64_t> place = std::nullopt);
+                           std::optional<std::int64_t> place = std::nullopt,
+                           const std::vector<LeafRun>* within = nullptr);
   // A piece that was not done after all. What of it is committed by now, or is
   // of another round, is left out.
   void GiveBack(TaskKind kind, int round, LeafRun run, Care care);

@@ -38,6 +38,22 @@ inline SegmentSource SegmentAt(Id token, std::string host) {
   return {.token = token, .replicas = {{token, std::move(host)}}};
 }
 
+// A run of row blocks that is placed as one: their bytes, in a segment.
+struct Piece {
+  std::int64_t block_begin = 0;
+  std::int64_t block_end = 0;
+  SegmentSource segment{};
+  friend bool operator==(const Piece&, const Piece&) = default;
+};
+
+// Bytes in memory of several hosts, as no host had room for all of them: two
+// pieces or more, in order and without gaps.
+struct SpreadSource {
+  Id token{};  // names the whole, by whoever put it
+  std::vector<Piece> pieces{};
+  friend bool operator==(const SpreadSource&, const SpreadSource&) = default;
+};
+
 // Bytes in a file, mapped in place. Whoever maps it compares inode, size and
 // mtime, or the checksums of a sample where it is another host: a file that
 // changed since is refused.
@@ -64,7 +80,7 @@ struct Unmade {
 struct MatrixRecord {
   std::string name{};  // empty: anonymous, the file of a `run` without a `put`
   MatrixLayout layout{};
-  std::variant<SegmentSource, FileSource, Unmade> source{};
+  std::variant<SegmentSource, FileSource, Unmade, SpreadSource> source{};
   std::int64_t page_bytes = 4096;
   bool sealed = true;
 
@@ -72,5 +88,32 @@ struct MatrixRecord {
 };
 
 using MatrixPtr = std::shared_ptr<const MatrixRecord>;
+
+// A segment of a matrix in memory, and which of its row blocks lie in it.
+//
+// Kind: value; a view into the record.
+struct SegmentPart {
+  const SegmentSource* segment = nullptr;
+  std::int64_t block_begin = 0;
+  std::int64_t block_end = 0;
+  std::int64_t bytes = 0;
+};
+// In order; none of a matrix that is not in memory.
+std::vector<SegmentPart> SegmentsOf(const MatrixRecord& matrix);
+
+// Where bytes come from that the cluster is to place.
+struct RandomNumbers {
+  std::uint64_t seed = 0;
+  ElementType type = ElementType::kFloat64;
+  friend bool operator==(const RandomNumbers&, const RandomNumbers&) = default;
+};
+struct Origin {
+  Id token{};  // names the matrix that is made of it
+  std::variant<RandomNumbers, FileSource> from{};
+  // Of a file: who holds its descriptor, for hosts that don't see it.
+  Replica holder{};
+  friend bool operator==(const Origin&, const Origin&) = default;
+};
+using OriginPtr = std::shared_ptr<const Origin>;
 
 }  // namespace hearth::server

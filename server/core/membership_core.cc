@@ -190,6 +190,12 @@ int MembershipCore::live_count_at(absl::string_view host) const {
                                       : static_cast<int>(found->second.size());
 }
 
+std::vector<WorkerId> MembershipCore::LiveAt(absl::string_view host) const {
+  const auto found = live_by_host_.find(host);
+  if (found == live_by_host_.end()) return {};
+  return {found->second.begin(), found->second.end()};
+}
+
 std::vector<std::string> MembershipCore::AddressesAt(
     absl::string_view host) const {
   std::vector<std::string> addresses;

@@ -98,6 +98,7 @@ class MembershipCore {
   bool AreNear(absl::string_view one, absl::string_view other) const;
   // Ready or draining: those that can serve what their host holds.
   int live_count_at(absl::string_view host) const;
+  std::vector<WorkerId> LiveAt(absl::string_view host) const;
   // Where up to kAddressesMax workers of the host serve its segments: live
   // ones, or else those that fell silent and may be heard again.
   std::vector<std::string> AddressesAt(absl::string_view host) const;

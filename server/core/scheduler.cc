@@ -301,7 +301,7 @@ bool Scheduler::GiveOne(WorkerId worker, WorkerLoad& load, bool to_wait,
         load.empties_for = job;
         return false;
       }
-      if (auto work = seat.core->Take(Care::kAlone, 1)) {
+      if (auto work = TakeFor(seat, load, Care::kAlone, 1, std::nullopt)) {
         Give(worker, load, job, seat, *std::move(work), now);
         return true;
       }
@@ -311,11 +311,13 @@ bool Scheduler::GiveOne(WorkerId worker, WorkerLoad& load, bool to_wait,
       continue;
     }
     std::optional<Work> work;
-    if (!to_wait)
-      work = seat.core->Take(Care::kUnbatched, ThreadsFor(seat, load));
+    const int threads = ThreadsFor(seat, load);
+    if (!to_wait) {
+      work = TakeFor(seat, load, Care::kUnbatched, threads, std::nullopt);
+    }
     if (!work.has_value()) {
-      work = seat.core->Take(Care::kNone, ThreadsFor(seat, load),
-                             PlaceOf(seat, worker, load));
+      work = TakeFor(seat, load, Care::kNone, threads,
+                     PlaceOf(seat, worker, load));
     }
     if (!work.has_value()) continue;
     Give(worker, load, job, seat, *std::move(work), now);
@@ -348,7 +350,7 @@ bool Scheduler::GiveAlone(WorkerId worker, WorkerLoad& load, absl::Time now) {
   }
   if (load.count() > 0) return false;
   StopEmptying(load);
-  auto work = found->second.core->Take(Care::kAlone, 1);
+  auto work = TakeFor(found->second, load, Care::kAlone, 1, std::nullopt);
   if (!work.has_value()) return false;
   Give(worker, load, job, found->second, *std::move(work), now);
   return true;

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "server/core/actions.h"
 #include "server/core/coordinator_options.h"
+#include "server/core/homes.h"
 #include "server/core/job_core.h"
 #include "server/core/locality.h"
 #include "server/core/membership_core.h"
@@ -100,6 +101,8 @@ class Scheduler {
     // Replaces `core` being asked again and again within one Fill.
     MatrixPtr matrix;
     int max_workers = 0;
+    Homes homes;  // of a matrix in pieces, as briefed in that version
+    int homes_version = -1;
   };
   using Splittable = std::tuple<std::int64_t, WorkerId, TaskId>;
 
@@ -108,6 +111,18 @@ class Scheduler {
   bool IsHome(const Seat& seat, const std::string& host) const;
   bool IsAllowed(const Seat& seat, WorkerId worker,
                  const WorkerLoad& load) const;
+  // --- of matrices in pieces (scheduler_spread.cc) ---
+  // Null for any other, and where it does not matter what lies where.
+  const Homes* HomesOf(Seat& seat) const;
+  bool IsAllowedNear(const Seat& seat, const SpreadSource& spread,
+                     const WorkerLoad& load) const;
+  bool MayCross(const Seat& seat, const Homes& homes,
+                const WorkerLoad& load) const;
+  // Whether a worker that may have some of the job may have this of it.
+  bool MayHave(Seat& seat, const WorkerLoad& load, const InFlight& task) const;
+  std::optional<Work> TakeFor(Seat& seat, const WorkerLoad& load, Care care,
+                              int thread_count,
+                              std::optional<std::int64_t> place) const;
   int QueueDepth(const Seat& seat, const WorkerLoad& load) const;
   int ThreadsFor(const Seat& seat, const WorkerLoad& load) const;
 

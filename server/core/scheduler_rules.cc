@@ -36,6 +36,9 @@ bool Scheduler::IsAllowed(const Seat& seat, WorkerId worker,
     return false;
   }
   if (seat.excluded.contains(load.host())) return false;
+  if (const auto* spread = std::get_if<SpreadSource>(&seat.matrix->source)) {
+    return IsAllowedNear(seat, *spread, load);
+  }
   const auto* segment = std::get_if<SegmentSource>(&seat.matrix->source);
   const JobRecord& job = seat.core->record();
   const bool concatenates = job.plan != nullptr && job.plan->concatenates;

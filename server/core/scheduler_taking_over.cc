@@ -41,8 +41,11 @@ bool Scheduler::TakeWaiting(WorkerId worker, const WorkerLoad& load) {
     std::vector<InFlight> taken;
     for (const InFlight& task :
          loaded.NewestWaiting((loaded.waiting() + 1) / 2)) {
-      const Seat& seat = seats_.at(task.job);
-      if (task.care != Care::kNone || !IsAllowed(seat, worker, load)) continue;
+      Seat& seat = seats_.at(task.job);
+      if (task.care != Care::kNone || !IsAllowed(seat, worker, load) ||
+          !MayHave(seat, load, task)) {
+        continue;
+      }
       is_measured = is_measured && task.kind == TaskKind::kCompute &&
                     seat.core->is_measured();
       worth += seat.core->leaf_time() * task.run.leaf_count();
@@ -93,7 +96,10 @@ bool Scheduler::SplitRunning(WorkerId worker, const WorkerLoad& load,
     InFlight* task = loads_.at(victim).Find(id);
     Seat& seat = seats_.at(task->job);
     const JobCore& job = *seat.core;
-    if (task->care != Care::kNone || !IsAllowed(seat, worker, load)) continue;
+    if (task->care != Care::kNone || !IsAllowed(seat, worker, load) ||
+        !MayHave(seat, load, *task)) {
+      continue;
+    }
 
     const std::int64_t taken =
         LeavesToTake(*task, job, loads_.at(victim).slowness(), now);

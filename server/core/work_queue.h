@@ -4,10 +4,12 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "hearth/matrix/run_tree.h"
 
@@ -99,6 +101,24 @@ class WorkQueue {
     return TakeFrom(best, from, leaves_max, leaf_count_of_job);
   }
 
+  // The first leaves that lie in one of `runs`, which are in order. What keeps
+  // its bounds is taken as it is, or not at all.
+  std::optional<LeafRun> TakeWithin(const std::vector<LeafRun>& runs,
+                                    std::int64_t leaves_max,
+                                    std::int64_t leaf_count_of_job) {
+    for (const LeafRun run : runs) {
+      auto at = pieces_.upper_bound(run.begin);
+      if (at != pieces_.begin() && std::prev(at)->second.end > run.begin) --at;
+      for (; at != pieces_.end() && at->first < run.end; ++at) {
+        const LeafRun piece{at->first, at->second.end};
+        if (!joins_ && !run.Contains(piece)) continue;
+        return TakeFrom(at, std::max(piece.begin, run.begin), leaves_max,
+                        leaf_count_of_job, run.end);
+      }
+    }
+    return std::nullopt;
+  }
+
   // Not wanted any more, where it is here at all.
   void Remove(LeafRun run) {
     if (empty()) return;
@@ -131,11 +151,13 @@ class WorkQueue {
   };
   using Pieces = std::map<std::int64_t, Piece>;  // by their first leaf
 
-  LeafRun TakeFrom(Pieces::iterator at, std::int64_t from,
-                   std::int64_t leaves_max, std::int64_t leaf_count_of_job) {
+  LeafRun TakeFrom(
+      Pieces::iterator at, std::int64_t from, std::int64_t leaves_max,
+      std::int64_t leaf_count_of_job,
+      std::int64_t end = std::numeric_limits<std::int64_t>::max()) {
     const auto [begin, piece] = *at;
-    const LeafRun node =
-        FirstNodeOf({from, piece.end}, leaves_max, leaf_count_of_job);
+    const LeafRun node = FirstNodeOf({from, std::min(piece.end, end)},
+                                     leaves_max, leaf_count_of_job);
     leaf_count_ -= piece.end - begin;
     Erase(at);
     Keep({begin, node.begin}, piece.has_reader);

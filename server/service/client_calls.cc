@@ -97,12 +97,21 @@ grpc::ServerUnaryReactor* CoordinatorService::PutMatrix(
       [&](CallId call) -> absl::StatusOr<Event> {
         HEARTH_ASSIGN_OR_RETURN(MatrixRecord record,
                                 FromWire(request->record()));
-        if (std::holds_alternative<Unmade>(record.source)) {
-          return Error(Reason::kBadUsage, "put a matrix: it has no bytes yet");
+        OriginPtr origin;
+        if (request->has_origin()) {
+          HEARTH_ASSIGN_OR_RETURN(origin,
+                                  FromWire(request->origin(), record.layout));
+        }
+        // Made by the cluster, or by whoever puts it: one of the two.
+        if (std::holds_alternative<Unmade>(record.source) !=
+            (origin != nullptr)) {
+          return Error(Reason::kBadUsage,
+                       "put a matrix: it has no bytes yet, or too many");
         }
         return server::PutMatrix{
             call, std::move(record), request->replace(),
-            std::clamp(request->replicas(), 1, kReplicasMax)};
+            std::clamp(request->replicas(), 1, kReplicasMax),
+            std::move(origin)};
       },
       [this, reply, name = request->record().name()](const Answer&) {
         mutex_.AssertHeld();

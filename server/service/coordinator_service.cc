@@ -146,6 +146,11 @@ void CoordinatorService::Carry(Action& action, Errands& errands,
     message.mutable_copy_segment()->set_order(copy->order);
     message.mutable_copy_segment()->set_bytes(copy->bytes);
     *message.mutable_copy_segment()->mutable_segment() = ToProto(copy->segment);
+    if (copy->origin != nullptr) {
+      *message.mutable_copy_segment()->mutable_origin() =
+          ToWire(*copy->origin, core_.members());
+      message.mutable_copy_segment()->set_offset(copy->offset);
+    }
     for (const Replica& replica : copy->from) {
       *message.mutable_copy_segment()->add_from() =
           ToWire(replica, core_.members());

@@ -119,12 +119,13 @@ proto::MatrixInfo InfoOf(const MatrixRecord& matrix,
   if (const absl::Status lost = core.CheckMatrix(matrix); !lost.ok()) {
     *info.mutable_lost() = ToProto(lost);
   }
-  const std::vector<WorkerId> near = core.WorkersNear(matrix);
-  for (const RowRange& rows : ShardRowsOf(matrix)) {
-    proto::Shard& shard = *info.add_shards();
-    shard.set_row_begin(rows.begin);
-    shard.set_row_end(rows.end);
-    for (const WorkerId worker : near) shard.add_workers(ToString(worker));
+  for (const Shard& shard : ShardsOf(matrix)) {
+    proto::Shard& to = *info.add_shards();
+    to.set_row_begin(shard.rows.begin);
+    to.set_row_end(shard.rows.end);
+    for (const WorkerId worker : core.WorkersNear(shard.segment)) {
+      to.add_workers(ToString(worker));
+    }
   }
   return info;
 }

@@ -10,7 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
+#include "hearth/matrix/partition.h"
 #include "hearth/transport/control/codec.h"
+#include "server/core/spread_plan.h"
 
 namespace hearth::server {
 namespace {
@@ -105,6 +107,116 @@ absl::StatusOr<SegmentSource> FromWire(const proto::SegmentSource& message) {
 
 }  // namespace
 
+namespace {
+
+absl::StatusOr<FileSource> FromWire(const proto::FileSource& file) {
+  if (file.path().empty() || file.path()[0] != '/' ||
+      file.payload_offset() < 0 || file.size() < 0 ||
+      file.sample_checksums_size() > kSampleMax) {
+    return Error(
+        Reason::kBadUsage,
+        absl::StrCat("read a matrix record: its file \"", file.path(),
+                     "\" is not an absolute path with "
+                     "an offset, a size and a sample"));
+  }
+  return FileSource{.path = file.path(),
+                    .device = file.device(),
+                    .inode = file.inode(),
+                    .size_bytes = file.size(),
+                    .mtime_ns = file.mtime_ns(),
+                    .payload_offset = file.payload_offset(),
+                    .sample_seed = file.sample_seed(),
+                    .sample_checksums = {file.sample_checksums().begin(),
+                                         file.sample_checksums().end()}};
+}
+
+// Runs of blocks, the first from 0, each where the one before it ends, the last
+// to the end of the matrix.
+absl::StatusOr<SpreadSource> FromWire(const proto::SpreadSource& message,
+                                      const MatrixLayout& layout) {
+  SpreadSource spread{.token = FromProto(message.token()), .pieces = {}};
+  std::int64_t end = 0;
+  for (const proto::Piece& piece : message.pieces()) {
+    if (piece.block_begin() != end || piece.block_end() <= end) break;
+    end = piece.block_end();
+    HEARTH_ASSIGN_OR_RETURN(SegmentSource segment, FromWire(piece.segment()));
+    spread.pieces.push_back(
+        {piece.block_begin(), piece.block_end(), std::move(segment)});
+  }
+  if (std::ssize(spread.pieces) == message.pieces_size() &&
+      message.pieces_size() >= 2 && message.pieces_size() <= kPiecesMax &&
+      end == Partition(layout).block_count()) {
+    return spread;
+  }
+  return Error(
+      Reason::kBadUsage,
+      absl::StrCat("read a matrix record: its ", message.pieces_size(),
+                   " pieces are not all of it in order, or not 2 to ",
+                   kPiecesMax));
+}
+
+void Fill(const SegmentSource& segment, const MembershipCore& members,
+          proto::SegmentSource& to) {
+  *to.mutable_token() = ToProto(segment.token);
+  to.set_replicas_wanted(segment.replicas_wanted);
+  for (const Replica& replica : segment.replicas) {
+    *to.add_replicas() = server::ToWire(replica, members);
+  }
+}
+
+void Fill(const FileSource& file, proto::FileSource& to) {
+  to.set_path(file.path);
+  to.set_device(file.device);
+  to.set_inode(file.inode);
+  to.set_size(file.size_bytes);
+  to.set_mtime_ns(file.mtime_ns);
+  to.set_payload_offset(file.payload_offset);
+  to.set_sample_seed(file.sample_seed);
+  to.mutable_sample_checksums()->Add(file.sample_checksums.begin(),
+                                     file.sample_checksums.end());
+}
+
+}  // namespace
+
+absl::StatusOr<OriginPtr> FromWire(const proto::Origin& message,
+                                   const MatrixLayout& layout) {
+  auto origin = std::make_shared<Origin>();
+  origin->token = FromProto(message.token());
+  if (message.has_random()) {
+    origin->from = RandomNumbers{message.random().seed(), layout.type};
+  } else if (message.has_file()) {
+    HEARTH_ASSIGN_OR_RETURN(origin->from, FromWire(message.file()));
+  }
+  if (message.has_holder()) {
+    origin->holder = {FromProto(message.holder().token()),
+                          message.holder().host()};
+  }
+  const bool is_sound = !origin->token.zero() &&
+                        (message.has_random() || message.has_file()) &&
+                        origin->holder.token.zero() ==
+                            origin->holder.host.empty();
+  if (is_sound) return OriginPtr(std::move(origin));
+  return Error(Reason::kBadUsage,
+               "put a matrix: what it is to be made of is neither numbers nor "
+               "a file, or has no token");
+}
+
+proto::Origin ToWire(const Origin& origin, const MembershipCore& members) {
+  proto::Origin message;
+  *message.mutable_token() = ToProto(origin.token);
+  if (const auto* random = std::get_if<RandomNumbers>(&origin.from)) {
+    message.mutable_random()->set_seed(random->seed);
+    message.mutable_random()->set_element_type(
+        static_cast<std::uint32_t>(random->type));
+  } else {
+    Fill(std::get<FileSource>(origin.from), *message.mutable_file());
+  }
+  if (!origin.holder.token.zero()) {
+    *message.mutable_holder() = ToWire(origin.holder, members);
+  }
+  return message;
+}
+
 proto::Replica ToWire(const Replica& replica, const MembershipCore& members) {
   proto::Replica message;
   *message.mutable_token() = ToProto(replica.token);
@@ -122,26 +234,10 @@ absl::StatusOr<MatrixRecord> FromWire(const proto::MatrixRecord& message) {
   if (message.has_segment()) {
     HEARTH_ASSIGN_OR_RETURN(record.source, FromWire(message.segment()));
   } else if (message.has_file()) {
-    const proto::FileSource& file = message.file();
-    if (file.path().empty() || file.path()[0] != '/' ||
-        file.payload_offset() < 0 || file.size() < 0 ||
-        file.sample_checksums_size() > kSampleMax) {
-      return Error(
-          Reason::kBadUsage,
-          absl::StrCat("read a matrix record: its file \"", file.path(),
-                       "\" is not an absolute path with "
-                       "an offset, a size and a sample"));
-    }
-    record.source =
-        FileSource{.path = file.path(),
-                   .device = file.device(),
-                   .inode = file.inode(),
-                   .size_bytes = file.size(),
-                   .mtime_ns = file.mtime_ns(),
-                   .payload_offset = file.payload_offset(),
-                   .sample_seed = file.sample_seed(),
-                   .sample_checksums = {file.sample_checksums().begin(),
-                                        file.sample_checksums().end()}};
+    HEARTH_ASSIGN_OR_RETURN(record.source, FromWire(message.file()));
+  } else if (message.has_spread()) {
+    HEARTH_ASSIGN_OR_RETURN(record.source,
+                            FromWire(message.spread(), record.layout));
   } else if (message.has_unmade()) {
     record.source = Unmade();
   } else {
@@ -159,23 +255,18 @@ proto::MatrixRecord ToWire(const MatrixRecord& record,
   message.set_name(record.name);
   *message.mutable_layout() = ToProto(record.layout);
   if (const auto* segment = std::get_if<SegmentSource>(&record.source)) {
-    proto::SegmentSource& to = *message.mutable_segment();
-    *to.mutable_token() = ToProto(segment->token);
-    to.set_replicas_wanted(segment->replicas_wanted);
-    for (const Replica& replica : segment->replicas) {
-      *to.add_replicas() = ToWire(replica, members);
+    Fill(*segment, members, *message.mutable_segment());
+  } else if (const auto* spread = std::get_if<SpreadSource>(&record.source)) {
+    proto::SpreadSource& to = *message.mutable_spread();
+    *to.mutable_token() = ToProto(spread->token);
+    for (const Piece& piece : spread->pieces) {
+      proto::Piece& one = *to.add_pieces();
+      one.set_block_begin(piece.block_begin);
+      one.set_block_end(piece.block_end);
+      Fill(piece.segment, members, *one.mutable_segment());
     }
   } else if (const auto* file = std::get_if<FileSource>(&record.source)) {
-    proto::FileSource& to = *message.mutable_file();
-    to.set_path(file->path);
-    to.set_device(file->device);
-    to.set_inode(file->inode);
-    to.set_size(file->size_bytes);
-    to.set_mtime_ns(file->mtime_ns);
-    to.set_payload_offset(file->payload_offset);
-    to.set_sample_seed(file->sample_seed);
-    to.mutable_sample_checksums()->Add(file->sample_checksums.begin(),
-                                       file->sample_checksums.end());
+    Fill(*file, *message.mutable_file());
   } else {
     message.mutable_unmade();
   }
@@ -279,7 +370,7 @@ absl::StatusOr<JobSpec> FromWire(const proto::SubmitRequest& message) {
     spec.matrix = message.name();
   }
   for (const auto& [name, record] : message.matrices()) {
-    if (!record.has_file() && !record.has_segment()) {
+    if (!record.has_file() && !record.has_segment() && !record.has_spread()) {
       spec.parameters[name] = record.name();
     } else {
       HEARTH_ASSIGN_OR_RETURN(spec.parameters[name], FromWire(record));

@@ -19,6 +19,11 @@ absl::StatusOr<MatrixRecord> FromWire(const proto::MatrixRecord& message);
 proto::MatrixRecord ToWire(const MatrixRecord& record,
                            const MembershipCore& members);
 
+// Of a matrix of this layout; sound, or BAD_USAGE.
+absl::StatusOr<OriginPtr> FromWire(const proto::Origin& message,
+                                   const MatrixLayout& layout);
+proto::Origin ToWire(const Origin& origin, const MembershipCore& members);
+
 proto::Replica ToWire(const Replica& replica, const MembershipCore& members);
 BytesRef FromWire(const proto::BytesRef& message);
 proto::BytesRef ToWire(const BytesRef& bytes, const MembershipCore& members);

@@ -64,9 +64,11 @@ void KeeperBooks::On(const DepositAsked& asked, Actions& actions) {
 
 bool KeeperBooks::PassesLimit(const DepositAsked& asked) const {
   if (bounds_.segment_bytes_max == 0) return false;
+  if (asked.card.kind == SegmentKind::kFile) return false;  // not in memory
   std::map<std::uint64_t, std::uint64_t> bytes_by_inode;
   for (const auto& [token, entry] : entries_) {
-    if (!entry.is_ticket) bytes_by_inode[entry.inode] = entry.card.bytes;
+    if (entry.is_ticket || entry.card.kind == SegmentKind::kFile) continue;
+    bytes_by_inode[entry.inode] = entry.card.bytes;
   }
   bytes_by_inode[asked.inode] = asked.card.bytes;
   std::uint64_t left = bounds_.segment_bytes_max;

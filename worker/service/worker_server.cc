@@ -147,7 +147,8 @@ class WorkerServer::Impl {
     if (!held.ok()) return 0;
     std::int64_t left = options_.segment_bytes_max;
     for (const HeldSegment& one : *held) {
-      left -= one.is_ticket ? 0 : static_cast<std::int64_t>(one.bytes);
+      const bool counts = !one.is_ticket && one.kind != SegmentKind::kFile;
+      left -= counts ? static_cast<std::int64_t>(one.bytes) : 0;
     }
     return std::clamp<std::int64_t>(left, 0, free);
   }

@@ -58,13 +58,13 @@ TEST(Catalog, KeepsASegmentForEachOfItsNames) {
 TEST(Catalog, CutsShardsByRowsOrGivesAllOfThemWhereColumnsAreCut) {
   MatrixRecord matrix = FileMatrix();
   matrix.layout.shape = {1 << 20, 512};  // 4 GiB
-  const auto shards = ShardRowsOf(matrix);
+  const auto shards = ShardsOf(matrix);
   ASSERT_THAT(shards, SizeIs(4));
-  EXPECT_EQ(shards[1], (RowRange{1 << 18, 1 << 19}));
+  EXPECT_EQ(shards[1].rows, (RowRange{1 << 18, 1 << 19}));
   EXPECT_EQ(RowBlocksOf(matrix), 256);
   matrix.layout.order = Order::kFortran;
-  for (const RowRange rows : ShardRowsOf(matrix)) {
-    EXPECT_EQ(rows, (RowRange{0, 1 << 20}));
+  for (const Shard& shard : ShardsOf(matrix)) {
+    EXPECT_EQ(shard.rows, (RowRange{0, 1 << 20}));
   }
 }
 

@@ -1,0 +1,82 @@
+// A matrix in pieces: each host computes what it has, and something of another
+// only where that ends sooner.
+#include <algorithm>
+#include <utility>
+
+#include "server/core/scheduler.h"
+
+namespace hearth::server {
+
+const Homes* Scheduler::HomesOf(Seat& seat) const {
+  const auto* spread = std::get_if<SpreadSource>(&seat.matrix->source);
+  const JobRecord& job = seat.core->record();
+  if (spread == nullptr || job.plan == nullptr ||
+      job.state != JobState::kRunning || job.plan->needs_whole_matrix) {
+    return nullptr;
+  }
+  if (seat.homes_version != seat.core->brief_version()) {
+    seat.homes_version = seat.core->brief_version();
+    seat.homes =
+        Homes(*spread, spread->pieces.back().block_end, job.leaves_total);
+  }
+  return &seat.homes;
+}
+
+bool Scheduler::IsAllowedNear(const Seat& seat, const SpreadSource& spread,
+                              const WorkerLoad& load) const {
+  const JobRecord& job = seat.core->record();
+  // A result is written where it lies.
+  if (job.plan != nullptr && job.plan->concatenates) {
+    return job.plan->result.host == load.host();
+  }
+  int home_workers = 0;
+  for (const Piece& piece : spread.pieces) {
+    if (piece.segment.IsAt(load.host())) return true;
+  }
+  for (const Piece& piece : spread.pieces) {
+    for (const Replica& one : piece.segment.replicas) {
+      home_workers += members_.ready_count_at(one.host);
+    }
+    if (home_workers > 0) break;
+  }
+  if (home_workers == 0) return true;
+  // Others help with the leaves alone.
+  return job.state == JobState::kRunning && !job.plan->needs_whole_matrix;
+}
+
+bool Scheduler::MayCross(const Seat& seat, const Homes& homes,
+                         const WorkerLoad& load) const {
+  const JobRecord& job = seat.core->record();
+  if (job.plan->concatenates) return true;  // nobody else may
+  const int workers = homes.WorkersElsewhere(load.host(), members_);
+  if (workers == 0) return true;
+  if (!seat.core->is_measured()) return false;
+  const std::int64_t leaves = seat.core->min_run_leaves();
+  return locality_.Pays(
+      {.bytes = seat.matrix->layout.bytes() / job.leaves_total * leaves,
+       .leaf_time = seat.core->leaf_time(),
+       .task_leaves = leaves,
+       .leaves_left = job.leaves_total - job.leaves_done,
+       .home_threads = workers * load.thread_count()});
+}
+
+bool Scheduler::MayHave(Seat& seat, const WorkerLoad& load,
+                        const InFlight& task) const {
+  const Homes* homes = HomesOf(seat);
+  return homes == nullptr || task.kind != TaskKind::kCompute ||
+         homes->IsAt(load.host(), task.run) || MayCross(seat, *homes, load);
+}
+
+std::optional<Work> Scheduler::TakeFor(
+    Seat& seat, const WorkerLoad& load, Care care, int thread_count,
+    std::optional<std::int64_t> place) const {
+  const Homes* homes = HomesOf(seat);
+  if (homes == nullptr) return seat.core->Take(care, thread_count, place);
+  auto work = seat.core->Take(care, thread_count, std::nullopt,
+                              &homes->At(load.host()));
+  if (work.has_value() || !MayCross(seat, *homes, load)) return work;
+  const std::vector<LeafRun> served = homes->Served(members_);
+  return seat.core->Take(care, thread_count, std::nullopt, &served);
+}
+
+}  // namespace hearth::server
