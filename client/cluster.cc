@@ -135,6 +135,86 @@ absl::StatusOr<MatrixInfo> NameResult(ClusterState& state,
                   FromProto(result.segment().token()), {.replicas = replicas});
 }
 
+// By the workers of one host, as a job, and where it lies then.
+absl::StatusOr<MatrixInfo> MakeWhole(ClusterState& state,
+                                     absl::string_view name,
+                                     const MatrixLayout& layout,
+                                     std::uint64_t seed, int replicas) {
+  proto::SubmitRequest request;
+  request.set_client_key(Id::Random().ToString());
+  request.set_operation("make");
+  (*request.mutable_arguments())["seed"] = absl::StrCat(seed);
+  *request.mutable_record()->mutable_layout() = ToProto(layout);
+  request.mutable_record()->mutable_unmade();
+  HEARTH_ASSIGN_OR_RETURN(std::string id, state.coordinator().Submit(request));
+  HEARTH_ASSIGN_OR_RETURN(
+      const proto::JobUpdate last,
+      state.coordinator().Watch(id, [](const proto::JobUpdate&) {}));
+  HEARTH_RETURN_IF_ERROR(FromProto(last.failure()));
+  // Named before the job lets go of it, so that somebody holds it throughout.
+  auto info = NameResult(state, name, layout, last.results(0), replicas);
+  HEARTH_RETURN_IF_ERROR(state.coordinator().Forget(id));
+  return info;
+}
+
+absl::StatusOr<MatrixInfo> PutWhole(ClusterState& state, absl::string_view name,
+                                    const MatrixFile& file,
+                                    const Cluster::PutOptions& options) {
+  HEARTH_ASSIGN_OR_RETURN(const std::string host, state.LocalHost());
+  const Id token = Id::Random();
+  HEARTH_ASSIGN_OR_RETURN(const SealedSegment sealed,
+                          CopyToMemory(file, state.KeeperOf(host), token));
+  return Register(state, name, file.layout, sealed.bytes(), host, token,
+                  options);
+}
+
+// A matrix that the cluster makes of `origin` where it has room, in pieces if
+// it must.
+absl::StatusOr<MatrixInfo> PutOrigin(ClusterState& state,
+                                     absl::string_view name,
+                                     const MatrixLayout& layout,
+                                     proto::Origin origin,
+                                     const Cluster::PutOptions& options) {
+  proto::PutMatrixRequest request;
+  proto::MatrixRecord& record = *request.mutable_record();
+  record.set_name(std::string(name));
+  *record.mutable_layout() = ToProto(layout);
+  record.mutable_unmade();
+  record.set_page_bytes(kSmallPageBytes);
+  record.set_sealed(true);
+  request.set_replace(options.replace);
+  request.set_replicas(options.replicas);
+  *request.mutable_origin() = std::move(origin);
+  *request.mutable_origin()->mutable_token() = ToProto(Id::Random());
+  HEARTH_ASSIGN_OR_RETURN(const auto info, state.coordinator().Put(request));
+  return FromMessage(info);
+}
+
+// Workers read the file where they see it; for those that don't, the keeper of
+// this host has its descriptor until all is there.
+absl::StatusOr<MatrixInfo> PutSpread(ClusterState& state,
+                                     absl::string_view name,
+                                     const MatrixFile& file,
+                                     const Cluster::PutOptions& options) {
+  HEARTH_ASSIGN_OR_RETURN(const std::string host, state.LocalHost());
+  HandoverClient& keeper = state.KeeperOf(host);
+  const Id token = Id::Random();
+  proto::Origin origin;
+  *origin.mutable_file() = client::RecordOf(file).file();
+  proto::FileSource published = origin.file();
+  published.clear_path();
+  HEARTH_RETURN_IF_ERROR(
+      keeper.Deposit(token, file.source.fd(),
+                     {.kind = SegmentKind::kFile,
+                      .bytes = static_cast<std::uint64_t>(file.layout.bytes()),
+                      .offset = static_cast<std::uint64_t>(file.payload_offset),
+                      .note = published.SerializeAsString()}));
+  absl::Cleanup drop = [&] { keeper.Drop(token).IgnoreError(); };
+  *origin.mutable_holder()->mutable_token() = ToProto(token);
+  origin.mutable_holder()->set_host(host);
+  return PutOrigin(state, name, file.layout, std::move(origin), options);
+}
+
 }  // namespace
 
 absl::StatusOr<Cluster> Cluster::Local(LocalOptions options) {
@@ -198,13 +278,9 @@ absl::StatusOr<MatrixInfo> Cluster::Put(absl::string_view name,
   if (options.copy) {
     if (!options.replace) HEARTH_RETURN_IF_ERROR(CheckFree(name));
     HEARTH_RETURN_IF_ERROR(CheckHosts(name, options.replicas));
-    HEARTH_ASSIGN_OR_RETURN(const std::string host, state_->LocalHost());
-    const Id token = Id::Random();
-    HEARTH_ASSIGN_OR_RETURN(
-        const SealedSegment sealed,
-        CopyToMemory(*opened, state_->KeeperOf(host), token));
-    return Register(*state_, name, opened->layout, sealed.bytes(), host, token,
-                    options);
+    auto whole = PutWhole(*state_, name, *opened, options);
+    if (!IsWorthSpreading(whole.status())) return whole;
+    return PutSpread(*state_, name, *opened, options);
   }
   proto::PutMatrixRequest request;
   *request.mutable_record() = client::RecordOf(*opened);
@@ -245,22 +321,20 @@ absl::StatusOr<MatrixInfo> Cluster::Make(absl::string_view name,
   HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
   HEARTH_RETURN_IF_ERROR(CheckFree(name));
   HEARTH_RETURN_IF_ERROR(CheckHosts(name, replicas));
-  proto::SubmitRequest request;
-  request.set_client_key(Id::Random().ToString());
-  request.set_operation("make");
-  (*request.mutable_arguments())["seed"] = absl::StrCat(seed);
-  *request.mutable_record()->mutable_layout() = ToProto(layout);
-  request.mutable_record()->mutable_unmade();
-  HEARTH_ASSIGN_OR_RETURN(std::string id,
-                          state_->coordinator().Submit(request));
-  HEARTH_ASSIGN_OR_RETURN(
-      const proto::JobUpdate last,
-      state_->coordinator().Watch(id, [](const proto::JobUpdate&) {}));
-  HEARTH_RETURN_IF_ERROR(FromProto(last.failure()));
-  // Named before the job lets go of it, so that somebody holds it throughout.
-  auto info = NameResult(*state_, name, layout, last.results(0), replicas);
-  HEARTH_RETURN_IF_ERROR(state_->coordinator().Forget(id));
-  return info;
+  auto whole = MakeWhole(*state_, name, layout, seed, replicas);
+  if (!IsWorthSpreading(whole.status())) return whole;
+  proto::Origin origin;
+  origin.mutable_random()->set_seed(seed);
+  origin.mutable_random()->set_element_type(
+      static_cast<std::uint32_t>(layout.type));
+  return PutOrigin(*state_, name, layout, std::move(origin),
+                   {.replicas = replicas});
+}
+
+// No host had room, but there are several.
+bool Cluster::IsWorthSpreading(const absl::Status& whole) const {
+  return ReasonOf(whole) == Reason::kOutOfMemory &&
+         state_->info().hosts_size() > 1;
 }
 
 // Before the work, not after it; the coordinator looks again.

@@ -305,6 +305,7 @@ class Cluster {
   absl::StatusOr<MatrixLayout> LayoutOf(
       const MatrixArgumentSource& source) const;
   absl::Status CheckHosts(absl::string_view name, int replicas) const;
+  bool IsWorthSpreading(const absl::Status& whole) const;
   explicit Cluster(std::shared_ptr<ClusterState> state)
       : state_(std::move(state)) {}
   std::shared_ptr<ClusterState> state_;

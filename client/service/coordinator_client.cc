@@ -30,8 +30,14 @@ absl::Status StatusOf(const grpc::Status& status) {
   return FromGrpc(status);
 }
 
-// The same bytes under the same name.
-bool IsSame(const proto::MatrixRecord& a, const proto::MatrixRecord& b) {
+// The same bytes under the same name; of what a cluster has made in one piece,
+// nobody can tell.
+bool IsSame(const proto::MatrixRecord& a, const proto::PutMatrixRequest& put) {
+  const proto::MatrixRecord& b = put.record();
+  if (put.has_origin()) {
+    return a.has_spread() &&
+           FromProto(a.spread().token()) == FromProto(put.origin().token());
+  }
   if (a.has_file() && b.has_file()) {
     return a.file().SerializeAsString() == b.file().SerializeAsString();
   }
@@ -101,14 +107,16 @@ absl::StatusOr<proto::MatrixInfo> CoordinatorClient::Put(
   bool asked_again = false;
   auto info =
       Call(*line_, &Stub::PutMatrix, request,
-           request.replicas() > 1 ? kLongCallTime : kCallTime, &asked_again);
+           request.replicas() > 1 || request.has_origin() ? kLongCallTime
+                                                          : kCallTime,
+           &asked_again);
   if (info.ok() || !asked_again ||
       ReasonOf(info.status()) != Reason::kNameTaken) {
     return info;
   }
   // Perhaps it is there because the first asking was heard.
   auto found = Get(request.record().name());
-  const bool is_ours = found.ok() && IsSame(found->record(), request.record());
+  const bool is_ours = found.ok() && IsSame(found->record(), request);
   return is_ours ? std::move(found) : std::move(info);
 }
 

@@ -1,5 +1,6 @@
 #include "worker/service/copier.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -8,6 +9,8 @@
 #include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/shm/memory_limits.h"
+#include "hearth/transport/control/codec.h"
+#include "worker/service/origin.h"
 
 namespace hearth::worker {
 namespace {
@@ -18,8 +21,9 @@ SegmentCard CardOf(SegmentKind kind, std::int64_t bytes) {
 
 }  // namespace
 
-Copier::Copier(SegmentReach& reach, OnDone on_done)
+Copier::Copier(SegmentReach& reach, int threads, OnDone on_done)
     : reach_(reach),
+      threads_of_a_fill_(threads),
       on_done_(std::move(on_done)),
       thread_([this] { Work(); }) {}
 
@@ -33,10 +37,14 @@ Copier::~Copier() {
   thread_.join();
 }
 
-void Copier::Start(std::uint64_t number, SegmentPlace from) {
+void Copier::Start(const proto::CopySegment& message) {
   auto order = std::make_shared<Order>();
-  order->number = number;
-  order->from = std::move(from);
+  order->number = message.order();
+  order->from = {.token = FromProto(message.segment()),
+                 .replicas = ReplicasOf(message.from()),
+                 .bytes = std::max<std::int64_t>(0, message.bytes())};
+  if (message.has_origin()) order->origin = message.origin();
+  order->offset = std::max<std::int64_t>(0, message.offset());
   std::scoped_lock lock(mutex_);
   orders_.push_back(std::move(order));
   wake_.notify_all();
@@ -91,10 +99,37 @@ std::optional<FetchedSegment> Copier::FetchHere(const SegmentPlace& place) {
   return std::nullopt;
 }
 
+absl::Status Copier::Fill(const Order& order, const OpenSegment& open) {
+  const auto cancelled = [&] { return order.stopped.load(); };
+  if (order.origin.has_value()) {
+    return FillFromOrigin(*order.origin, order.offset, open, reach_,
+                          threads_of_a_fill_, cancelled, [&](std::int64_t) {
+                            progress_ = true;
+                            CrashPoint("worker.copy");
+                            return absl::OkStatus();
+                          });
+  }
+  const MemoryLimits memory;
+  std::int64_t unchecked = 0;
+  return reach_.StreamPart(
+      open, order.from, {.bytes = order.from.bytes}, cancelled,
+      [&](std::int64_t came) {
+        progress_ = true;
+        CrashPoint("worker.copy");
+        unchecked += came;
+        if (unchecked < limits::kFillCheckBytes) return absl::OkStatus();
+        unchecked = 0;
+        return memory.Reserve(limits::kFillCheckBytes,
+                              "copy a segment of another host");
+      });
+}
+
 absl::StatusOr<Id> Copier::Copy(const Order& order) {
   const std::int64_t bytes = order.from.bytes;
   const Id token = Id::Random();
-  if (auto here = FetchHere(order.from); here.has_value()) {
+  std::optional<FetchedSegment> here;
+  if (!order.origin.has_value()) here = FetchHere(order.from);
+  if (here.has_value()) {
     HEARTH_RETURN_IF_ERROR(reach_.own().Deposit(
         token, here->fd.get(), CardOf(SegmentKind::kSealed, bytes)));
     return token;
@@ -105,21 +140,8 @@ absl::StatusOr<Id> Copier::Copy(const Order& order) {
   HEARTH_RETURN_IF_ERROR(reach_.own().Deposit(
       token, open.fd(), CardOf(SegmentKind::kOpen, bytes)));
   absl::Cleanup give_up = [&] { reach_.own().Drop(token).IgnoreError(); };
-  const MemoryLimits memory;
-  std::int64_t unchecked = 0;
-  HEARTH_ASSIGN_OR_RETURN(
-      const SealedSegment sealed,
-      reach_.Stream(
-          std::move(open), order.from, [&] { return order.stopped.load(); },
-          [&](std::int64_t came) {
-            progress_ = true;
-            CrashPoint("worker.copy");
-            unchecked += came;
-            if (unchecked < limits::kFillCheckBytes) return absl::OkStatus();
-            unchecked = 0;
-            return memory.Reserve(limits::kFillCheckBytes,
-                                  "copy a segment of another host");
-          }));
+  HEARTH_RETURN_IF_ERROR(Fill(order, open));
+  HEARTH_ASSIGN_OR_RETURN(const SealedSegment sealed, open.Seal());
   HEARTH_RETURN_IF_ERROR(reach_.own().Replace(
       token, sealed.fd(), CardOf(SegmentKind::kSealed, bytes)));
   std::move(give_up).Cancel();

@@ -1,5 +1,6 @@
 #include "worker/service/matrix_source.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,7 @@
 #include "hearth/base/status.h"
 #include "hearth/matrix/byte_order.h"
 #include "hearth/shm/file_sample.h"
+#include "hearth/shm/fill.h"
 #include "hearth/shm/memory_limits.h"
 #include "hearth/shm/sigbus_guard.h"
 #include "hearth/transport/control/codec.h"
@@ -37,17 +39,15 @@ absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
       new MatrixSource(std::move(layout), reach));
 
   if (record.has_segment()) {
-    SegmentPlace place = SegmentPlace::From(record.segment(), bytes);
-    HEARTH_ASSIGN_OR_RETURN(std::optional<FetchedSegment> fetched,
-                            reach.Fetch(place));
-    if (!fetched.has_value()) {
-      place.servers = std::make_shared<SegmentServers>(place.replicas);
-      source->servers_ = place.servers;
-      source->elsewhere_ = std::move(place);
-      return source;
+    HEARTH_RETURN_IF_ERROR(source->AddPart(record.segment(), 0,
+                                           source->partition_.block_count()));
+    return source;
+  }
+  if (record.has_spread()) {
+    for (const proto::Piece& piece : record.spread().pieces()) {
+      HEARTH_RETURN_IF_ERROR(source->AddPart(
+          piece.segment(), piece.block_begin(), piece.block_end()));
     }
-    HEARTH_ASSIGN_OR_RETURN(
-        source->segment_, SealedSegment::Adopt(std::move(fetched->fd), bytes));
     return source;
   }
   if (record.has_unmade()) {
@@ -73,18 +73,104 @@ absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
   return source;
 }
 
+absl::Status MatrixSource::AddPart(const proto::SegmentSource& segment,
+                                   std::int64_t block_begin,
+                                   std::int64_t block_end) {
+  const std::int64_t last = parts_.empty() ? 0 : parts_.back().block_end;
+  if (block_begin != last || block_end <= block_begin ||
+      block_end > partition_.block_count()) {
+    return Error(Reason::kInternal,
+                 "open a matrix: its pieces are not in order");
+  }
+  const std::int64_t width = BytesOf(layout_.type);
+  const RowBlock run = partition_.Joined(block_begin, block_end);
+  Part& part = parts_.emplace_back();
+  part.begin = run.element_begin * width;
+  part.end = run.element_end() * width;
+  part.block_end = block_end;
+  SegmentPlace place = SegmentPlace::From(segment, part.end - part.begin);
+  part.token = place.token;
+  HEARTH_ASSIGN_OR_RETURN(std::optional<FetchedSegment> fetched,
+                          reach_.Fetch(place));
+  if (fetched.has_value()) {
+    HEARTH_ASSIGN_OR_RETURN(
+        part.segment,
+        SealedSegment::Adopt(std::move(fetched->fd), part.end - part.begin));
+    return absl::OkStatus();
+  }
+  place.servers = std::make_shared<SegmentServers>(place.replicas);
+  part.servers = place.servers;
+  part.elsewhere = std::move(place);
+  return absl::OkStatus();
+}
+
 void MatrixSource::Learn(const proto::MatrixRecord& record) const {
-  if (servers_ == nullptr || !record.has_segment()) return;
-  servers_->Learn(ReplicasOf(record.segment().replicas()));
+  const auto learn = [](const Part& part, const proto::SegmentSource& segment) {
+    if (part.servers == nullptr) return;
+    part.servers->Learn(ReplicasOf(segment.replicas()));
+  };
+  if (record.has_segment() && parts_.size() == 1) {
+    learn(parts_.front(), record.segment());
+  }
+  if (!record.has_spread() ||
+      std::ssize(parts_) != record.spread().pieces_size()) {
+    return;
+  }
+  for (int i = 0; i < record.spread().pieces_size(); ++i) {
+    learn(parts_[static_cast<std::size_t>(i)],
+          record.spread().pieces(i).segment());
+  }
+}
+
+// One copy of all pieces, for as long as the matrix lives.
+absl::Status MatrixSource::BringPieces(const std::function<bool()>& cancelled) {
+  const std::int64_t bytes = layout_.bytes();
+  auto whole = reach_.MakeOnce(
+      SegmentReach::CopyTokenOf(parts_.front().token), bytes,
+      [&](const OpenSegment& open) -> absl::Status {
+        for (const Part& part : parts_) {
+          if (part.segment.has_value()) {
+            HEARTH_RETURN_IF_ERROR(CopyIntoSegment(
+                open, part.begin, part.segment->bytes(), MemoryLimits()));
+            continue;
+          }
+          HEARTH_RETURN_IF_ERROR(reach_.StreamPart(
+              open, *part.elsewhere,
+              {.from = 0, .to = part.begin, .bytes = part.end - part.begin},
+              cancelled));
+          brought_ += part.end - part.begin;
+        }
+        return absl::OkStatus();
+      },
+      cancelled);
+  if (ReasonOf(whole.status()) == Reason::kOutOfMemory) {
+    return Error(Reason::kOutOfMemory,
+                 absl::StrCat("compute on a matrix in pieces: this operation ",
+                              "needs all ", bytes, " bytes of it on one host, ",
+                              "too; ", whole.status().message()));
+  }
+  HEARTH_RETURN_IF_ERROR(whole.status());
+  const std::int64_t blocks = partition_.block_count();
+  parts_.clear();
+  parts_.push_back({.token = {},
+                    .begin = 0,
+                    .end = bytes,
+                    .block_end = blocks,
+                    .segment = *std::move(whole),
+                    .elsewhere = {},
+                    .servers = nullptr});
+  return absl::OkStatus();
 }
 
 absl::Status MatrixSource::Bring(const std::function<bool()>& cancelled) {
-  if (elsewhere_.has_value()) {
+  if (parts_.size() > 1) HEARTH_RETURN_IF_ERROR(BringPieces(cancelled));
+  if (!parts_.empty() && parts_.front().elsewhere.has_value()) {
+    Part& part = parts_.front();
     std::int64_t streamed = 0;
-    HEARTH_ASSIGN_OR_RETURN(segment_,
-                            reach_.BringOnce(*elsewhere_, streamed, cancelled));
+    HEARTH_ASSIGN_OR_RETURN(
+        part.segment, reach_.BringOnce(*part.elsewhere, streamed, cancelled));
     brought_ += streamed;
-    elsewhere_.reset();
+    part.elsewhere.reset();
   }
   const std::int64_t bytes = layout_.bytes();
   if (file_.has_value() && !file_mapping_.has_value() &&
@@ -96,7 +182,9 @@ absl::Status MatrixSource::Bring(const std::function<bool()>& cancelled) {
 }
 
 absl::StatusOr<std::span<const std::byte>> MatrixSource::Whole() const {
-  if (segment_.has_value()) return segment_->bytes();
+  if (parts_.size() == 1 && parts_.front().segment.has_value()) {
+    return parts_.front().segment->bytes();
+  }
   if (file_mapping_.has_value()) return file_mapping_->bytes();
   return Error(
       Reason::kTooLarge,
@@ -111,23 +199,54 @@ absl::Status MatrixSource::Verify() const {
 
 BlockReader::BlockReader(const MatrixSource& source, std::int64_t begin,
                          std::int64_t end, std::function<bool()> cancelled)
-    : source_(source) {
-  if (source.elsewhere_.has_value()) {
-    const std::int64_t width = BytesOf(source.layout_.type);
-    const RowBlock first = source.partition_.Block(begin);
-    const std::int64_t from = first.element_begin * width;
-    stream_ = source.reach_.Read(
-        *source.elsewhere_, from,
-        source.partition_.Block(end - 1).element_end() * width - from,
-        first.element_count * width, {.cancelled = std::move(cancelled)});
-    return;
-  }
+    : source_(source),
+      end_bytes_(source.partition_.Block(end - 1).element_end() *
+                 BytesOf(source.layout_.type)),
+      cancelled_(std::move(cancelled)) {
   if (!source.file_.has_value() || source.file_mapping_.has_value()) return;
-  const std::int64_t element_bytes = BytesOf(source.layout_.type);
-  const std::int64_t from = source.partition_.Block(begin).element_begin;
-  const std::int64_t to = source.partition_.Block(end - 1).element_end();
-  windows_.emplace(*source.file_, source.payload_offset_ + from * element_bytes,
-                   (to - from) * element_bytes);
+  const std::int64_t from = source.partition_.Block(begin).element_begin *
+                            BytesOf(source.layout_.type);
+  windows_.emplace(*source.file_, source.payload_offset_ + from,
+                   end_bytes_ - from);
+}
+
+const MatrixSource::Part& BlockReader::PartAt(std::int64_t offset) {
+  const std::vector<MatrixSource::Part>& parts = source_.parts_;
+  const auto is_here = [offset](const MatrixSource::Part& part) {
+    return part.begin <= offset && offset < part.end;
+  };
+  if (!is_here(parts[part_]) && parts.size() > 1) {
+    stream_.reset();
+    part_ = static_cast<std::size_t>(
+        std::upper_bound(parts.begin(), parts.end(), offset,
+                         [](std::int64_t at, const MatrixSource::Part& part) {
+                           return at < part.begin;
+                         }) -
+        parts.begin() - 1);
+  }
+  return parts[part_];
+}
+
+absl::Status BlockReader::VisitPart(
+    const RowBlock& block, std::int64_t offset, std::int64_t bytes,
+    absl::FunctionRef<absl::Status(const BlockView&)> work) {
+  const MatrixSource::Part& part = PartAt(offset);
+  if (part.segment.has_value()) {
+    effort_.bytes_mapped += bytes;
+    return Native(block, part.segment->bytes().data() + (offset - part.begin),
+                  work);
+  }
+  if (stream_ == nullptr) {
+    const std::int64_t end = std::min(end_bytes_, part.end);
+    stream_ = source_.reach_.Read(*part.elsewhere, offset - part.begin,
+                                  end - offset, bytes,
+                                  {.cancelled = cancelled_});
+  }
+  std::byte* into = streamed_.Get(bytes);
+  HEARTH_RETURN_IF_ERROR(
+      stream_->Next({into, static_cast<std::size_t>(bytes)}));
+  effort_.bytes_streamed += bytes;
+  return Native(block, into, work);
 }
 
 absl::Status BlockReader::Visit(
@@ -137,17 +256,7 @@ absl::Status BlockReader::Visit(
   const std::int64_t offset = block.element_begin * element_bytes;
   const std::int64_t bytes = block.element_count * element_bytes;
   if (source_.unmade_) return work({.block = block, .data = nullptr});
-  if (stream_ != nullptr) {
-    std::byte* into = streamed_.Get(bytes);
-    HEARTH_RETURN_IF_ERROR(
-        stream_->Next({into, static_cast<std::size_t>(bytes)}));
-    effort_.bytes_streamed += bytes;
-    return Native(block, into, work);
-  }
-  if (source_.segment_.has_value()) {
-    effort_.bytes_mapped += bytes;
-    return Native(block, source_.segment_->bytes().data() + offset, work);
-  }
+  if (!source_.parts_.empty()) return VisitPart(block, offset, bytes, work);
   effort_.bytes_mapped += bytes;
   if (!windows_.has_value()) {
     const Mapping& mapping = *source_.file_mapping_;
@@ -161,9 +270,20 @@ absl::Status BlockReader::Visit(
                     [&] { return Native(block, window.data(), work); });
 }
 
-bool BlockReader::IsContiguous() const {
-  return stream_ == nullptr && !windows_.has_value() &&
-         source_.layout_.byte_order == ByteOrder::kNative;
+std::int64_t BlockReader::SideBySide(std::int64_t begin,
+                                     std::int64_t end) const {
+  if (windows_.has_value() ||
+      source_.layout_.byte_order != ByteOrder::kNative) {
+    return 1;
+  }
+  if (source_.parts_.empty()) return end - begin;
+  const auto part = std::upper_bound(
+      source_.parts_.begin(), source_.parts_.end(), begin,
+      [](std::int64_t block, const MatrixSource::Part& one) {
+        return block < one.block_end;
+      });
+  if (!part->segment.has_value()) return 1;
+  return std::min(end, part->block_end) - begin;
 }
 
 absl::Status BlockReader::Native(

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <variant>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -28,9 +29,9 @@ struct ReadEffort {
   std::int64_t bytes_converted = 0;  // from foreign byte order
 };
 
-// A matrix's bytes as this worker can reach them: a sealed segment that a
-// keeper handed over, a file read in place, or row blocks that another host
-// streams.
+// A matrix's bytes as this worker can reach them: sealed segments that a keeper
+// handed over, one or one for each piece; a file read in place; or row blocks
+// that another host streams.
 //
 // Kind:    resource, shared by every job and thread that reads it.
 // Threads: const methods from any.
@@ -67,10 +68,22 @@ class MatrixSource {
   MatrixLayout layout_;
   Partition partition_;
   bool unmade_ = false;  // there are no bytes to read yet
-  std::optional<SealedSegment> segment_;
+  // A segment of the matrix, of whole row blocks.
+  struct Part {
+    Id token;                // what its bytes are named by
+    std::int64_t begin = 0;  // bytes of the matrix
+    std::int64_t end = 0;
+    std::int64_t block_end = 0;
+    std::optional<SealedSegment> segment;     // here
+    std::optional<SegmentPlace> elsewhere;    // else
+    std::shared_ptr<SegmentServers> servers;  // of `elsewhere`, at any time
+  };
+  absl::Status AddPart(const proto::SegmentSource& segment,
+                       std::int64_t block_begin, std::int64_t block_end);
+  absl::Status BringPieces(const std::function<bool()>& cancelled);
+
+  std::vector<Part> parts_;  // of a matrix in memory, in order
   std::atomic<std::int64_t> brought_ = 0;
-  std::optional<SegmentPlace> elsewhere_;    // a segment of another host
-  std::shared_ptr<SegmentServers> servers_;  // of `elsewhere_`, at any time
   std::optional<FileSource> file_;
   std::optional<Mapping> file_mapping_;  // absent: read by windows
   FileIdentity published_;
@@ -93,19 +106,26 @@ class BlockReader {
   absl::Status Visit(const RowBlock& block,
                      absl::FunctionRef<absl::Status(const BlockView&)> work);
 
-  // Whether neighbouring blocks lie side by side, so that Visit may be given
-  // several as one.
-  bool IsContiguous() const;
+  // How many blocks of [begin, end) lie side by side from the first on, so that
+  // Visit may be given them as one; at least 1.
+  std::int64_t SideBySide(std::int64_t begin, std::int64_t end) const;
 
   const ReadEffort& effort() const { return effort_; }
 
  private:
+  const MatrixSource::Part& PartAt(std::int64_t offset);
+  absl::Status VisitPart(
+      const RowBlock& block, std::int64_t offset, std::int64_t bytes,
+      absl::FunctionRef<absl::Status(const BlockView&)> work);
   absl::Status Native(const RowBlock& block, const std::byte* data,
                       absl::FunctionRef<absl::Status(const BlockView&)> work);
 
   const MatrixSource& source_;
+  const std::int64_t end_bytes_;
+  const std::function<bool()> cancelled_;
   std::optional<WindowReader> windows_;
-  std::unique_ptr<BulkStream> stream_;
+  std::size_t part_ = 0;                // that was read last
+  std::unique_ptr<BulkStream> stream_;  // of that part, if it is elsewhere
   Scratch streamed_;
   Scratch converted_;
   ReadEffort effort_;

@@ -117,12 +117,10 @@ absl::Status TaskRunner::WriteSlices(const JobCache::Opened& job,
   const OpenSegment* result = job.context->result();
   if (result == nullptr) return Interrupted();  // sealed: all of it is there
   const Partition& partition = job.context->source().partition();
-  const std::int64_t step = plan.joins_blocks() && reader_->IsContiguous()
-                                ? blocks.end - blocks.begin
-                                : 1;
-  for (std::int64_t i = blocks.begin; i < blocks.end; i += step) {
+  for (std::int64_t i = blocks.begin, step = 1; i < blocks.end; i += step) {
     if (interrupted_) return Interrupted();
     CrashPoint("worker.compute");
+    step = plan.joins_blocks() ? reader_->SideBySide(i, blocks.end) : 1;
     const RowBlock block = partition.Joined(i, i + step);
     const Plan::ResultSlice slice = plan.SliceOf(block);
     std::byte* out = slice_.Get(slice.bytes);

@@ -62,7 +62,7 @@ class WorkerServer::Impl {
         jobs_(reach_, store_),
         next_leftovers_(clock_.Now() + kLeftoversEvery),
         queue_(options_.threads),
-        copier_(reach_, [this](const SegmentCopied& copied) {
+        copier_(reach_, options_.threads, [this](const SegmentCopied& copied) {
           std::scoped_lock lock(mutex_);
           Apply(queue_.Handle(CopyEnded{copied}, clock_.Now()));
         }) {
@@ -286,11 +286,7 @@ class WorkerServer::Impl {
       return;
     }
     if (message.has_copy_segment()) {
-      const proto::CopySegment& copy = message.copy_segment();
-      return copier_.Start(copy.order(),
-                           {.token = FromProto(copy.segment()),
-                            .replicas = ReplicasOf(copy.from()),
-                            .bytes = std::max<std::int64_t>(0, copy.bytes())});
+      return copier_.Start(message.copy_segment());
     }
     if (message.has_stop_copy()) {
       return copier_.Stop(message.stop_copy().order());

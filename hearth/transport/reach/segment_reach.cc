@@ -153,20 +153,29 @@ absl::StatusOr<SealedSegment> SegmentReach::Stream(
     OpenSegment into, const SegmentPlace& place,
     const std::function<bool()>& cancelled,
     const std::function<absl::Status(std::int64_t)>& progress) {
-  const auto stream =
-      Read(place, 0, place.bytes, kPieceBytes, {.cancelled = cancelled});
+  HEARTH_RETURN_IF_ERROR(StreamPart(into, place, {.bytes = place.bytes},
+                                    cancelled, progress));
+  return into.Seal();
+}
+
+absl::Status SegmentReach::StreamPart(
+    const OpenSegment& into, const SegmentPlace& place, const Part& part,
+    const std::function<bool()>& cancelled,
+    const std::function<absl::Status(std::int64_t)>& progress) {
+  const auto stream = Read(place, part.from, part.bytes, kPieceBytes,
+                           {.cancelled = cancelled});
   std::vector<std::byte> piece;
-  for (std::int64_t done = 0; done < place.bytes;) {
+  for (std::int64_t done = 0; done < part.bytes;) {
     piece.resize(
-        static_cast<std::size_t>(std::min(kPieceBytes, place.bytes - done)));
+        static_cast<std::size_t>(std::min(kPieceBytes, part.bytes - done)));
     HEARTH_RETURN_IF_ERROR(stream->Next(piece));
-    HEARTH_RETURN_IF_ERROR(into.WriteAt(done, piece));
+    HEARTH_RETURN_IF_ERROR(into.WriteAt(part.to + done, piece));
     done += std::ssize(piece);
     if (progress != nullptr) {
       HEARTH_RETURN_IF_ERROR(progress(std::ssize(piece)));
     }
   }
-  return into.Seal();
+  return absl::OkStatus();
 }
 
 Id SegmentReach::CopyTokenOf(const Id& token) {
@@ -194,7 +203,21 @@ absl::StatusOr<bool> SegmentReach::Claim(const Id& copy,
 absl::StatusOr<SealedSegment> SegmentReach::BringOnce(
     const SegmentPlace& place, std::int64_t& streamed,
     const std::function<bool()>& cancelled) {
-  const Id copy = CopyTokenOf(place.token);
+  return MakeOnce(
+      CopyTokenOf(place.token), place.bytes,
+      [&](const OpenSegment& open) {
+        const absl::Status came =
+            StreamPart(open, place, {.bytes = place.bytes}, cancelled);
+        if (came.ok()) streamed += place.bytes;
+        return came;
+      },
+      cancelled);
+}
+
+absl::StatusOr<SealedSegment> SegmentReach::MakeOnce(
+    const Id& copy, std::int64_t bytes,
+    const std::function<absl::Status(const OpenSegment&)>& fill,
+    const std::function<bool()>& cancelled) {
   for (;;) {
     absl::StatusOr<FetchedSegment> held = own_.Fetch(copy);
     if (held.ok() && held->card.kind == SegmentKind::kSealed) {
@@ -211,17 +234,16 @@ absl::StatusOr<SealedSegment> SegmentReach::BringOnce(
     }
     if (ReasonOf(held.status()) != Reason::kSegmentGone) return held.status();
     HEARTH_ASSIGN_OR_RETURN(OpenSegment open,
-                            OpenSegment::Create(place.bytes, MemoryLimits()));
+                            OpenSegment::Create(bytes, MemoryLimits()));
     HEARTH_ASSIGN_OR_RETURN(const bool is_ours, Claim(copy, open));
     if (!is_ours) continue;
     absl::Cleanup give_up = [&] { own_.Drop(copy).IgnoreError(); };
-    HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed,
-                            Stream(std::move(open), place, cancelled));
-    streamed += place.bytes;
+    HEARTH_RETURN_IF_ERROR(fill(open));
+    HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, open.Seal());
     HEARTH_RETURN_IF_ERROR(
         own_.Replace(copy, sealed.fd(),
                      {.kind = SegmentKind::kSealed,
-                      .bytes = static_cast<std::uint64_t>(place.bytes)}));
+                      .bytes = static_cast<std::uint64_t>(bytes)}));
     std::move(give_up).Cancel();
     return sealed;
   }

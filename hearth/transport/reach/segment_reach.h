@@ -109,11 +109,26 @@ class SegmentReach {
       const SegmentPlace& place, std::int64_t& streamed,
       const std::function<bool()>& cancelled);
   static Id CopyTokenOf(const Id& token);
+  // The same with whatever `fill` writes into it, `bytes` of them.
+  absl::StatusOr<SealedSegment> MakeOnce(
+      const Id& copy, std::int64_t bytes,
+      const std::function<absl::Status(const OpenSegment&)>& fill,
+      const std::function<bool()>& cancelled);
 
   // All of it, into `into`. `progress` is told the bytes of every piece, and
   // says whether to go on.
   absl::StatusOr<SealedSegment> Stream(
       OpenSegment into, const SegmentPlace& place,
+      const std::function<bool()>& cancelled,
+      const std::function<absl::Status(std::int64_t)>& progress = nullptr);
+  // A part of it, into a part of `into`.
+  struct Part {
+    std::int64_t from = 0;  // bytes
+    std::int64_t to = 0;
+    std::int64_t bytes = 0;
+  };
+  absl::Status StreamPart(
+      const OpenSegment& into, const SegmentPlace& place, const Part& part,
       const std::function<bool()>& cancelled,
       const std::function<absl::Status(std::int64_t)>& progress = nullptr);
 
