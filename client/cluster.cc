@@ -37,6 +37,7 @@ absl::StatusOr<MatrixInfo> FromMessage(const proto::MatrixInfo& message) {
   HEARTH_ASSIGN_OR_RETURN(info.layout, FromProto(record.layout()));
   info.sealed = record.sealed();
   if (record.has_file()) info.file = record.file().path();
+  info.in_pieces = record.has_spread();
   info.page_bytes = record.page_bytes();
   info.row_blocks = Partition(info.layout).block_count();
   for (const proto::Shard& shard : message.shards()) {
@@ -371,30 +372,6 @@ absl::StatusOr<MatrixInfo> Cluster::Info(absl::string_view name) const {
   HEARTH_ASSIGN_OR_RETURN(const auto info,
                           state_->coordinator().Get(std::string(name)));
   return FromMessage(info);
-}
-
-absl::StatusOr<Matrix> Cluster::Get(absl::string_view name) const {
-  HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
-  HEARTH_ASSIGN_OR_RETURN(const auto info,
-                          state_->coordinator().Get(std::string(name)));
-  if (info.has_lost()) return FromProto(info.lost());
-  const proto::MatrixRecord& record = info.record();
-  HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(record.layout()));
-  if (record.has_segment()) {
-    HEARTH_ASSIGN_OR_RETURN(auto bytes, state_->Map(layout, record.segment()));
-    return Matrix(std::move(bytes));
-  }
-  const proto::FileSource& file = record.file();
-  HEARTH_ASSIGN_OR_RETURN(FileSource source, FileSource::Open(file.path()));
-  const FileSample sample{.seed = file.sample_seed(),
-                          .checksums = {file.sample_checksums().begin(),
-                                        file.sample_checksums().end()}};
-  HEARTH_RETURN_IF_ERROR(
-      Recognize(source,
-                {file.device(), file.inode(), file.size(), file.mtime_ns()},
-                sample)
-          .status());
-  return client::MapFile({std::move(source), layout, file.payload_offset()});
 }
 
 absl::Status Cluster::Remove(absl::string_view name) const {

@@ -38,6 +38,8 @@ class ClusterState {
   // A keeper on this host, for segments made here.
   absl::StatusOr<std::string> LocalHost();
 
+  SegmentReach& reach() { return reach_; }
+
   // The bytes of a segment, if it lies on this host.
   absl::StatusOr<std::shared_ptr<const MappedBytes>> MapHere(
       const MatrixLayout& layout, const proto::SegmentSource& segment);

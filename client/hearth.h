@@ -210,7 +210,8 @@ struct MatrixInfo {
   std::string name;
   MatrixLayout layout;
   bool sealed = true;
-  std::string file;  // empty: in memory
+  std::string file;        // empty: in memory
+  bool in_pieces = false;  // on several hosts, each a part of it
   std::int64_t page_bytes = 0;
   std::int64_t row_blocks = 0;
   struct Shard {
@@ -279,7 +280,18 @@ class Cluster {
 
   absl::StatusOr<std::vector<MatrixInfo>> List() const;
   absl::StatusOr<MatrixInfo> Info(absl::string_view name) const;
+  // Of a matrix in pieces, which no host had room for, a copy in memory of ours:
+  // OUT_OF_MEMORY where this host has no room, either. Read and Rows need none.
   absl::StatusOr<Matrix> Get(absl::string_view name) const;
+  // Rows [begin, end) alone, mapped or in memory of ours; BAD_PARAMETER outside
+  // the matrix, and for one in Fortran order that is not wanted whole.
+  absl::StatusOr<Matrix> Rows(absl::string_view name, std::int64_t begin,
+                              std::int64_t end) const;
+  // Their bytes in storage order, a few MiB at a time, however large they are.
+  // An error of `sink` ends it.
+  using Sink = std::function<absl::Status(std::span<const std::byte>)>;
+  absl::Status Read(absl::string_view name, std::int64_t begin,
+                    std::int64_t end, const Sink& sink) const;
   // A name, or a file that needs no cluster.
   absl::StatusOr<Matrix> Open(const MatrixArgumentSource& source) const;
   absl::Status Remove(absl::string_view name) const;

@@ -1,20 +1,27 @@
 // put, ls, info, get, rm.
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/command.h"
 #include "client/cli/matrix_options.h"
 #include "client/cli/output/npy_writer.h"
+#include "client/cli/output/output_file.h"
 #include "client/cli/output/table.h"
 #include "client/cli/output/units.h"
 #include "client/cli/print.h"
 #include "client/cli/row_slice.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
+#include "hearth/matrix/byte_order.h"
+#include "hearth/matrix/npy.h"
 
 namespace hearth::client {
 namespace {
@@ -114,6 +121,53 @@ absl::StatusOr<Rows> ParseRows(const std::string& text) {
   return rows;
 }
 
+void PrintWritten(const std::string& file, ElementType type,
+                  const Shape& shape, const Context& context) {
+  if (context.json) {
+    PrintJson({{"file", file},
+               {"dtype", std::string(NameOf(type))},
+               {"shape", shape}});
+  } else {
+    std::printf("%s: %s of %s\n", file.c_str(), ToString(shape).c_str(),
+                std::string(NameOf(type)).c_str());
+  }
+}
+
+// Rows of a column-major matrix lie all over it.
+bool CanStream(const MatrixLayout& layout, bool some_rows) {
+  return !some_rows || layout.order == Order::kC || layout.axis_count() <= 1;
+}
+
+// What may be larger than any host's memory, a few MiB at a time.
+absl::Status StreamRows(const Cluster& cluster, const MatrixInfo& info,
+                        const Rows& rows, const std::string& path,
+                        const Context& context) {
+  HEARTH_RETURN_IF_ERROR(CheckRows(info.layout, rows.begin, rows.end));
+  MatrixLayout layout = info.layout;
+  layout.byte_order = ByteOrder::kNative;
+  if (!layout.shape.empty()) layout.shape[0] = rows.end - rows.begin;
+  HEARTH_ASSIGN_OR_RETURN(const std::string header, FormatNpyHeader(layout));
+  HEARTH_ASSIGN_OR_RETURN(
+      OutputFile file,
+      OutputFile::Create(
+          path, static_cast<std::int64_t>(header.size()) + layout.bytes()));
+  HEARTH_RETURN_IF_ERROR(file.Append(header));
+  std::vector<std::byte> native;
+  HEARTH_RETURN_IF_ERROR(cluster.Read(
+      info.name, rows.begin, rows.end, [&](std::span<const std::byte> some) {
+        if (info.layout.byte_order == ByteOrder::kNative) {
+          return file.Append(some);
+        }
+        native.resize(some.size());
+        SwapBytes(some.data(), native.data(),
+                  std::ssize(some) / BytesOf(layout.type), layout.type);
+        return file.Append(std::span<const std::byte>(native));
+      }));
+  HEARTH_RETURN_IF_ERROR(file.Commit());
+  PrintWritten(path, layout.type, layout.shape, context);
+  return absl::OkStatus();
+}
+
 absl::Status RunGet(const GetOptions& options, const Context& context) {
   HEARTH_RETURN_IF_ERROR(CheckOutputPath(options.file, 1));
   std::optional<Rows> rows;
@@ -121,6 +175,13 @@ absl::Status RunGet(const GetOptions& options, const Context& context) {
     HEARTH_ASSIGN_OR_RETURN(rows, ParseRows(options.rows));
   }
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
+  HEARTH_ASSIGN_OR_RETURN(const MatrixInfo info, cluster.Info(options.name));
+  if (info.in_pieces && CanStream(info.layout, rows.has_value()) &&
+      absl::EndsWith(options.file, ".npy")) {
+    const std::int64_t count = info.layout.row_count();
+    return StreamRows(cluster, info, rows.value_or(Rows{0, count}),
+                      options.file, context);
+  }
   HEARTH_ASSIGN_OR_RETURN(const Matrix matrix, cluster.Get(options.name));
   ArrayView view{.type = matrix.layout().type,
                  .shape = matrix.layout().shape,
@@ -135,15 +196,7 @@ absl::Status RunGet(const GetOptions& options, const Context& context) {
   view.bytes = slice.bytes;
   HEARTH_RETURN_IF_ERROR(
       WriteArrays(options.file, std::span<const ArrayView>(&view, 1)));
-  if (context.json) {
-    PrintJson({{"file", options.file},
-               {"dtype", std::string(NameOf(view.type))},
-               {"shape", view.shape}});
-  } else {
-    std::printf("%s: %s of %s\n", options.file.c_str(),
-                ToString(view.shape).c_str(),
-                std::string(NameOf(view.type)).c_str());
-  }
+  PrintWritten(options.file, view.type, view.shape, context);
   return absl::OkStatus();
 }
 

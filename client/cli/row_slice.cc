@@ -9,6 +9,17 @@
 
 namespace hearth::client {
 
+absl::Status CheckRows(const MatrixLayout& layout, std::int64_t begin,
+                       std::int64_t end) {
+  if (!layout.shape.empty() && end <= layout.row_count()) {
+    return absl::OkStatus();
+  }
+  return Error(
+      Reason::kBadParameter,
+      absl::StrCat("take rows ", begin, ":", end, ": the matrix has shape ",
+                   ToString(layout.shape)));
+}
+
 absl::StatusOr<RowSlice> TakeRows(const Matrix& matrix, bool some,
                                   std::int64_t begin, std::int64_t end) {
   const MatrixLayout& layout = matrix.layout();
@@ -18,12 +29,7 @@ absl::StatusOr<RowSlice> TakeRows(const Matrix& matrix, bool some,
                  .gathered = {}};
   if (some) {
     const std::int64_t rows = layout.row_count();
-    if (layout.shape.empty() || end > rows) {
-      return Error(
-          Reason::kBadParameter,
-          absl::StrCat("take rows ", begin, ":", end, ": the matrix has shape ",
-                       ToString(layout.shape)));
-    }
+    HEARTH_RETURN_IF_ERROR(CheckRows(layout, begin, end));
     slice.shape[0] = end - begin;
     if (layout.order == Order::kC || layout.axis_count() == 1) {
       HEARTH_ASSIGN_OR_RETURN(slice.bytes, matrix.Rows(begin, end));

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/hearth.h"
 
@@ -18,6 +19,10 @@ struct RowSlice {
   std::span<const std::byte> bytes;
   std::vector<std::byte> gathered;  // what `bytes` views, if it had to be made
 };
+
+// BAD_PARAMETER when there are no such rows.
+absl::Status CheckRows(const MatrixLayout& layout, std::int64_t begin,
+                       std::int64_t end);
 
 // All of it unless `some`. Native byte order always. BAD_PARAMETER when there
 // are no such rows.

@@ -1,0 +1,193 @@
+// Matrices of a cluster, or rows of them, wherever they lie.
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/cluster_state.h"
+#include "client/handles.h"
+#include "client/hearth.h"
+#include "client/mapped_bytes.h"
+#include "client/resolve.h"
+#include "hearth/base/error.h"
+#include "hearth/base/status.h"
+#include "hearth/matrix/partition.h"
+#include "hearth/matrix/reference.h"
+#include "hearth/shm/file_sample.h"
+#include "hearth/shm/segment.h"
+#include "hearth/transport/control/codec.h"
+
+namespace hearth {
+namespace {
+
+// Handed on at a time.
+constexpr std::int64_t kSomeBytes = std::int64_t{4} << 20;
+
+struct Found {
+  proto::MatrixRecord record;
+  MatrixLayout layout;
+};
+
+absl::StatusOr<Found> Find(ClusterState& state, absl::string_view name) {
+  HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
+  HEARTH_ASSIGN_OR_RETURN(auto info,
+                          state.coordinator().Get(std::string(name)));
+  if (info.has_lost()) return FromProto(info.lost());
+  Found found{std::move(*info.mutable_record()), {}};
+  HEARTH_ASSIGN_OR_RETURN(found.layout, FromProto(found.record.layout()));
+  return found;
+}
+
+// A file of the catalog, if it is what was published.
+absl::StatusOr<FileSource> OpenPublished(const proto::FileSource& file) {
+  HEARTH_ASSIGN_OR_RETURN(FileSource source, FileSource::Open(file.path()));
+  const FileSample sample{.seed = file.sample_seed(),
+                          .checksums = {file.sample_checksums().begin(),
+                                        file.sample_checksums().end()}};
+  HEARTH_RETURN_IF_ERROR(
+      Recognize(source,
+                {file.device(), file.inode(), file.size(), file.mtime_ns()},
+                sample)
+          .status());
+  return source;
+}
+
+absl::StatusOr<Matrix> MapPublished(const Found& found) {
+  const proto::FileSource& file = found.record.file();
+  HEARTH_ASSIGN_OR_RETURN(FileSource source, OpenPublished(file));
+  return client::MapFile(
+      {std::move(source), found.layout, file.payload_offset()});
+}
+
+absl::Status HandOn(std::span<const std::byte> bytes,
+                    const Cluster::Sink& sink) {
+  while (!bytes.empty()) {
+    const auto some = bytes.first(
+        std::min(bytes.size(), static_cast<std::size_t>(kSomeBytes)));
+    HEARTH_RETURN_IF_ERROR(sink(some));
+    bytes = bytes.subspan(some.size());
+  }
+  return absl::OkStatus();
+}
+
+// Bytes [begin, end) of a segment of `bytes`.
+absl::Status ReadSegment(ClusterState& state,
+                         const proto::SegmentSource& segment,
+                         std::int64_t bytes, std::int64_t begin,
+                         std::int64_t end, const Cluster::Sink& sink) {
+  const SegmentPlace place = SegmentPlace::From(segment, bytes);
+  HEARTH_ASSIGN_OR_RETURN(auto fetched, state.reach().Fetch(place));
+  if (fetched.has_value()) {
+    HEARTH_ASSIGN_OR_RETURN(
+        const SealedSegment sealed,
+        SealedSegment::Adopt(std::move(fetched->fd), bytes));
+    return HandOn(sealed.bytes().subspan(static_cast<std::size_t>(begin),
+                                         static_cast<std::size_t>(end - begin)),
+                  sink);
+  }
+  const auto stream =
+      state.reach().Read(place, begin, end - begin, kSomeBytes);
+  std::vector<std::byte> some;
+  for (std::int64_t at = begin; at < end; at += std::ssize(some)) {
+    some.resize(static_cast<std::size_t>(std::min(kSomeBytes, end - at)));
+    HEARTH_RETURN_IF_ERROR(stream->Next(some));
+    HEARTH_RETURN_IF_ERROR(sink(some));
+  }
+  return absl::OkStatus();
+}
+
+// Bytes `range` of the matrix, from the segments that have them.
+absl::Status ReadRange(ClusterState& state, const Found& found,
+                       client::ByteRange range, const Cluster::Sink& sink) {
+  if (found.record.has_segment()) {
+    return ReadSegment(state, found.record.segment(), found.layout.bytes(),
+                       range.begin, range.end, sink);
+  }
+  const Partition partition(found.layout);
+  const std::int64_t width = BytesOf(found.layout.type);
+  for (const proto::Piece& piece : found.record.spread().pieces()) {
+    if (piece.block_begin() < 0 || piece.block_begin() >= piece.block_end() ||
+        piece.block_end() > partition.block_count()) {
+      return Error(Reason::kInternal, "read a matrix: a piece has no place");
+    }
+    const RowBlock run =
+        partition.Joined(piece.block_begin(), piece.block_end());
+    const std::int64_t from = run.element_begin * width;
+    const std::int64_t to = run.element_end() * width;
+    const std::int64_t begin = std::max(range.begin, from);
+    const std::int64_t end = std::min(range.end, to);
+    if (begin >= end) continue;
+    HEARTH_RETURN_IF_ERROR(ReadSegment(state, piece.segment(), to - from,
+                                       begin - from, end - from, sink));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Matrix> CopyHere(ClusterState& state, const Found& found,
+                                client::ByteRange range, MatrixLayout layout) {
+  HEARTH_ASSIGN_OR_RETURN(
+      OpenSegment open,
+      OpenSegment::Create(range.end - range.begin, MemoryLimits()));
+  std::int64_t done = 0;
+  HEARTH_RETURN_IF_ERROR(ReadRange(state, found, range, [&](auto some) {
+    const absl::Status written = open.WriteAt(done, some);
+    done += std::ssize(some);
+    return written;
+  }));
+  HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, open.Seal());
+  return Matrix(std::make_shared<const MappedBytes>(std::move(layout),
+                                                    std::move(sealed)));
+}
+
+}  // namespace
+
+absl::StatusOr<Matrix> Cluster::Get(absl::string_view name) const {
+  HEARTH_ASSIGN_OR_RETURN(const Found found, Find(*state_, name));
+  if (found.record.has_segment()) {
+    HEARTH_ASSIGN_OR_RETURN(
+        auto bytes, state_->Map(found.layout, found.record.segment()));
+    return Matrix(std::move(bytes));
+  }
+  if (!found.record.has_spread()) return MapPublished(found);
+  auto copy = CopyHere(*state_, found, {0, found.layout.bytes()}, found.layout);
+  if (ReasonOf(copy.status()) != Reason::kOutOfMemory) return copy;
+  return Error(Reason::kOutOfMemory,
+               absl::StrCat("get \"", name, "\" whole: it lies in pieces on ",
+                            "several hosts, and this one has no room for all ",
+                            "of it; take some rows. ",
+                            copy.status().message()));
+}
+
+absl::StatusOr<Matrix> Cluster::Rows(absl::string_view name, std::int64_t begin,
+                                     std::int64_t end) const {
+  HEARTH_ASSIGN_OR_RETURN(const Found found, Find(*state_, name));
+  HEARTH_ASSIGN_OR_RETURN(const client::ByteRange range,
+                          client::RowsOf(found.layout, begin, end));
+  MatrixLayout layout = found.layout;
+  if (!layout.shape.empty()) layout.shape[0] = end - begin;
+  if (!found.record.has_file()) {
+    return CopyHere(*state_, found, range, std::move(layout));
+  }
+  const proto::FileSource& file = found.record.file();
+  HEARTH_ASSIGN_OR_RETURN(FileSource source, OpenPublished(file));
+  return client::MapFile({std::move(source), std::move(layout),
+                          file.payload_offset() + range.begin});
+}
+
+absl::Status Cluster::Read(absl::string_view name, std::int64_t begin,
+                           std::int64_t end, const Sink& sink) const {
+  HEARTH_ASSIGN_OR_RETURN(const Found found, Find(*state_, name));
+  HEARTH_ASSIGN_OR_RETURN(const client::ByteRange range,
+                          client::RowsOf(found.layout, begin, end));
+  if (!found.record.has_file()) {
+    return ReadRange(*state_, found, range, sink);
+  }
+  HEARTH_ASSIGN_OR_RETURN(const Matrix matrix, MapPublished(found));
+  return HandOn(matrix.bytes().subspan(
+                    static_cast<std::size_t>(range.begin),
+                    static_cast<std::size_t>(range.end - range.begin)),
+                sink);
+}
+
+}  // namespace hearth
