@@ -173,15 +173,17 @@ class CoordinatorCore::Impl {
     PendingPut put;
     int replicas = 1;
     OriginPtr origin;
-    absl::Time asked_at;
-    std::vector<PlannedPiece> plan;    // empty: no room yet
+    absl::Time refused_at;   // if there is no room by then
+    absl::Time planned_at;   // not before
+    bool has_failed = false;  // once, where what was free was not so any more
+    std::vector<PlannedPiece> plan;     // empty: no room yet
     std::vector<SegmentSource> pieces;  // made; no replicas: not yet
     std::map<CopyId, std::size_t> under_way;
   };
   void Place(PutMatrix& put);
   void BeginPlacings();
-  // False while it waits for room.
-  bool BeginPlacing(std::uint64_t number, Placing& placing);
+  void BeginPlacing(std::uint64_t number, Placing& placing);
+  void GiveUpPieces(Placing& placing);
   void BeginPiece(std::uint64_t number, Placing& placing, std::size_t piece);
   void FinishPlacing(std::uint64_t number, absl::Status status);
   void LosePiecesAt(const std::string& host);

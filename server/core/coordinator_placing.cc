@@ -12,7 +12,8 @@
 namespace hearth::server {
 namespace {
 
-// What was freed a moment ago is known when every host has spoken again.
+// What was taken or freed a moment ago is known when every host has spoken
+// again.
 constexpr absl::Duration kRoomWait = absl::Milliseconds(2500);
 constexpr std::size_t kHostsToldMax = 8;
 
@@ -42,7 +43,8 @@ void CoordinatorCore::Impl::Place(PutMatrix& put) {
   placing = {.put = {put.call, std::move(put.record), put.replace},
              .replicas = put.replicas,
              .origin = std::move(put.origin),
-             .asked_at = now_,
+             .refused_at = now_ + kRoomWait,
+             .planned_at = now_,
              .plan = {},
              .pieces = {},
              .under_way = {}};
@@ -52,14 +54,16 @@ void CoordinatorCore::Impl::Place(PutMatrix& put) {
 void CoordinatorCore::Impl::BeginPlacings() {
   std::vector<std::uint64_t> waiting;
   for (const auto& [number, placing] : placings_) {
-    if (placing.plan.empty()) waiting.push_back(number);
+    if (placing.plan.empty() && placing.planned_at <= now_) {
+      waiting.push_back(number);
+    }
   }
   for (const std::uint64_t number : waiting) {
     BeginPlacing(number, placings_.at(number));
   }
 }
 
-bool CoordinatorCore::Impl::BeginPlacing(std::uint64_t number,
+void CoordinatorCore::Impl::BeginPlacing(std::uint64_t number,
                                          Placing& placing) {
   std::vector<HostRoom> rooms;
   for (const std::string& host : members_.ReadyHosts()) {
@@ -67,16 +71,14 @@ bool CoordinatorCore::Impl::BeginPlacing(std::uint64_t number,
   }
   auto plan = PlanSpread(placing.put.record.layout, placing.replicas, rooms);
   if (!plan.has_value()) {
-    if (now_ - placing.asked_at < kRoomWait) return false;
-    FinishPlacing(number, NoRoom(placing, rooms));
-    return false;
+    if (now_ < placing.refused_at) return;
+    return FinishPlacing(number, NoRoom(placing, rooms));
   }
   placing.plan = *std::move(plan);
   placing.pieces.resize(placing.plan.size());
   for (std::size_t i = 0; i < placing.plan.size(); ++i) {
     BeginPiece(number, placing, i);
   }
-  return true;
 }
 
 absl::Status CoordinatorCore::Impl::NoRoom(
@@ -133,7 +135,15 @@ void CoordinatorCore::Impl::Ended(const PlacedPiece& piece,
   placing.under_way.erase(ended.copy);
   if (!ended.status.ok()) {
     for (const Replica& one : ended.made) tokens_.Drop(one.host, one.token);
-    return FinishPlacing(piece.placing, ended.status);
+    const bool was_full = ReasonOf(ended.status) == Reason::kOutOfMemory;
+    if (!was_full || std::exchange(placing.has_failed, true)) {
+      return FinishPlacing(piece.placing, ended.status);
+    }
+    // Planned by figures that were out of date: once more, by others.
+    GiveUpPieces(placing);
+    placing.plan.clear();
+    placing.planned_at = placing.refused_at = now_ + kRoomWait;
+    return;
   }
   placing.pieces[piece.piece] = {.token = ended.made.front().token,
                                  .replicas = ended.made,
@@ -143,16 +153,24 @@ void CoordinatorCore::Impl::Ended(const PlacedPiece& piece,
   }
 }
 
-void CoordinatorCore::Impl::FinishPlacing(std::uint64_t number,
-                                          absl::Status status) {
-  auto node = placings_.extract(number);
-  Placing& placing = node.mapped();
-  for (const auto& [copy, piece] : placing.under_way) {
+void CoordinatorCore::Impl::GiveUpPieces(Placing& placing) {
+  for (const auto& [copy, piece] : std::exchange(placing.under_way, {})) {
     purposes_.erase(copy);
     for (const Replica& one : copies_.Cancel(copy)) {
       tokens_.Drop(one.host, one.token);
     }
   }
+  for (const SegmentSource& piece : std::exchange(placing.pieces, {})) {
+    for (const Replica& one : piece.replicas) {
+      tokens_.Drop(one.host, one.token);
+    }
+  }
+}
+
+void CoordinatorCore::Impl::FinishPlacing(std::uint64_t number,
+                                          absl::Status status) {
+  auto node = placings_.extract(number);
+  Placing& placing = node.mapped();
   const Replica& holder = placing.origin->holder;
   if (!holder.token.zero()) tokens_.Drop(holder.host, holder.token);
   MatrixRecord& record = placing.put.record;
@@ -170,16 +188,11 @@ void CoordinatorCore::Impl::FinishPlacing(std::uint64_t number,
   const std::string name = record.name;
   if (status.ok()) status = catalog_.Put(std::move(record), placing.put.replace);
   if (status.ok()) Say(KeepMatrix{*catalog_.Get(name)});
+  if (!status.ok()) GiveUpPieces(placing);
   for (const SegmentSource& piece : placing.pieces) {
-    for (const Replica& one : piece.replicas) {
-      if (status.ok()) {
-        tokens_.Release(one.token);
-      } else {
-        tokens_.Drop(one.host, one.token);
-      }
-    }
+    for (const Replica& one : piece.replicas) tokens_.Release(one.token);
     // A host was lost meanwhile.
-    if (status.ok() && std::ssize(piece.replicas) < piece.replicas_wanted) {
+    if (std::ssize(piece.replicas) < piece.replicas_wanted) {
       mends_due_.emplace(now_, piece.token);
     }
   }

@@ -108,7 +108,13 @@ def test_put_sends_what_only_the_client_sees(hosts, matrix, check):
         # The descriptor of the file is held no longer.
         again = cluster.run("put", "m", matrix, "--copy")
         assert again.status == 1 and "exists" in again.err
-        cluster.succeed("put", "m", matrix, "--copy", "--replace")
+        # What is there stays until the other is: both don't fit.
+        result = cluster.run("put", "m", matrix, "--copy", "--replace")
+        assert result.status == 1 and f"{BYTES} bytes don't fit" in result.err
+        check(cluster, SUM)
+        # What was free a moment ago is no reason to refuse.
+        cluster.succeed("rm", "m")
+        cluster.succeed("put", "m", matrix, "--copy")
         check(cluster, SUM)
         assert meminfo()["Shmem"] < before + 1.5 * BYTES
 
