@@ -22,10 +22,31 @@ double RateOf(const HostMeans& host, const WorkMeans& work, double home_rate) {
   return threads * (work.needs_whole ? work.thread_bytes_per_second : stream);
 }
 
+std::vector<Expectation> ExpectInPieces(const std::vector<HostMeans>& hosts,
+                                        const WorkMeans& work) {
+  std::vector<Expectation> expected;
+  for (const HostMeans& host : hosts) {
+    Expectation& one = expected.emplace_back();
+    if (host.own_bytes == 0 || host.threads == 0) {
+      if (!host.stream_bytes_per_second.has_value()) {
+        one.part = Expectation::Part::kUnknown;
+      }
+      continue;
+    }
+    one.part = Expectation::Part::kMaps;
+    one.bytes_mapped = host.own_bytes;
+    if (work.needs_whole) one.bytes_streamed = work.bytes - host.own_bytes;
+    one.seconds = static_cast<double>(host.own_bytes) /
+                  (host.threads * work.thread_bytes_per_second);
+  }
+  return expected;
+}
+
 }  // namespace
 
 std::vector<Expectation> Expect(const std::vector<HostMeans>& hosts,
                                 const WorkMeans& work) {
+  if (work.in_pieces) return ExpectInPieces(hosts, work);
   double home_rate = 0;
   for (const HostMeans& host : hosts) {
     if (host.has_bytes) home_rate += RateOf(host, work, 0);

@@ -13,6 +13,8 @@ struct HostMeans {
   int workers = 0;
   int threads = 0;
   bool has_bytes = false;
+  // Of a matrix in pieces: those of the pieces that lie there.
+  std::int64_t own_bytes = 0;
   // Bytes that a thread of it got streamed, and computed on, in a second.
   // None: nothing was streamed to it yet.
   std::optional<double> stream_bytes_per_second = std::nullopt;
@@ -22,6 +24,7 @@ struct WorkMeans {
   std::int64_t bytes = 0;              // of the matrix
   std::int64_t block_bytes = 0;        // of a row block
   bool needs_whole = false;            // a host gets all of it, or nothing
+  bool in_pieces = false;              // each host has a part of it
   double thread_bytes_per_second = 1;  // where the bytes lie
 };
 
@@ -38,7 +41,7 @@ struct Expectation {
 // time; a host without them takes part where the coordinator would let it:
 // twice the time of one task there must be less than the whole job's without
 // it. An unmeasured one may find out with a single task, and is expected to do
-// none.
+// none. Of a matrix in pieces each host is expected to do its own.
 std::vector<Expectation> Expect(const std::vector<HostMeans>& hosts,
                                 const WorkMeans& work);
 

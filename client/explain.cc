@@ -46,11 +46,32 @@ struct Whereabouts {
   std::string source;
   std::optional<std::set<std::string>> workers;  // none: all, of a file
   double bytes_per_second = kUnmeasuredRate;
+  std::map<std::string, std::int64_t> bytes_at;  // of pieces, by host
 
   bool IsAt(const std::string& worker) const {
     return !workers.has_value() || workers->contains(worker);
   }
 };
+
+// What lies on two hosts is shared by them.
+std::map<std::string, std::int64_t> BytesByHost(
+    const proto::SpreadSource& spread, const MatrixLayout& layout) {
+  const Partition partition(layout);
+  std::map<std::string, std::int64_t> bytes;
+  for (const proto::Piece& piece : spread.pieces()) {
+    const std::int64_t in_all =
+        partition.Joined(piece.block_begin(), piece.block_end()).element_count *
+        BytesOf(layout.type);
+    std::int64_t left = in_all;
+    const int count = piece.segment().replicas_size();
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t share = left / (count - i);
+      bytes[piece.segment().replicas(i).host()] += share;
+      left -= share;
+    }
+  }
+  return bytes;
+}
 
 absl::StatusOr<Whereabouts> WhereIs(ClusterState& state,
                                     const MatrixArgumentSource& source) {
@@ -67,7 +88,7 @@ absl::StatusOr<Whereabouts> WhereIs(ClusterState& state,
   }
   HEARTH_ASSIGN_OR_RETURN(const auto info, state.coordinator().Get(*name));
   where.source = info.record().file().path();
-  if (!info.record().has_segment()) return where;
+  if (info.record().has_file()) return where;
   where.source = "memory";
   std::set<std::string>& ids = where.workers.emplace();
   for (const proto::Shard& shard : info.shards()) {
@@ -75,6 +96,10 @@ absl::StatusOr<Whereabouts> WhereIs(ClusterState& state,
   }
   HEARTH_ASSIGN_OR_RETURN(const MatrixLayout layout,
                           FromProto(info.record().layout()));
+  if (info.record().has_spread()) {
+    where.bytes_at = BytesByHost(info.record().spread(), layout);
+    return where;
+  }
   const auto here = state.MapHere(layout, info.record().segment());
   if (here.ok()) where.bytes_per_second = ReadRate((*here)->bytes());
   return where;
@@ -173,6 +198,8 @@ absl::StatusOr<Explanation> Cluster::Explain(
     ++host.workers;
     host.threads += worker.thread_count;
     host.has_bytes = where.IsAt(worker.id);
+    const auto own = where.bytes_at.find(worker.host);
+    if (own != where.bytes_at.end()) host.own_bytes = own->second;
     const auto rate = rates.stream_bytes_per_second().find(worker.host);
     if (rate != rates.stream_bytes_per_second().end()) {
       host.stream_bytes_per_second = rate->second;
@@ -188,6 +215,7 @@ absl::StatusOr<Explanation> Cluster::Explain(
               .block_bytes =
                   layout.bytes() / std::max<std::int64_t>(1, plan.row_blocks),
               .needs_whole = work->needs_whole_matrix(),
+              .in_pieces = !where.bytes_at.empty(),
               .thread_bytes_per_second = rates.thread_bytes_per_second() > 0
                                              ? rates.thread_bytes_per_second()
                                              : where.bytes_per_second});

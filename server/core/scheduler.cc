@@ -376,7 +376,9 @@ void Scheduler::Give(WorkerId worker, WorkerLoad& load, JobId job, Seat& seat,
             .run = work.run,
             .given_at = now});
   if (work.kind == TaskKind::kCompute) {
-    if (!IsHome(seat, load.host())) locality_.NoteCrossing(load.host(), id);
+    if (!IsAtHome(seat, load.host(), work.run)) {
+      locality_.NoteCrossing(load.host(), id);
+    }
     if (work.run.leaf_count() > 1) {
       splittable_.insert({work.run.leaf_count(), worker, id});
     }

@@ -116,6 +116,7 @@ class Scheduler {
   const Homes* HomesOf(Seat& seat) const;
   bool IsAllowedNear(const Seat& seat, const SpreadSource& spread,
                      const WorkerLoad& load) const;
+  bool IsAtHome(Seat& seat, const std::string& host, LeafRun run) const;
   bool MayCross(const Seat& seat, const Homes& homes,
                 const WorkerLoad& load) const;
   // Whether a worker that may have some of the job may have this of it.

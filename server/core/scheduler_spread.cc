@@ -53,11 +53,18 @@ bool Scheduler::MayCross(const Seat& seat, const Homes& homes,
   if (!seat.core->is_measured()) return false;
   const std::int64_t leaves = seat.core->min_run_leaves();
   return locality_.Pays(
+      load.host(),
       {.bytes = seat.matrix->layout.bytes() / job.leaves_total * leaves,
        .leaf_time = seat.core->leaf_time(),
        .task_leaves = leaves,
        .leaves_left = job.leaves_total - job.leaves_done,
        .home_threads = workers * load.thread_count()});
+}
+
+bool Scheduler::IsAtHome(Seat& seat, const std::string& host,
+                         LeafRun run) const {
+  const Homes* homes = HomesOf(seat);
+  return homes == nullptr ? IsHome(seat, host) : homes->IsAt(host, run);
 }
 
 bool Scheduler::MayHave(Seat& seat, const WorkerLoad& load,
