@@ -34,24 +34,23 @@ std::vector<std::int64_t> SharesOf(const std::vector<HostRoom>& rooms,
   }
   if (room < wanted) return {};
   std::vector<std::int64_t> shares;
+  std::vector<double> due;  // what rounding down took
   std::int64_t given = 0;
   for (std::size_t i = 0; i < rooms.size(); ++i) {
     const double share = static_cast<double>(wanted) *
                          static_cast<double>(rooms[i].free_bytes) / free_in_all;
     shares.push_back(std::min(static_cast<std::int64_t>(share), most[i]));
+    due.push_back(share - static_cast<double>(shares.back()));
     given += shares.back();
   }
-  while (given < wanted) {  // where the most is left
+  for (; given < wanted; ++given) {
     std::size_t best = rooms.size();
-    std::int64_t best_left = -1;
     for (std::size_t i = 0; i < rooms.size(); ++i) {
       if (shares[i] == most[i]) continue;
-      const std::int64_t left = rooms[i].free_bytes - shares[i] * piece_bytes;
-      if (left > best_left) best = i;
-      best_left = std::max(best_left, left);
+      if (best == rooms.size() || due[i] > due[best]) best = i;
     }
     ++shares[best];
-    ++given;
+    due[best] -= 1;
   }
   return shares;
 }
