@@ -31,10 +31,14 @@ Homes::Homes(const SpreadSource& spread, std::int64_t block_count,
   for (const Piece& piece : spread.pieces) {
     // Those that begin here; and, for who serves them, the one that a
     // neighbour began.
+    const bool is_last = &piece == &spread.pieces.back();
     const LeafRun begun = {
         ((piece.block_begin - 1) >> log2) + 1,
-        std::min(((piece.block_end - 1) >> log2) + 1, leaf_count)};
-    Span span{.run = {piece.block_begin >> log2, begun.end}, .hosts = {}};
+        is_last ? leaf_count
+                : std::min(((piece.block_end - 1) >> log2) + 1, leaf_count)};
+    Span span{.run = {piece.block_begin >> log2, begun.end},
+              .begun = begun,
+              .hosts = {}};
     for (const Replica& one : piece.segment.replicas) {
       span.hosts.push_back(one.host);
       Append(at_host_[one.host], begun);
@@ -76,6 +80,26 @@ std::vector<LeafRun> Homes::Served(const MembershipCore& members) const {
     }
   }
   return served;
+}
+
+std::vector<LeafRun> Homes::Unattended(const MembershipCore& members) const {
+  std::vector<LeafRun> unattended;
+  for (const Span& span : spans_) {
+    const bool is_attended = std::any_of(
+        span.hosts.begin(), span.hosts.end(), [&](const std::string& host) {
+          return members.ready_count_at(host) > 0;
+        });
+    if (!is_attended) Append(unattended, span.begun);
+  }
+  if (unattended.empty()) return unattended;
+  std::vector<LeafRun> both;
+  for (const LeafRun served : Served(members)) {
+    for (const LeafRun one : unattended) {
+      Append(both, {std::max(served.begin, one.begin),
+                    std::min(served.end, one.end)});
+    }
+  }
+  return both;
 }
 
 int Homes::WorkersElsewhere(const std::string& host,

@@ -26,13 +26,17 @@ class Homes {
   bool IsAt(const std::string& host, LeafRun run) const;
   // Leaves all of whose blocks somebody can serve now.
   std::vector<LeafRun> Served(const MembershipCore& members) const;
+  // Those of them that no host has a worker to give to, such as one that drains:
+  // whoever is free computes them.
+  std::vector<LeafRun> Unattended(const MembershipCore& members) const;
   // Workers of all hosts that have a piece, but for this one.
   int WorkersElsewhere(const std::string& host,
                        const MembershipCore& members) const;
 
  private:
   struct Span {
-    LeafRun run;  // every leaf that has a block of it
+    LeafRun run;    // every leaf that has a block of it
+    LeafRun begun;  // those that begin in it
     std::vector<std::string> hosts;
   };
   std::vector<Span> spans_;

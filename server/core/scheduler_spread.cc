@@ -47,7 +47,11 @@ bool Scheduler::IsAllowedNear(const Seat& seat, const SpreadSource& spread,
 bool Scheduler::MayCross(const Seat& seat, const Homes& homes,
                          const WorkerLoad& load) const {
   const JobRecord& job = seat.core->record();
-  if (job.plan->concatenates) return true;  // nobody else may
+  // Nobody else may.
+  if (job.plan->concatenates) return true;
+  if (seat.max_workers > 0 && std::ssize(seat.briefed) >= seat.max_workers) {
+    return true;
+  }
   const int workers = homes.WorkersElsewhere(load.host(), members_);
   if (workers == 0) return true;
   if (!seat.core->is_measured()) return false;
@@ -81,9 +85,11 @@ std::optional<Work> Scheduler::TakeFor(
   if (homes == nullptr) return seat.core->Take(care, thread_count, place);
   auto work = seat.core->Take(care, thread_count, std::nullopt,
                               &homes->At(load.host()));
-  if (work.has_value() || !MayCross(seat, *homes, load)) return work;
-  const std::vector<LeafRun> served = homes->Served(members_);
-  return seat.core->Take(care, thread_count, std::nullopt, &served);
+  if (work.has_value()) return work;
+  const std::vector<LeafRun> others = MayCross(seat, *homes, load)
+                                          ? homes->Served(members_)
+                                          : homes->Unattended(members_);
+  return seat.core->Take(care, thread_count, std::nullopt, &others);
 }
 
 }  // namespace hearth::server

@@ -100,6 +100,23 @@ Scenario ReplicaScenarioOf(std::uint64_t seed) {
   return world;
 }
 
+Scenario SpreadScenarioOf(std::uint64_t seed) {
+  Chance chance(seed * 5003 + 11);
+  Scenario world = ReplicaScenarioOf(seed);
+  world.free_bytes = std::int64_t{64} << 20;  // a block has 1 MiB
+  for (MatrixScript& matrix : world.matrices) {
+    matrix.in_pieces = !chance.OneIn(4);
+  }
+  world.matrices.front().in_pieces = true;
+  for (JobScript& job : world.jobs) {
+    job.submitted_at += absl::Seconds(3);
+    if (!world.matrices[*job.matrix].in_pieces) continue;
+    job.leaf_count = ((kBlocksInPieces - 1) >> chance.Between(0, 3)) + 1;
+    job.min_run_leaves = 1;
+  }
+  return world;
+}
+
 std::string Describe(const Scenario& world) {
   std::string text = absl::StrCat(
       "seed ", world.seed, ": ", world.worker_count, " workers on ",

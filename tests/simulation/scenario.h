@@ -31,7 +31,11 @@ struct JobScript {
 // A matrix that a client puts at the world's beginning.
 struct MatrixScript {
   int replicas = 2;
+  // Too large for any host: the cluster makes it, a part on each.
+  bool in_pieces = false;
 };
+// Row blocks of one in pieces; a leaf of a job on it is 2^k of them.
+inline constexpr std::int64_t kBlocksInPieces = 77;
 
 // What happens in a world, but for chance, which comes from the seed.
 struct Scenario {
@@ -53,6 +57,7 @@ struct Scenario {
   int host_ends_max = 0;
   absl::Duration coordinator_deaths = absl::InfiniteDuration();
   absl::Duration faults_end = absl::Seconds(20);
+  std::int64_t free_bytes = std::int64_t{1} << 40;  // that each host tells
   std::vector<MatrixScript> matrices;
   std::vector<JobScript> jobs;
 
@@ -70,6 +75,9 @@ Scenario ScenarioOf(std::uint64_t seed);
 // Several hosts that die and are drained one after the other, matrices on two
 // of them, and jobs all the while.
 Scenario ReplicaScenarioOf(std::uint64_t seed);
+
+// The same with matrices in pieces.
+Scenario SpreadScenarioOf(std::uint64_t seed);
 
 std::string Describe(const Scenario& scenario);
 

@@ -101,6 +101,28 @@ TEST(Simulation, LosesNoMatrixOnTwoHostsWhenOneEndsAtATime) {
             << " failed\n";
 }
 
+// The same where no host has room for a matrix: every piece of it lies on two
+// hosts, and is made up for by itself.
+TEST(Simulation, LosesNoPieceOnTwoHostsWhenOneEndsAtATime) {
+  if (const auto seed = FromEnvironment("HEARTH_SEED")) {
+    Play(SpreadScenarioOf(*seed));
+    return;
+  }
+  const std::uint64_t seeds = FromEnvironment("HEARTH_SEEDS").value_or(500) / 8;
+  World::Counts counts;
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+    counts += Play(SpreadScenarioOf(seed));
+    if (::testing::Test::HasFailure()) return;
+  }
+  EXPECT_GE(counts.pieces, 20 * static_cast<std::int64_t>(seeds));
+  EXPECT_GE(counts.copies, 20 * static_cast<std::int64_t>(seeds));
+  EXPECT_GE(counts.host_deaths, static_cast<std::int64_t>(seeds));
+  std::cout << counts.pieces << " pieces made, " << counts.copies
+            << " copies, " << counts.host_deaths << " hosts died, "
+            << counts.drains << " drained, " << counts.jobs_done
+            << " jobs done, " << counts.jobs_failed << " failed\n";
+}
+
 TEST(Simulation, NoticesACoordinatorThatDoesNotMakeUpForLostReplicas) {
   int noticed = 0;
   for (std::uint64_t seed = 0; seed < 5; ++seed) {

@@ -58,6 +58,7 @@ World::Counts& World::Counts::operator+=(const Counts& other) {
   copies += other.copies;
   host_deaths += other.host_deaths;
   drains += other.drains;
+  pieces += other.pieces;
   return *this;
 }
 
@@ -233,6 +234,13 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
               if (const auto* segment = std::get_if<server::SegmentSource>(
                       &brief.order->matrix->source)) {
                 cache.matrix = segment->replicas;
+              }
+              if (const auto* spread = std::get_if<server::SpreadSource>(
+                      &brief.order->matrix->source)) {
+                cache.pieces = spread->pieces;
+              }
+              if (brief.plan != nullptr) {
+                cache.leaf_count = brief.plan->leaf_count;
               }
               if (brief.state.has_token()) {
                 const auto state = segments_.find(brief.state.token);

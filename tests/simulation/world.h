@@ -53,6 +53,7 @@ class World {
     std::int64_t copies = 0;
     std::int64_t host_deaths = 0;
     std::int64_t drains = 0;
+    std::int64_t pieces = 0;  // made
     Counts& operator+=(const Counts& other);
   };
   const Counts& counts() const { return counts_; }
@@ -87,6 +88,8 @@ class World {
     Id missing_state;  // gone before it could be mapped
     Id result;
     std::vector<server::Replica> matrix;  // where it lies
+    std::vector<server::Piece> pieces;    // or these
+    std::int64_t leaf_count = 1;
   };
   struct Process {
     int slot = 0;
@@ -184,7 +187,12 @@ class World {
   absl::Duration TimeOf(const Process& process, const worker::Step& step);
   void Beat(const ProcessPtr& process);
   void Copy(const ProcessPtr& process, const server::CopySegment& copy);
-  bool CanRead(const JobCache& job) const;
+  bool CanRead(const JobCache& job, std::int64_t leaf) const;
+  bool IsServed(const std::vector<server::Replica>& replicas) const;
+  // The bytes of a segment that a cluster was to make.
+  static std::uint64_t ValueOf(const Id& origin, std::int64_t offset);
+  int WholeReplicas(const server::SegmentSource& source,
+                    std::uint64_t value) const;
   void LetGo(const ProcessPtr& process);
   void TellLeftovers(const ProcessPtr& process);
   std::size_t HostOf(int slot) const {

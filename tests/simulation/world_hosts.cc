@@ -17,6 +17,18 @@ std::string World::HostName(std::size_t host) const {
 void World::PutMatrices() {
   const std::string host = HostName(0);
   for (std::size_t i = 0; i < scenario_.matrices.size(); ++i) {
+    if (scenario_.matrices[i].in_pieces) {
+      server::PutMatrix put{.call = next_call_++, .record = {}};
+      put.record.name = absl::StrCat("m", i);
+      put.record.layout.shape = {kBlocksInPieces * 1024, 128};
+      put.record.source = server::Unmade();
+      put.replicas = scenario_.matrices[i].replicas;
+      put.origin = std::make_shared<const server::Origin>(server::Origin{
+          .token = NewId(), .from = server::RandomNumbers{}});
+      other_calls_.insert(put.call);
+      Tell(std::move(put));
+      continue;
+    }
     const Id token = NewId();
     segments_[token] = {.value = Mix(i), .rows = {}, .maker = {}, .host = host};
     server::PutMatrix put{.call = next_call_++, .record = {}};
@@ -39,18 +51,25 @@ void World::CheckMatrices() {
       Problem(name + " is gone from the catalog");
       continue;
     }
-    const auto& source = std::get<server::SegmentSource>((*matrix)->source);
-    int whole = 0;
-    for (const server::Replica& one : source.replicas) {
-      const auto found = segments_.find(one.token);
-      whole += found != segments_.end() && found->second.value == Mix(i) &&
-                       found->second.host == one.host && !found->second.is_open
-                   ? 1
-                   : 0;
+    const auto* spread =
+        std::get_if<server::SpreadSource>(&(*matrix)->source);
+    if ((spread != nullptr) != scenario_.matrices[i].in_pieces) {
+      Problem(name + " is in pieces, or not, as it should not be");
     }
-    if (whole != scenario_.matrices[i].replicas) {
-      Problem(absl::StrCat(name, " has ", whole, " whole replicas, and ",
-                           source.replicas.size(), " in the books"));
+    std::int64_t offset = 0;
+    for (const server::SegmentPart& part : server::SegmentsOf(**matrix)) {
+      const std::uint64_t value =
+          spread == nullptr ? Mix(i) : ValueOf(spread->token, offset);
+      const int whole = WholeReplicas(*part.segment, value);
+      if (whole != scenario_.matrices[i].replicas) {
+        Problem(absl::StrCat(name, " from block ", part.block_begin, " has ",
+                             whole, " whole replicas, and ",
+                             part.segment->replicas.size(), " in the books"));
+      }
+      offset += part.bytes;
+    }
+    if (offset != (*matrix)->layout.bytes()) {
+      Problem(name + ": its pieces are not all of it");
     }
     Tell(server::RemoveMatrix{next_call_++, name});
   }
@@ -66,10 +85,18 @@ void World::Copy(const ProcessPtr& process, const server::CopySegment& copy) {
                       .host = process->host,
                       .is_open = true};
   process->copying[copy.order] = token;
-  After(UpTo(absl::Milliseconds(800)), [this, process, copy, token] {
+  const absl::Duration most =
+      absl::Milliseconds(copy.origin == nullptr ? 800 : 100);
+  After(UpTo(most), [this, process, copy, token] {
     // Stopped, or its stream broke, or it died meanwhile.
     if (!process->alive || process->copying.erase(copy.order) == 0) return;
     worker::SegmentCopied copied{.order = copy.order};
+    if (copy.origin != nullptr) {
+      segments_[token].value = ValueOf(copy.origin->token, copy.offset);
+      segments_[token].is_open = false;
+      copied.token = token;
+      ++counts_.pieces;
+    }
     for (const server::Replica& from : copy.from) {
       const auto source = segments_.find(from.token);
       if (source == segments_.end() || source->second.is_open) continue;
@@ -90,11 +117,39 @@ void World::Copy(const ProcessPtr& process, const server::CopySegment& copy) {
   });
 }
 
-bool World::CanRead(const JobCache& job) const {
-  return job.matrix.empty() ||
-         std::any_of(job.matrix.begin(), job.matrix.end(),
+std::uint64_t World::ValueOf(const Id& origin, std::int64_t offset) {
+  return Mix(origin.low ^ Mix(static_cast<std::uint64_t>(offset)));
+}
+
+int World::WholeReplicas(const server::SegmentSource& source,
+                         std::uint64_t value) const {
+  return static_cast<int>(std::count_if(
+      source.replicas.begin(), source.replicas.end(),
+      [&](const server::Replica& one) {
+        const auto found = segments_.find(one.token);
+        return found != segments_.end() && found->second.value == value &&
+               found->second.host == one.host && !found->second.is_open;
+      }));
+}
+
+bool World::IsServed(const std::vector<server::Replica>& replicas) const {
+  return std::any_of(replicas.begin(), replicas.end(),
                      [this](const server::Replica& one) {
                        return segments_.contains(one.token);
+                     });
+}
+
+// All blocks of the leaf, of whichever pieces.
+bool World::CanRead(const JobCache& job, std::int64_t leaf) const {
+  if (job.pieces.empty()) return job.matrix.empty() || IsServed(job.matrix);
+  int log2 = 0;
+  while (((kBlocksInPieces - 1) >> log2) + 1 > job.leaf_count) ++log2;
+  return std::all_of(job.pieces.begin(), job.pieces.end(),
+                     [&](const server::Piece& piece) {
+                       const bool has_some =
+                           piece.block_begin < (leaf + 1) << log2 &&
+                           piece.block_end > leaf << log2;
+                       return !has_some || IsServed(piece.segment.replicas);
                      });
 }
 

@@ -21,7 +21,7 @@ void World::Connect(const ProcessPtr& process) {
       .thread_count = static_cast<int>(process->threads.size()),
       .called = process->called};
   SendUp(stream, [this, stream, identity] {
-    Tell(server::WorkerJoined{0, identity, std::int64_t{1} << 40}, stream);
+    Tell(server::WorkerJoined{0, identity, scenario_.free_bytes}, stream);
   });
 }
 

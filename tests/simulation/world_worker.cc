@@ -48,7 +48,7 @@ void World::Beat(const ProcessPtr& process) {
   if (stream != streams_.end() && stream->second.epoch != 0 &&
       process->frozen_until <= now_) {
     const server::Heartbeat beat{stream->second.worker, stream->second.epoch,
-                                 std::int64_t{1} << 40,
+                                 scenario_.free_bytes,
                                  !process->copying.empty()};
     SendUp(process->stream, [this, beat] { Tell(beat); });
   }
@@ -218,7 +218,7 @@ worker::Outcome World::Carry(const ProcessPtr& process, Thread& thread) {
     if (Happens(script.flaky)) {
       return worker::LeafDone{.status = absl::UnavailableError("try again")};
     }
-    if (!CanRead(job)) {
+    if (!CanRead(job, leaf->leaf)) {
       return worker::LeafDone{
           .status = Error(Reason::kSegmentGone, "nobody serves the matrix")};
     }
