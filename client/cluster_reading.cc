@@ -86,8 +86,7 @@ absl::Status ReadSegment(ClusterState& state,
                                          static_cast<std::size_t>(end - begin)),
                   sink);
   }
-  const auto stream =
-      state.reach().Read(place, begin, end - begin, kSomeBytes);
+  const auto stream = state.reach().Read(place, begin, end - begin, kSomeBytes);
   std::vector<std::byte> some;
   for (std::int64_t at = begin; at < end; at += std::ssize(some)) {
     some.resize(static_cast<std::size_t>(std::min(kSomeBytes, end - at)));
@@ -145,18 +144,18 @@ absl::StatusOr<Matrix> CopyHere(ClusterState& state, const Found& found,
 absl::StatusOr<Matrix> Cluster::Get(absl::string_view name) const {
   HEARTH_ASSIGN_OR_RETURN(const Found found, Find(*state_, name));
   if (found.record.has_segment()) {
-    HEARTH_ASSIGN_OR_RETURN(
-        auto bytes, state_->Map(found.layout, found.record.segment()));
+    HEARTH_ASSIGN_OR_RETURN(auto bytes,
+                            state_->Map(found.layout, found.record.segment()));
     return Matrix(std::move(bytes));
   }
   if (!found.record.has_spread()) return MapPublished(found);
   auto copy = CopyHere(*state_, found, {0, found.layout.bytes()}, found.layout);
   if (ReasonOf(copy.status()) != Reason::kOutOfMemory) return copy;
-  return Error(Reason::kOutOfMemory,
-               absl::StrCat("get \"", name, "\" whole: it lies in pieces on ",
-                            "several hosts, and this one has no room for all ",
-                            "of it; take some rows. ",
-                            copy.status().message()));
+  return Error(
+      Reason::kOutOfMemory,
+      absl::StrCat("get \"", name, "\" whole: it lies in pieces on ",
+                   "several hosts, and this one has no room for all ",
+                   "of it; take some rows. ", copy.status().message()));
 }
 
 absl::StatusOr<Matrix> Cluster::Rows(absl::string_view name, std::int64_t begin,
@@ -184,10 +183,10 @@ absl::Status Cluster::Read(absl::string_view name, std::int64_t begin,
     return ReadRange(*state_, found, range, sink);
   }
   HEARTH_ASSIGN_OR_RETURN(const Matrix matrix, MapPublished(found));
-  return HandOn(matrix.bytes().subspan(
-                    static_cast<std::size_t>(range.begin),
-                    static_cast<std::size_t>(range.end - range.begin)),
-                sink);
+  return HandOn(
+      matrix.bytes().subspan(static_cast<std::size_t>(range.begin),
+                             static_cast<std::size_t>(range.end - range.begin)),
+      sink);
 }
 
 }  // namespace hearth

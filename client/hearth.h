@@ -280,8 +280,9 @@ class Cluster {
 
   absl::StatusOr<std::vector<MatrixInfo>> List() const;
   absl::StatusOr<MatrixInfo> Info(absl::string_view name) const;
-  // Of a matrix in pieces, which no host had room for, a copy in memory of ours:
-  // OUT_OF_MEMORY where this host has no room, either. Read and Rows need none.
+  // Of a matrix in pieces, which no host had room for, a copy in memory of
+  // ours: OUT_OF_MEMORY where this host has no room, either. Read and Rows need
+  // none.
   absl::StatusOr<Matrix> Get(absl::string_view name) const;
   // Rows [begin, end) alone, mapped or in memory of ours; BAD_PARAMETER outside
   // the matrix, and for one in Fortran order that is not wanted whole.

@@ -121,8 +121,8 @@ absl::StatusOr<Rows> ParseRows(const std::string& text) {
   return rows;
 }
 
-void PrintWritten(const std::string& file, ElementType type,
-                  const Shape& shape, const Context& context) {
+void PrintWritten(const std::string& file, ElementType type, const Shape& shape,
+                  const Context& context) {
   if (context.json) {
     PrintJson({{"file", file},
                {"dtype", std::string(NameOf(type))},

@@ -14,10 +14,9 @@ absl::Status CheckRows(const MatrixLayout& layout, std::int64_t begin,
   if (!layout.shape.empty() && end <= layout.row_count()) {
     return absl::OkStatus();
   }
-  return Error(
-      Reason::kBadParameter,
-      absl::StrCat("take rows ", begin, ":", end, ": the matrix has shape ",
-                   ToString(layout.shape)));
+  return Error(Reason::kBadParameter,
+               absl::StrCat("take rows ", begin, ":", end,
+                            ": the matrix has shape ", ToString(layout.shape)));
 }
 
 absl::StatusOr<RowSlice> TakeRows(const Matrix& matrix, bool some,

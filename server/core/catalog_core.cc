@@ -254,8 +254,7 @@ RowRange RowsOf(const MatrixRecord& matrix, std::int64_t block_begin,
   const std::int64_t elements = matrix.layout.element_count();
   const std::int64_t row_elements = rows > 0 ? elements / rows : 0;
   if (!by_rows || row_elements == 0) return {0, rows};
-  const RowBlock run =
-      Partition(matrix.layout).Joined(block_begin, block_end);
+  const RowBlock run = Partition(matrix.layout).Joined(block_begin, block_end);
   return {run.element_begin / row_elements,
           (run.element_end() + row_elements - 1) / row_elements};
 }
@@ -264,8 +263,8 @@ std::vector<Shard> ShardsOf(const MatrixRecord& matrix) {
   std::vector<Shard> shards;
   if (std::holds_alternative<SpreadSource>(matrix.source)) {
     for (const SegmentPart& part : SegmentsOf(matrix)) {
-      shards.push_back({RowsOf(matrix, part.block_begin, part.block_end),
-                        part.segment});
+      shards.push_back(
+          {RowsOf(matrix, part.block_begin, part.block_end), part.segment});
     }
     return shards;
   }
@@ -273,8 +272,8 @@ std::vector<Shard> ShardsOf(const MatrixRecord& matrix) {
   const Partition partition(matrix.layout);
   for (std::int64_t first = 0; first < partition.block_count();
        first += partition.blocks_per_shard()) {
-    const std::int64_t end = std::min(first + partition.blocks_per_shard(),
-                                      partition.block_count());
+    const std::int64_t end =
+        std::min(first + partition.blocks_per_shard(), partition.block_count());
     shards.push_back({RowsOf(matrix, first, end), whole});
   }
   return shards;

@@ -104,6 +104,7 @@ std::vector<CoordinatorCore::Impl::Moving> CoordinatorCore::Impl::OnlyAt(
     Moving moving{
         .segment = segment,
         .what = {},
+        .from = held.source.replicas,
         .bytes = held.bytes,
         .name = held.names.empty() ? "a job's matrix" : *held.names.begin()};
     bool is_elsewhere = false;
@@ -124,6 +125,7 @@ std::vector<CoordinatorCore::Impl::Moving> CoordinatorCore::Impl::OnlyAt(
       }
       only.push_back({.segment = result.token,
                       .what = {result.token, host},
+                      .from = {{result.token, host}},
                       .bytes = result.bytes,
                       .name = absl::StrCat("the result of ", ToString(job))});
     }
@@ -146,7 +148,7 @@ bool CoordinatorCore::Impl::HandOver(const std::string& host, WorkerId worker) {
     }
     const CopyId copy =
         copies_.Begin({.segment = moving.segment,
-                       .from = {moving.what},
+                       .from = moving.from,
                        .bytes = moving.bytes,
                        .count = 1,
                        .attempt = absl::StrCat("drain ", ToString(worker),
@@ -165,7 +167,8 @@ void CoordinatorCore::Impl::Ended(const Moving& moving,
   for (const Replica& one : ended.made) {
     bool is_wanted = false;
     const Id& from = moving.what.token;
-    if (const CatalogCore::Held* held = catalog_.FindByReplica(from)) {
+    const CatalogCore::Held* held = catalog_.FindByReplica(from);
+    if (held != nullptr && !held->source.IsAt(one.host)) {
       std::vector<Replica> replicas = held->source.replicas;
       std::replace(replicas.begin(), replicas.end(), moving.what, one);
       catalog_.SetReplicas(held->source.token, std::move(replicas));

@@ -130,6 +130,7 @@ class CoordinatorCore::Impl {
   struct Moving {
     Id segment;
     Replica what;
+    std::vector<Replica> from;  // all there are: none of these hosts gets it
     std::int64_t bytes = 0;
     std::string name;
   };
@@ -173,8 +174,8 @@ class CoordinatorCore::Impl {
     PendingPut put;
     int replicas = 1;
     OriginPtr origin;
-    absl::Time refused_at;   // if there is no room by then
-    absl::Time planned_at;   // not before
+    absl::Time refused_at;    // if there is no room by then
+    absl::Time planned_at;    // not before
     bool has_failed = false;  // once, where what was free was not so any more
     std::vector<PlannedPiece> plan;     // empty: no room yet
     std::vector<SegmentSource> pieces;  // made; no replicas: not yet

@@ -30,12 +30,12 @@ void CoordinatorCore::Impl::Place(PutMatrix& put) {
   if (!possible.ok()) return refuse(std::move(possible));
   const int ready = static_cast<int>(members_.ReadyHosts().size());
   if (ready < put.replicas) {
-    return refuse(Error(
-        Reason::kOutOfMemory,
-        absl::StrCat("put \"", put.record.name, "\": ", put.replicas,
-                     " replicas need ", put.replicas, " hosts; ", ready,
-                     ready == 1 ? " is" : " are",
-                     " ready; start workers on more hosts")));
+    return refuse(
+        Error(Reason::kOutOfMemory,
+              absl::StrCat("put \"", put.record.name, "\": ", put.replicas,
+                           " replicas need ", put.replicas, " hosts; ", ready,
+                           ready == 1 ? " is" : " are",
+                           " ready; start workers on more hosts")));
   }
   tokens_.Hold({"", put.origin->holder.token});
   const std::uint64_t number = next_placing_++;
@@ -88,9 +88,8 @@ absl::Status CoordinatorCore::Impl::NoRoom(
   for (const HostRoom& room : rooms) {
     in_all += room.free_bytes;
     if (free.size() == kHostsToldMax) continue;
-    free.push_back(absl::StrCat(
-        room.free_bytes, " on the host of ",
-        ToString(members_.ReadyAt(room.host).front())));
+    free.push_back(absl::StrCat(room.free_bytes, " on the host of ",
+                                ToString(members_.ReadyAt(room.host).front())));
   }
   if (rooms.size() > free.size()) {
     free.push_back(absl::StrCat("and so on for ", rooms.size(), " hosts"));
@@ -98,14 +97,12 @@ absl::Status CoordinatorCore::Impl::NoRoom(
   const MatrixRecord& record = placing.put.record;
   return Error(
       Reason::kOutOfMemory,
-      absl::StrCat("put \"", record.name, "\": ", record.layout.bytes(),
-                   " bytes",
-                   placing.replicas > 1
-                       ? absl::StrCat(", ", placing.replicas, " times,")
-                       : "",
-                   " don't fit into what the cluster has free, ", in_all,
-                   " bytes (", absl::StrJoin(free, ", "),
-                   "); free some, or add a host"));
+      absl::StrCat(
+          "put \"", record.name, "\": ", record.layout.bytes(), " bytes",
+          placing.replicas > 1 ? absl::StrCat(", ", placing.replicas, " times,")
+                               : "",
+          " don't fit into what the cluster has free, ", in_all, " bytes (",
+          absl::StrJoin(free, ", "), "); free some, or add a host"));
 }
 
 void CoordinatorCore::Impl::BeginPiece(std::uint64_t number, Placing& placing,
@@ -186,7 +183,8 @@ void CoordinatorCore::Impl::FinishPlacing(std::uint64_t number,
     record.source = std::move(spread);
   }
   const std::string name = record.name;
-  if (status.ok()) status = catalog_.Put(std::move(record), placing.put.replace);
+  if (status.ok())
+    status = catalog_.Put(std::move(record), placing.put.replace);
   if (status.ok()) Say(KeepMatrix{*catalog_.Get(name)});
   if (!status.ok()) GiveUpPieces(placing);
   for (const SegmentSource& piece : placing.pieces) {

@@ -301,8 +301,8 @@ bool CoordinatorCore::Impl::IsLost(const MatrixRecord& matrix) const {
       [this](const SegmentPart& part) { return IsLost(*part.segment); });
 }
 
-std::vector<CoordinatorCore::Impl::LostRows>
-CoordinatorCore::Impl::LostRowsOf(const MatrixRecord& matrix) const {
+std::vector<CoordinatorCore::Impl::LostRows> CoordinatorCore::Impl::LostRowsOf(
+    const MatrixRecord& matrix) const {
   std::vector<LostRows> lost;
   std::int64_t last_end = -1;
   for (const SegmentPart& part : SegmentsOf(matrix)) {

@@ -277,10 +277,9 @@ std::vector<CopyCore::Ended> CopyCore::Fill(absl::Time now,
       ++at_host_[part.host];
       at_worker_[part.worker].insert(part.order);
       hosts_.Promise(part.host, entry.want.bytes);
-      actions.emplace_back(CopySegment{part.worker, part.order,
-                                       entry.want.segment, entry.want.from,
-                                       entry.want.bytes, entry.want.origin,
-                                       entry.want.offset});
+      actions.emplace_back(CopySegment{
+          part.worker, part.order, entry.want.segment, entry.want.from,
+          entry.want.bytes, entry.want.origin, entry.want.offset});
     }
     const bool all_made =
         std::all_of(entry.parts.begin(), entry.parts.end(),

@@ -55,19 +55,18 @@ const std::vector<LeafRun>& Homes::At(const std::string& host) const {
 
 bool Homes::IsAt(const std::string& host, LeafRun run) const {
   const std::vector<LeafRun>& here = At(host);
-  return std::any_of(here.begin(), here.end(), [run](const LeafRun& one) {
-    return one.Contains(run);
-  });
+  return std::any_of(here.begin(), here.end(),
+                     [run](const LeafRun& one) { return one.Contains(run); });
 }
 
 std::vector<LeafRun> Homes::Served(const MembershipCore& members) const {
   std::vector<LeafRun> served;
   std::int64_t cut_off_until = 0;
   for (const Span& span : spans_) {
-    const bool is_served = std::any_of(
-        span.hosts.begin(), span.hosts.end(), [&](const std::string& host) {
-          return members.live_count_at(host) > 0;
-        });
+    const bool is_served = std::any_of(span.hosts.begin(), span.hosts.end(),
+                                       [&](const std::string& host) {
+                                         return members.live_count_at(host) > 0;
+                                       });
     if (is_served) {
       Append(served, {std::max(span.run.begin, cut_off_until), span.run.end});
       continue;

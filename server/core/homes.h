@@ -26,8 +26,8 @@ class Homes {
   bool IsAt(const std::string& host, LeafRun run) const;
   // Leaves all of whose blocks somebody can serve now.
   std::vector<LeafRun> Served(const MembershipCore& members) const;
-  // Those of them that no host has a worker to give to, such as one that drains:
-  // whoever is free computes them.
+  // Those of them that no host has a worker to give to, such as one that
+  // drains: whoever is free computes them.
   std::vector<LeafRun> Unattended(const MembershipCore& members) const;
   // Workers of all hosts that have a piece, but for this one.
   int WorkersElsewhere(const std::string& host,

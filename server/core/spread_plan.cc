@@ -79,9 +79,9 @@ std::optional<std::vector<PlannedPiece>> PlanSpread(
 
   const std::int64_t block_bytes =
       partition.Block(0).element_count * BytesOf(layout.type);
-  std::int64_t length = std::min(
-      partition.blocks_per_shard(),
-      PowerOfTwoWithin(blocks / (kPiecesOfAHost * std::ssize(rooms))));
+  std::int64_t length =
+      std::min(partition.blocks_per_shard(),
+               PowerOfTwoWithin(blocks / (kPiecesOfAHost * std::ssize(rooms))));
   const auto pieces_of = [&](std::int64_t blocks_of_a_piece) {
     return (blocks - 1) / blocks_of_a_piece + 1;
   };

@@ -28,8 +28,8 @@ struct PlannedPiece {
 inline constexpr std::int64_t kPiecesMax = 2048;
 
 // One piece where as many hosts have room for all of the matrix. Else pieces of
-// 2^j blocks, a shard at most and several a host where that can be, and as small
-// as it takes to fit; each host gets its share by free memory, and its
+// 2^j blocks, a shard at most and several a host where that can be, and as
+// small as it takes to fit; each host gets its share by free memory, and its
 // neighbouring pieces, so that a task seldom reads from two hosts.
 //
 // None where it does not fit, or there are fewer hosts than replicas.

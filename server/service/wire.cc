@@ -148,11 +148,10 @@ absl::StatusOr<SpreadSource> FromWire(const proto::SpreadSource& message,
       end == Partition(layout).block_count()) {
     return spread;
   }
-  return Error(
-      Reason::kBadUsage,
-      absl::StrCat("read a matrix record: its ", message.pieces_size(),
-                   " pieces are not all of it in order, or not 2 to ",
-                   kPiecesMax));
+  return Error(Reason::kBadUsage,
+               absl::StrCat("read a matrix record: its ", message.pieces_size(),
+                            " pieces are not all of it in order, or not 2 to ",
+                            kPiecesMax));
 }
 
 void Fill(const SegmentSource& segment, const MembershipCore& members,
@@ -189,12 +188,11 @@ absl::StatusOr<OriginPtr> FromWire(const proto::Origin& message,
   }
   if (message.has_holder()) {
     origin->holder = {FromProto(message.holder().token()),
-                          message.holder().host()};
+                      message.holder().host()};
   }
-  const bool is_sound = !origin->token.zero() &&
-                        (message.has_random() || message.has_file()) &&
-                        origin->holder.token.zero() ==
-                            origin->holder.host.empty();
+  const bool is_sound =
+      !origin->token.zero() && (message.has_random() || message.has_file()) &&
+      origin->holder.token.zero() == origin->holder.host.empty();
   if (is_sound) return OriginPtr(std::move(origin));
   return Error(Reason::kBadUsage,
                "put a matrix: what it is to be made of is neither numbers nor "

@@ -117,10 +117,10 @@ TEST(Simulation, LosesNoPieceOnTwoHostsWhenOneEndsAtATime) {
   EXPECT_GE(counts.pieces, 20 * static_cast<std::int64_t>(seeds));
   EXPECT_GE(counts.copies, 20 * static_cast<std::int64_t>(seeds));
   EXPECT_GE(counts.host_deaths, static_cast<std::int64_t>(seeds));
-  std::cout << counts.pieces << " pieces made, " << counts.copies
-            << " copies, " << counts.host_deaths << " hosts died, "
-            << counts.drains << " drained, " << counts.jobs_done
-            << " jobs done, " << counts.jobs_failed << " failed\n";
+  std::cout << counts.pieces << " pieces made, " << counts.copies << " copies, "
+            << counts.host_deaths << " hosts died, " << counts.drains
+            << " drained, " << counts.jobs_done << " jobs done, "
+            << counts.jobs_failed << " failed\n";
 }
 
 TEST(Simulation, NoticesACoordinatorThatDoesNotMakeUpForLostReplicas) {

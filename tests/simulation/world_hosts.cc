@@ -23,8 +23,8 @@ void World::PutMatrices() {
       put.record.layout.shape = {kBlocksInPieces * 1024, 128};
       put.record.source = server::Unmade();
       put.replicas = scenario_.matrices[i].replicas;
-      put.origin = std::make_shared<const server::Origin>(server::Origin{
-          .token = NewId(), .from = server::RandomNumbers{}});
+      put.origin = std::make_shared<const server::Origin>(
+          server::Origin{.token = NewId(), .from = server::RandomNumbers{}});
       other_calls_.insert(put.call);
       Tell(std::move(put));
       continue;
@@ -51,8 +51,7 @@ void World::CheckMatrices() {
       Problem(name + " is gone from the catalog");
       continue;
     }
-    const auto* spread =
-        std::get_if<server::SpreadSource>(&(*matrix)->source);
+    const auto* spread = std::get_if<server::SpreadSource>(&(*matrix)->source);
     if ((spread != nullptr) != scenario_.matrices[i].in_pieces) {
       Problem(name + " is in pieces, or not, as it should not be");
     }
@@ -144,13 +143,12 @@ bool World::CanRead(const JobCache& job, std::int64_t leaf) const {
   if (job.pieces.empty()) return job.matrix.empty() || IsServed(job.matrix);
   int log2 = 0;
   while (((kBlocksInPieces - 1) >> log2) + 1 > job.leaf_count) ++log2;
-  return std::all_of(job.pieces.begin(), job.pieces.end(),
-                     [&](const server::Piece& piece) {
-                       const bool has_some =
-                           piece.block_begin < (leaf + 1) << log2 &&
-                           piece.block_end > leaf << log2;
-                       return !has_some || IsServed(piece.segment.replicas);
-                     });
+  return std::all_of(
+      job.pieces.begin(), job.pieces.end(), [&](const server::Piece& piece) {
+        const bool has_some = piece.block_begin < (leaf + 1) << log2 &&
+                              piece.block_end > leaf << log2;
+        return !has_some || IsServed(piece.segment.replicas);
+      });
 }
 
 void World::LetGo(const ProcessPtr& process) {

@@ -111,17 +111,18 @@ absl::Status Copier::Fill(const Order& order, const OpenSegment& open) {
   }
   const MemoryLimits memory;
   std::int64_t unchecked = 0;
-  return reach_.StreamPart(
-      open, order.from, {.bytes = order.from.bytes}, cancelled,
-      [&](std::int64_t came) {
-        progress_ = true;
-        CrashPoint("worker.copy");
-        unchecked += came;
-        if (unchecked < limits::kFillCheckBytes) return absl::OkStatus();
-        unchecked = 0;
-        return memory.Reserve(limits::kFillCheckBytes,
-                              "copy a segment of another host");
-      });
+  return reach_.StreamPart(open, order.from, {.bytes = order.from.bytes},
+                           cancelled, [&](std::int64_t came) {
+                             progress_ = true;
+                             CrashPoint("worker.copy");
+                             unchecked += came;
+                             if (unchecked < limits::kFillCheckBytes)
+                               return absl::OkStatus();
+                             unchecked = 0;
+                             return memory.Reserve(
+                                 limits::kFillCheckBytes,
+                                 "copy a segment of another host");
+                           });
 }
 
 absl::StatusOr<Id> Copier::Copy(const Order& order) {

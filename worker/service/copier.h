@@ -17,8 +17,8 @@
 
 namespace hearth::worker {
 
-// Fetches whole segments of other hosts for this host's keeper to hold, or makes
-// new ones, one after the other, beside what the worker computes.
+// Fetches whole segments of other hosts for this host's keeper to hold, or
+// makes new ones, one after the other, beside what the worker computes.
 //
 // Kind:    resource; neither moves nor copies. Its destructor stops the thread.
 // Threads: any. `on_done` is called from the copier's own.

@@ -39,8 +39,8 @@ absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
       new MatrixSource(std::move(layout), reach));
 
   if (record.has_segment()) {
-    HEARTH_RETURN_IF_ERROR(source->AddPart(record.segment(), 0,
-                                           source->partition_.block_count()));
+    HEARTH_RETURN_IF_ERROR(
+        source->AddPart(record.segment(), 0, source->partition_.block_count()));
     return source;
   }
   if (record.has_spread()) {
@@ -238,9 +238,9 @@ absl::Status BlockReader::VisitPart(
   }
   if (stream_ == nullptr) {
     const std::int64_t end = std::min(end_bytes_, part.end);
-    stream_ = source_.reach_.Read(*part.elsewhere, offset - part.begin,
-                                  end - offset, bytes,
-                                  {.cancelled = cancelled_});
+    stream_ =
+        source_.reach_.Read(*part.elsewhere, offset - part.begin, end - offset,
+                            bytes, {.cancelled = cancelled_});
   }
   std::byte* into = streamed_.Get(bytes);
   HEARTH_RETURN_IF_ERROR(
@@ -277,11 +277,11 @@ std::int64_t BlockReader::SideBySide(std::int64_t begin,
     return 1;
   }
   if (source_.parts_.empty()) return end - begin;
-  const auto part = std::upper_bound(
-      source_.parts_.begin(), source_.parts_.end(), begin,
-      [](std::int64_t block, const MatrixSource::Part& one) {
-        return block < one.block_end;
-      });
+  const auto part =
+      std::upper_bound(source_.parts_.begin(), source_.parts_.end(), begin,
+                       [](std::int64_t block, const MatrixSource::Part& one) {
+                         return block < one.block_end;
+                       });
   if (!part->segment.has_value()) return 1;
   return std::min(end, part->block_end) - begin;
 }

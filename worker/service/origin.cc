@@ -72,8 +72,9 @@ absl::Status FillFromFile(
   if (!here.has_value()) {
     std::int64_t unchecked = 0;
     return reach.StreamPart(
-        into, PlaceOf(origin.holder()), {.from = offset, .to = 0, .bytes = into.bytes()},
-        cancelled, [&](std::int64_t came) {
+        into, PlaceOf(origin.holder()),
+        {.from = offset, .to = 0, .bytes = into.bytes()}, cancelled,
+        [&](std::int64_t came) {
           unchecked += came;
           if (unchecked >= limits::kFillCheckBytes) {
             unchecked = 0;
@@ -89,8 +90,8 @@ absl::Status FillFromFile(
     const std::int64_t some =
         std::min(limits::kFillCheckBytes, into.bytes() - done);
     HEARTH_RETURN_IF_ERROR(CopyFileIntoSegment(
-        into, done, *here, origin.file().payload_offset() + offset + done,
-        some, memory, {.threads = threads}));
+        into, done, *here, origin.file().payload_offset() + offset + done, some,
+        memory, {.threads = threads}));
     HEARTH_RETURN_IF_ERROR(progress(some));
     done += some;
   }
@@ -121,16 +122,16 @@ absl::Status FillFromOrigin(
   }
   const auto type = static_cast<ElementType>(origin.random().element_type());
   const std::int64_t element_bytes = BytesOf(type);
-  return MakeInSegment(
-      into, 0, into.bytes(),
-      [&](std::int64_t begin, std::span<std::byte> to) {
-        if (cancelled()) return Error(Reason::kJobCancelled, "make: stopped");
-        FillRandom(type, origin.random().seed(),
-                   (offset + begin) / element_bytes,
-                   std::ssize(to) / element_bytes, to.data());
-        return progress(std::ssize(to));
-      },
-      MemoryLimits(), {.threads = threads});
+  return MakeInSegment(into, 0, into.bytes(),
+                       [&](std::int64_t begin, std::span<std::byte> to) {
+                         if (cancelled())
+                           return Error(Reason::kJobCancelled, "make: stopped");
+                         FillRandom(type, origin.random().seed(),
+                                    (offset + begin) / element_bytes,
+                                    std::ssize(to) / element_bytes, to.data());
+                         return progress(std::ssize(to));
+                       },
+                       MemoryLimits(), {.threads = threads});
 }
 
 }  // namespace hearth::worker

@@ -153,8 +153,8 @@ absl::StatusOr<SealedSegment> SegmentReach::Stream(
     OpenSegment into, const SegmentPlace& place,
     const std::function<bool()>& cancelled,
     const std::function<absl::Status(std::int64_t)>& progress) {
-  HEARTH_RETURN_IF_ERROR(StreamPart(into, place, {.bytes = place.bytes},
-                                    cancelled, progress));
+  HEARTH_RETURN_IF_ERROR(
+      StreamPart(into, place, {.bytes = place.bytes}, cancelled, progress));
   return into.Seal();
 }
 
@@ -162,8 +162,8 @@ absl::Status SegmentReach::StreamPart(
     const OpenSegment& into, const SegmentPlace& place, const Part& part,
     const std::function<bool()>& cancelled,
     const std::function<absl::Status(std::int64_t)>& progress) {
-  const auto stream = Read(place, part.from, part.bytes, kPieceBytes,
-                           {.cancelled = cancelled});
+  const auto stream =
+      Read(place, part.from, part.bytes, kPieceBytes, {.cancelled = cancelled});
   std::vector<std::byte> piece;
   for (std::int64_t done = 0; done < part.bytes;) {
     piece.resize(

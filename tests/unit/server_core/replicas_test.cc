@@ -202,9 +202,9 @@ TEST_F(Replicas, AreNearForTheWorkersOfAllTheirHosts) {
   Put(2);
   Copy();
   const MatrixPtr matrix = *cluster_.core().catalog().Get("m");
-  EXPECT_THAT(cluster_.core().WorkersNear(
-                  std::get_if<SegmentSource>(&matrix->source)),
-              SizeIs(2));
+  EXPECT_THAT(
+      cluster_.core().WorkersNear(std::get_if<SegmentSource>(&matrix->source)),
+      SizeIs(2));
 }
 
 TEST_F(Replicas, OfARunningJobAreToldAsTheyChange) {

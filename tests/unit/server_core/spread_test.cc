@@ -43,15 +43,15 @@ std::map<std::string, std::int64_t> BytesByHost(
 // --- planned -----------------------------------------------------------------
 
 TEST(SpreadPlan, IsOnePieceWhereAHostHasRoom) {
-  const auto plan = PlanSpread(LayoutOf(100), 1,
-                               {{"a", 99 * kMiB}, {"b", 101 * kMiB}});
+  const auto plan =
+      PlanSpread(LayoutOf(100), 1, {{"a", 99 * kMiB}, {"b", 101 * kMiB}});
   EXPECT_THAT(*plan, ElementsAre(PlannedPiece{0, 100, {"b"}}));
 }
 
 TEST(SpreadPlan, GivesEachHostNeighboursByWhatItHasFree) {
-  const auto plan = PlanSpread(
-      LayoutOf(240), 1,
-      {{"a", 100 * kMiB}, {"b", 200 * kMiB}, {"c", 100 * kMiB}});
+  const auto plan =
+      PlanSpread(LayoutOf(240), 1,
+                 {{"a", 100 * kMiB}, {"b", 200 * kMiB}, {"c", 100 * kMiB}});
   ASSERT_TRUE(plan.has_value());
   std::vector<std::string> runs;
   std::int64_t last = 0;
@@ -87,9 +87,9 @@ TEST(SpreadPlan, CutsSmallerWhereItWouldNotFitElse) {
 }
 
 TEST(SpreadPlan, PutsReplicasOnDifferentHosts) {
-  const auto plan = PlanSpread(
-      LayoutOf(150), 2,
-      {{"a", 100 * kMiB}, {"b", 100 * kMiB}, {"c", 110 * kMiB}});
+  const auto plan =
+      PlanSpread(LayoutOf(150), 2,
+                 {{"a", 100 * kMiB}, {"b", 100 * kMiB}, {"c", 110 * kMiB}});
   ASSERT_TRUE(plan.has_value());
   for (const PlannedPiece& piece : *plan) {
     ASSERT_THAT(piece.hosts, SizeIs(2));
@@ -101,11 +101,10 @@ TEST(SpreadPlan, PutsReplicasOnDifferentHosts) {
 }
 
 TEST(SpreadPlan, IsNoneWhereAllTogetherHaveTooLittle) {
-  EXPECT_FALSE(PlanSpread(LayoutOf(201), 1,
-                          {{"a", 100 * kMiB}, {"b", 100 * kMiB}})
-                   .has_value());
   EXPECT_FALSE(
-      PlanSpread(LayoutOf(10), 2, {{"a", 1000 * kMiB}}).has_value());
+      PlanSpread(LayoutOf(201), 1, {{"a", 100 * kMiB}, {"b", 100 * kMiB}})
+          .has_value());
+  EXPECT_FALSE(PlanSpread(LayoutOf(10), 2, {{"a", 1000 * kMiB}}).has_value());
   EXPECT_FALSE(PlanSpread(LayoutOf(10), 1, {}).has_value());
 }
 
@@ -126,8 +125,7 @@ TEST(SpreadPlan, HoldsAnyNumbersThatFit) {
     for (const HostRoom& one : rooms) {
       room += std::min(one.free_bytes / kMiB, blocks);
     }
-    ASSERT_EQ(plan.has_value(),
-              hosts >= replicas && room >= blocks * replicas)
+    ASSERT_EQ(plan.has_value(), hosts >= replicas && room >= blocks * replicas)
         << seed;
     if (!plan.has_value()) continue;
     for (const auto& [host, bytes] : BytesByHost(*plan)) {
@@ -236,9 +234,8 @@ class Spread : public ::testing::Test {
     cluster_.Tell(std::move(put));
   }
   void Make(const CopySegment& copy) {
-    cluster_.TellReport(
-        copy.worker,
-        SegmentCopied{.order = copy.order, .token = Id{7, ++made_}});
+    cluster_.TellReport(copy.worker, SegmentCopied{.order = copy.order,
+                                                   .token = Id{7, ++made_}});
   }
   // Every piece that was asked for is made, and every one asked for then.
   void MakeAll() {
@@ -337,10 +334,10 @@ TEST_F(Spread, RoomThatWasTakenAMomentAgoIsPlannedAroundOnce) {
   // Wherever one is tried now, there is no room.
   for (; !copies.empty(); copies = cluster_.Take<CopySegment>()) {
     for (const CopySegment& copy : copies) {
-      cluster_.TellReport(
-          copy.worker, SegmentCopied{.order = copy.order,
-                                     .status = Error(Reason::kOutOfMemory,
-                                                     "full after all")});
+      cluster_.TellReport(copy.worker,
+                          SegmentCopied{.order = copy.order,
+                                        .status = Error(Reason::kOutOfMemory,
+                                                        "full after all")});
     }
   }
   EXPECT_THAT(cluster_.Take<Answer>(), IsEmpty());
@@ -386,8 +383,8 @@ TEST_F(Spread, LeavesAreComputedWhereTheirPieceLies) {
   MakeAll();
   ASSERT_TRUE(Answered().ok());
   const Homes homes(Source(), 240, 240);
-  const JobId job = cluster_.SubmitPlanned(
-      {.leaf_count = 240}, {.operation = "sum", .matrix = "m"});
+  const JobId job = cluster_.SubmitPlanned({.leaf_count = 240},
+                                           {.operation = "sum", .matrix = "m"});
   int tasks = 0;
   for (const auto& [worker, task] : cluster_.TakeTasks()) {
     EXPECT_TRUE(homes.IsAt(HostOf(worker), task.run));
