@@ -204,6 +204,7 @@ absl::StatusOr<MatrixInfo> PutSpread(ClusterState& state,
   *origin.mutable_file() = client::RecordOf(file).file();
   proto::FileSource published = origin.file();
   published.clear_path();
+  published.clear_sample_checksums();  // a card is small, and this host ours
   HEARTH_RETURN_IF_ERROR(
       keeper.Deposit(token, file.source.fd(),
                      {.kind = SegmentKind::kFile,

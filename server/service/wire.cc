@@ -113,11 +113,10 @@ absl::StatusOr<FileSource> FromWire(const proto::FileSource& file) {
   if (file.path().empty() || file.path()[0] != '/' ||
       file.payload_offset() < 0 || file.size() < 0 ||
       file.sample_checksums_size() > kSampleMax) {
-    return Error(
-        Reason::kBadUsage,
-        absl::StrCat("read a matrix record: its file \"", file.path(),
-                     "\" is not an absolute path with "
-                     "an offset, a size and a sample"));
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("read a matrix record: its file \"", file.path(),
+                              "\" is not an absolute path with "
+                              "an offset, a size and a sample"));
   }
   return FileSource{.path = file.path(),
                     .device = file.device(),

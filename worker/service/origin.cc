@@ -12,6 +12,7 @@
 #include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/random_fill.h"
+#include "hearth/shm/file_sample.h"
 #include "hearth/shm/file_source.h"
 #include "hearth/shm/fill.h"
 #include "hearth/shm/memory_limits.h"
@@ -40,27 +41,38 @@ SegmentPlace PlaceOf(const proto::Replica& holder) {
       0);
 }
 
-// The file as this host has it: by its path, or from a keeper of this machine.
-// None where only another host has it.
-absl::StatusOr<std::optional<FileSource>> OpenHere(const proto::Origin& origin,
-                                                   SegmentReach& reach) {
-  const FileIdentity published = IdentityOf(origin.file());
-  auto seen = FileSource::Open(origin.file().path());
-  if (seen.ok() && seen->Verify(published).ok()) {
-    return std::optional<FileSource>(*std::move(seen));
+// The file as this host has it, and what it is known by here.
+struct FileHere {
+  FileSource file;
+  FileIdentity identity;
+};
+
+// By its path, or from a keeper of this machine. None where only another host
+// has it.
+absl::StatusOr<std::optional<FileHere>> OpenHere(const proto::Origin& origin,
+                                                 SegmentReach& reach) {
+  const proto::FileSource& file = origin.file();
+  const FileIdentity published = IdentityOf(file);
+  const FileSample sample = {.seed = file.sample_seed(),
+                             .checksums = {file.sample_checksums().begin(),
+                                           file.sample_checksums().end()}};
+  if (auto seen = FileSource::Open(file.path()); seen.ok()) {
+    const auto known = Recognize(*seen, published, sample);
+    if (known.ok()) {
+      return std::optional<FileHere>({*std::move(seen), *known});
+    }
   }
   if (!origin.has_holder()) {
     return Error(Reason::kFileMissing,
-                 absl::StrCat("copy \"", origin.file().path(),
+                 absl::StrCat("copy \"", file.path(),
                               "\": this host does not see it as it was put"));
   }
   HEARTH_ASSIGN_OR_RETURN(auto fetched, reach.Fetch(PlaceOf(origin.holder())));
-  if (!fetched.has_value()) return std::optional<FileSource>();
+  if (!fetched.has_value()) return std::optional<FileHere>();
   HEARTH_ASSIGN_OR_RETURN(
-      FileSource held,
-      FileSource::Adopt(std::move(fetched->fd), origin.file().path()));
+      FileSource held, FileSource::Adopt(std::move(fetched->fd), file.path()));
   HEARTH_RETURN_IF_ERROR(CheckIdentity(held.fd(), published));
-  return std::optional<FileSource>(std::move(held));
+  return std::optional<FileHere>({std::move(held), published});
 }
 
 absl::Status FillFromFile(
@@ -90,12 +102,12 @@ absl::Status FillFromFile(
     const std::int64_t some =
         std::min(limits::kFillCheckBytes, into.bytes() - done);
     HEARTH_RETURN_IF_ERROR(CopyFileIntoSegment(
-        into, done, *here, origin.file().payload_offset() + offset + done, some,
-        memory, {.threads = threads}));
+        into, done, here->file, origin.file().payload_offset() + offset + done,
+        some, memory, {.threads = threads}));
     HEARTH_RETURN_IF_ERROR(progress(some));
     done += some;
   }
-  return CheckIdentity(here->fd(), IdentityOf(origin.file()));
+  return CheckIdentity(here->file.fd(), here->identity);
 }
 
 }  // namespace
