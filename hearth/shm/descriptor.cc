@@ -13,13 +13,19 @@ absl::StatusOr<UniqueFd> DuplicateFd(int fd) {
   return duplicate;
 }
 
-absl::StatusOr<UniqueFd> ReopenReadOnly(int fd) {
+namespace {
+
+absl::StatusOr<UniqueFd> Reopen(int fd, int access) {
   const std::string path = absl::StrCat("/proc/self/fd/", fd);
-  UniqueFd opened(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!opened.valid()) {
-    return ErrnoStatus(absl::StrCat("open ", path, " for reading"));
-  }
+  UniqueFd opened(open(path.c_str(), access | O_CLOEXEC));
+  if (!opened.valid())
+    return ErrnoStatus(absl::StrCat("open ", path, " again"));
   return opened;
 }
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> ReopenReadOnly(int fd) { return Reopen(fd, O_RDONLY); }
+absl::StatusOr<UniqueFd> ReopenForWriting(int fd) { return Reopen(fd, O_RDWR); }
 
 }  // namespace hearth

@@ -11,5 +11,7 @@ absl::StatusOr<UniqueFd> DuplicateFd(int fd);
 
 // The same file opened anew, for reading only. Needs /proc.
 absl::StatusOr<UniqueFd> ReopenReadOnly(int fd);
+// For reading and writing.
+absl::StatusOr<UniqueFd> ReopenForWriting(int fd);
 
 }  // namespace hearth

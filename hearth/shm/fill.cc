@@ -1,6 +1,7 @@
 #include "hearth/shm/fill.h"
 
 #include <sched.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -173,12 +174,21 @@ absl::Status CheckRange(const OpenSegment& segment, std::int64_t offset,
                                                segment.bytes(), " bytes"));
 }
 
-}  // namespace
+// The whole pages within `bytes`, back to the kernel. Best effort: locked ones
+// stay.
+void GiveBack(std::span<std::byte> bytes) {
+  const auto page = static_cast<std::uintptr_t>(PageBytes());
+  const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data());
+  const std::uintptr_t first = (begin + page - 1) / page * page;
+  const std::uintptr_t last = (begin + bytes.size()) / page * page;
+  if (first >= last) return;
+  madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
 
-absl::Status CopyIntoSegment(const OpenSegment& segment, std::int64_t offset,
-                             std::span<const std::byte> from,
-                             const MemoryLimits& limits,
-                             const FillOptions& options) {
+absl::Status Fill(const OpenSegment& segment, std::int64_t offset,
+                  std::span<const std::byte> from, const MemoryLimits& limits,
+                  const FillOptions& options,
+                  absl::FunctionRef<void(std::size_t, std::size_t)> done) {
   const auto bytes = static_cast<std::int64_t>(from.size());
   HEARTH_RETURN_IF_ERROR(CheckRange(segment, offset, bytes));
   HEARTH_ASSIGN_OR_RETURN(Destination destination, Destination::Of(segment));
@@ -190,9 +200,31 @@ absl::Status CopyIntoSegment(const OpenSegment& segment, std::int64_t offset,
           from.subspan(static_cast<std::size_t>(piece.begin),
                        static_cast<std::size_t>(piece.bytes)));
       if (!written.ok()) return pieces.Fail(written);
+      done(static_cast<std::size_t>(piece.begin),
+           static_cast<std::size_t>(piece.bytes));
     }
   });
   return pieces.error();
+}
+
+}  // namespace
+
+absl::Status CopyIntoSegment(const OpenSegment& segment, std::int64_t offset,
+                             std::span<const std::byte> from,
+                             const MemoryLimits& limits,
+                             const FillOptions& options) {
+  return Fill(segment, offset, from, limits, options,
+              [](std::size_t, std::size_t) {});
+}
+
+absl::Status MoveIntoSegment(const OpenSegment& segment, std::int64_t offset,
+                             std::span<std::byte> from,
+                             const MemoryLimits& limits,
+                             const FillOptions& options) {
+  return Fill(segment, offset, from, limits, options,
+              [from](std::size_t begin, std::size_t bytes) {
+                GiveBack(from.subspan(begin, bytes));
+              });
 }
 
 absl::Status CopyFileIntoSegment(const OpenSegment& segment,

@@ -26,6 +26,15 @@ absl::Status CopyIntoSegment(const OpenSegment& segment, std::int64_t offset,
                              const MemoryLimits& limits,
                              const FillOptions& options = {});
 
+// The same, and gives the pages of `from` back to the kernel as it goes, so
+// that both together never take much more than one. What was there reads as
+// zeros then, save for a page here and there that was not wholly within a
+// piece.
+absl::Status MoveIntoSegment(const OpenSegment& segment, std::int64_t offset,
+                             std::span<std::byte> from,
+                             const MemoryLimits& limits,
+                             const FillOptions& options = {});
+
 // The same from [from_offset, from_offset + bytes) of a file. FILE_CHANGED when
 // it ends before.
 absl::Status CopyFileIntoSegment(const OpenSegment& segment,

@@ -16,6 +16,13 @@ int Protection(MapAccess access) {
   return access == MapAccess::kRead ? PROT_READ : PROT_READ | PROT_WRITE;
 }
 
+// Copies of pages are made one by one as they are written, so the kernel need
+// not set memory aside for all of them.
+int Sharing(MapAccess access) {
+  return access == MapAccess::kPrivate ? MAP_PRIVATE | MAP_NORESERVE
+                                       : MAP_SHARED;
+}
+
 // mmap says ENOMEM for want of address space, of RLIMIT_AS, or of room in the
 // kernel's list of mappings, and EAGAIN for RLIMIT_MEMLOCK.
 absl::Status MapFailed(absl::string_view what, std::int64_t bytes) {
@@ -47,8 +54,8 @@ absl::StatusOr<Mapping> Mapping::Of(int fd, std::int64_t offset,
   const std::int64_t skip = offset % page;
   const auto mapped_bytes =
       static_cast<std::size_t>((skip + bytes + page - 1) / page * page);
-  void* const base = mmap(nullptr, mapped_bytes, Protection(access), MAP_SHARED,
-                          fd, offset - skip);
+  void* const base = mmap(nullptr, mapped_bytes, Protection(access),
+                          Sharing(access), fd, offset - skip);
   if (base == MAP_FAILED) return MapFailed(what, bytes);
   Mapping mapping;
   mapping.base_ = static_cast<std::byte*>(base);
@@ -78,8 +85,8 @@ absl::Status Mapping::RemapInPlace(int fd, MapAccess access,
   if (base_ == nullptr) return absl::OkStatus();
   // One call that replaces: there is no moment at which the addresses are free
   // for another thread's mmap.
-  if (mmap(base_, mapped_bytes_, Protection(access), MAP_SHARED | MAP_FIXED, fd,
-           offset_) == MAP_FAILED) {
+  if (mmap(base_, mapped_bytes_, Protection(access),
+           Sharing(access) | MAP_FIXED, fd, offset_) == MAP_FAILED) {
     return MapFailed(what, static_cast<std::int64_t>(bytes_));
   }
   return absl::OkStatus();

@@ -13,9 +13,13 @@
 
 namespace hearth {
 
-enum class MapAccess { kRead, kReadWrite };
+enum class MapAccess {
+  kRead,
+  kReadWrite,
+  kPrivate,  // writable; what is written stays in this process, page by page
+};
 
-// A range of a descriptor's bytes, MAP_SHARED in this process's address space.
+// A range of a descriptor's bytes in this process's address space.
 //
 // Kind:    resource. Moves, never copies; the last owner unmaps. It needs no
 //          descriptor to stay open. Empty ranges have no mapping at all.
@@ -45,7 +49,7 @@ class Mapping {
   ~Mapping();
 
   std::span<const std::byte> bytes() const { return {base_ + skip_, bytes_}; }
-  // Requires kReadWrite.
+  // Requires kReadWrite or kPrivate.
   std::span<std::byte> writable_bytes() { return {base_ + skip_, bytes_}; }
 
   // Whole pages, as the kernel sees it.

@@ -78,12 +78,17 @@ absl::StatusOr<OpenSegment> OpenSegment::Create(std::int64_t bytes,
     return Error(Reason::kBadUsage,
                  absl::StrCat(attempt, " bytes: a size is never negative"));
   }
-  HEARTH_RETURN_IF_ERROR(limits.Reserve(bytes, "create a segment"));
+  HEARTH_RETURN_IF_ERROR(limits.Reserve(
+      std::min(bytes, options.touched_bytes_max), "create a segment"));
   HEARTH_ASSIGN_OR_RETURN(UniqueFd fd, NewMemfd(options.label));
   if (ftruncate(fd.get(), bytes) != 0) {
     return ErrnoStatus(absl::StrCat(attempt, " bytes"));
   }
-  return OpenSegment(std::move(fd), bytes, options.huge_pages);
+  // What memfd_create made is the one open file that the kernel's leases don't
+  // count: a keeper would take this segment for nobody's (held_probe.h).
+  absl::StatusOr<UniqueFd> counted = ReopenForWriting(fd.get());
+  return OpenSegment(counted.ok() ? *std::move(counted) : std::move(fd), bytes,
+                     options.huge_pages);
 }
 
 absl::StatusOr<OpenSegment> OpenSegment::Adopt(UniqueFd fd,
@@ -165,7 +170,7 @@ absl::Status OpenSegment::WriteAt(std::int64_t offset,
   return absl::OkStatus();
 }
 
-absl::StatusOr<SealedSegment> OpenSegment::Seal() {
+absl::StatusOr<SealedSegment> OpenSegment::Seal(const SealOptions& options) {
   struct stat found {};
   if (fstat(fd_.get(), &found) != 0) return ErrnoStatus("fstat of a segment");
   if (found.st_size != bytes_) {
@@ -178,7 +183,7 @@ absl::StatusOr<SealedSegment> OpenSegment::Seal() {
   // The kernel refuses a write seal while anybody could write through a
   // mapping; so ours goes first, and comes back should the seal be refused.
   HEARTH_RETURN_IF_ERROR(
-      view_.RemapInPlace(read_only.get(), MapAccess::kRead, "a segment"));
+      view_.RemapInPlace(read_only.get(), options.own_view, "a segment"));
   if (fcntl(fd_.get(), F_ADD_SEALS, kSeals) != 0) {
     // Look for the others before our own view comes back.
     const absl::Status refused =

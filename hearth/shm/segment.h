@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 
@@ -94,6 +95,16 @@ struct SegmentOptions {
   std::string label = "hearth";
   // Asks for huge pages; the kernel may refuse silently: PageBytesOf() tells.
   bool huge_pages = true;
+  // At most so many are touched before somebody looks at the limits again: what
+  // is filled from memory that is given back meanwhile needs no room for all.
+  std::int64_t touched_bytes_max = std::numeric_limits<std::int64_t>::max();
+};
+
+struct SealOptions {
+  // What becomes of the view from Map(), at the same address. kRead: a thread
+  // that still writes there gets a SIGSEGV. kPrivate: what it writes is seen in
+  // this process alone; for languages where views can't be called back.
+  MapAccess own_view = MapAccess::kRead;
 };
 
 // A segment that is being filled, by as many processes as hold its descriptor.
@@ -119,7 +130,7 @@ class OpenSegment {
   int fd() const { return fd_.get(); }
 
   // The whole of it, writable; the same view at each call. It stays valid at
-  // the same address, read-only, after Seal().
+  // the same address, and can't change the segment, after Seal().
   absl::StatusOr<std::span<std::byte>> Map();
 
   // A range, for a writer of a part. Must be gone before anybody seals.
@@ -133,12 +144,12 @@ class OpenSegment {
                        std::span<const std::byte> from) const;
 
   // Makes the bytes immutable for ever, for every holder. The view from Map()
-  // turns read-only in place: a thread that still writes there gets a SIGSEGV.
+  // stays where it is, as the options say.
   //
   // SEGMENT_BUSY names the processes that still map it writable, forked
   // children among them; then nothing has changed, and it may be tried again.
   // After success this object is empty.
-  absl::StatusOr<SealedSegment> Seal();
+  absl::StatusOr<SealedSegment> Seal(const SealOptions& options = {});
 
  private:
   OpenSegment(UniqueFd fd, std::int64_t bytes, bool huge_pages)
