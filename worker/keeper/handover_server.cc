@@ -257,6 +257,7 @@ HandoverServer::Translated HandoverServer::TranslateTicket(Request& request) {
   asked.token = head.token();
   asked.card = request.message.card();
   asked.depositor = depositor;
+  asked.again = (head.flags & SegmentMessage::kAgain) != 0;
   watch_.Refresh(depositor);
   for (std::uint32_t i = 0; i < head.count; ++i) {
     std::int32_t pid = 0;

@@ -83,7 +83,17 @@ void KeeperBooks::On(const TicketAsked& asked, Actions& actions) {
   const bool full = entries_.size() >= bounds_.held_max ||
                     tickets_by_process_.size() + asked.ancestors.size() + 1 >
                         bounds_.watched_max;
-  const bool held = entries_.contains(asked.token);
+  const auto known = entries_.find(asked.token);
+  const bool held = known != entries_.end();
+  if (asked.again) {
+    const bool own = held && known->second.is_ticket &&
+                     known->second.depositor == asked.depositor;
+    if (own) ++known->second.awaited;
+    actions.push_back(
+        Answer{own ? Reason::kUnspecified : Reason::kSegmentGone});
+    actions.push_back(CloseDescriptor{asked.fd});
+    return;
+  }
   if (held || full) {
     actions.push_back(Answer{held ? Reason::kUnspecified : Reason::kTooLarge});
     actions.push_back(CloseDescriptor{asked.fd});
@@ -94,6 +104,7 @@ void KeeperBooks::On(const TicketAsked& asked, Actions& actions) {
   entry.card = asked.card;
   entry.depositor = asked.depositor;
   entry.is_ticket = true;
+  entry.awaited = 1;
   entry.fetchers_countable = asked.fetchers_countable;
   entry.family = {asked.ancestors.begin(), asked.ancestors.end()};
   entry.family.insert(asked.depositor);
@@ -114,7 +125,7 @@ void KeeperBooks::On(const FetchAsked& asked, Actions& actions) {
   actions.push_back(AnswerWithDescriptor{
       entry.fd, entry.card, entry.is_ticket && entry.fetchers_countable});
   if (!entry.is_ticket) return;
-  entry.fetched = true;
+  if (entry.awaited > 0) --entry.awaited;
   // A process beyond the bound goes unwatched: the next look will tell.
   if (tickets_by_process_.contains(asked.fetcher) ||
       tickets_by_process_.size() < bounds_.watched_max) {
@@ -132,7 +143,7 @@ void KeeperBooks::On(const ReleaseAsked& asked, Actions& actions) {
   if (found == entries_.end() || !found->second.is_ticket) return;
   Entry& entry = found->second;
   entry.holders.erase(asked.process);
-  entry.withdrawn = entry.withdrawn || asked.withdraw;
+  if (asked.withdraw) entry.awaited = 0;
   Settle(asked.token, entry, actions);
 }
 
@@ -155,7 +166,7 @@ void KeeperBooks::On(const ListAsked& asked, Actions& actions) {
     list.held.push_back({.token = at->first,
                          .kind = entry.card.kind,
                          .is_ticket = entry.is_ticket,
-                         .fetched = entry.fetched,
+                         .fetched = entry.is_ticket && entry.awaited == 0,
                          .depositor_pid = entry.depositor,
                          .bytes = entry.card.bytes});
   }
@@ -201,8 +212,7 @@ void KeeperBooks::On(const TimePassed&, Actions& actions) {
 // Lets the ticket go if nothing is known that speaks for it, and asks the
 // kernel first where the kernel can tell.
 void KeeperBooks::Settle(const Id& token, Entry& entry, Actions& actions) {
-  const bool awaited =
-      !entry.fetched && !entry.withdrawn && !entry.family.empty();
+  const bool awaited = entry.awaited > 0 && !entry.family.empty();
   if (awaited || !entry.holders.empty()) return;
   if (entry.fetchers_countable) {
     actions.push_back(AskForHolders{token, entry.fd});

@@ -42,6 +42,8 @@ struct TicketAsked {
   // those of fetchers and their forked children.
   bool depositor_countable = false;
   bool fetchers_countable = false;
+  // The depositor's ticket, held already, goes to one more reader.
+  bool again = false;
 };
 
 struct FetchAsked {
@@ -133,11 +135,12 @@ using BookAction =
 // Decides what a keeper holds, for whom, and until when.
 //
 // A *segment* is held until it is dropped, whoever dies. A *ticket* is held
-// until somebody came for it (or it was withdrawn, or its depositor and the
-// depositor's ancestors are all dead) and no live process holds the segment.
-// Who holds it the kernel is asked, where it can tell; elsewhere the processes
-// known to have it are counted until they release it or end. Nothing is let go
-// because time has passed: time only brings the next look.
+// until somebody came for it as often as it was handed out (or it was
+// withdrawn, or its depositor and the depositor's ancestors are all dead) and
+// no live process holds the segment. Who holds it the kernel is asked, where it
+// can tell; elsewhere the processes known to have it are counted until they
+// release it or end. Nothing is let go because time has passed: time only
+// brings the next look.
 //
 // Kind:    resource, single-threaded, pure: touches no descriptor.
 // Time:    `now` never runs backwards.
@@ -167,8 +170,8 @@ class KeeperBooks {
     pid_t depositor = 0;
     std::uint64_t inode = 0;
     bool is_ticket = false;
-    bool fetched = false;
-    bool withdrawn = false;
+    // Times that it was handed out and nobody came for it yet.
+    int awaited = 0;
     bool fetchers_countable = false;
     std::set<pid_t> family;    // depositor and ancestors, still alive
     std::set<pid_t> holders;   // known to hold it, where the kernel can't tell

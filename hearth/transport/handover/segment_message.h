@@ -39,6 +39,7 @@ struct SegmentMessage {
   static constexpr std::uint16_t kVersion = 1;
   static constexpr std::uint16_t kMorePages = 1;  // in a reply to kList
   static constexpr std::uint16_t kWithdraw = 1;   // in a kRelease
+  static constexpr std::uint16_t kAgain = 1;      // in a kDepositTicket
 
   std::uint32_t magic = kMagic;
   std::uint16_t version = kVersion;

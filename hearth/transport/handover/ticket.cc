@@ -148,6 +148,27 @@ absl::StatusOr<std::string> TicketOffice::HandOut(int fd,
   return failed;
 }
 
+absl::StatusOr<std::string> TicketOffice::HandOutAgain(
+    absl::string_view text, int fd, const SegmentCard& card,
+    absl::string_view label) {
+  HEARTH_ASSIGN_OR_RETURN(const TicketText ticket, TicketText::Parse(text));
+  HandoverQuestion question;
+  question.head.verb = static_cast<std::uint16_t>(HandoverVerb::kDepositTicket);
+  question.head.set_token(ticket.ticket);
+  question.head.set_card(card);
+  question.head.flags = SegmentMessage::kAgain;
+  question.note = card.note;
+  question.descriptors = {&fd, 1};
+  question.attempt = "hand out a segment again";
+  const absl::Status done =
+      AskKeeper(ticket.keeper, question, options_.deadline).status();
+  if (done.ok()) return std::string(text);
+  const bool forgotten =
+      KeeperGone(done) || ReasonOf(done) == Reason::kSegmentGone;
+  if (!forgotten) return done;
+  return HandOut(fd, card, label);
+}
+
 absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text) {
   HEARTH_ASSIGN_OR_RETURN(const TicketText ticket, TicketText::Parse(text));
   HandoverQuestion question;

@@ -69,6 +69,13 @@ class TicketOffice {
   absl::StatusOr<std::string> HandOut(int fd, const SegmentCard& card,
                                       absl::string_view label = "");
 
+  // One more reader will come with `text`, which this process handed out of
+  // `fd` before: as good as another ticket, and the keeper holds one descriptor
+  // less. Falls back to another ticket where the keeper knows of none.
+  absl::StatusOr<std::string> HandOutAgain(absl::string_view text, int fd,
+                                           const SegmentCard& card,
+                                           absl::string_view label = "");
+
   // Fails: segment-gone when no process holds the bytes any more; bad-usage
   //        for a text that is no ticket; not-allowed for another user's.
   absl::StatusOr<FetchedSegment> Open(absl::string_view text);
