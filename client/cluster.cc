@@ -233,8 +233,10 @@ absl::StatusOr<Cluster> Cluster::Local(LocalOptions options) {
                             CoordinatorClient::Connect(local->address(), {}));
     HEARTH_ASSIGN_OR_RETURN(auto info,
                             coordinator->WaitReady(workers, kReadyTime));
-    return std::make_shared<ClusterState>(
-        std::move(local), std::move(coordinator), std::move(info));
+    std::string address = local->address();
+    return std::make_shared<ClusterState>(std::move(local),
+                                          std::move(coordinator),
+                                          std::move(info), std::move(address));
   }();
   if (started.ok()) return Cluster(*std::move(started));
   const std::string last_words = local == nullptr ? "" : local->LastWords();
@@ -252,9 +254,12 @@ absl::StatusOr<Cluster> Cluster::Connect(absl::string_view address,
       auto coordinator,
       CoordinatorClient::Connect(std::string(address), security));
   HEARTH_ASSIGN_OR_RETURN(auto info, coordinator->WaitReady(0, kReadyTime));
-  return Cluster(std::make_shared<ClusterState>(nullptr, std::move(coordinator),
-                                                std::move(info), security));
+  return Cluster(std::make_shared<ClusterState>(
+      nullptr, std::move(coordinator), std::move(info), std::string(address),
+      security));
 }
+
+const std::string& Cluster::address() const { return state_->address(); }
 
 // ------------------------------------------------------------------- matrices
 

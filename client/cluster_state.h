@@ -22,12 +22,15 @@ class ClusterState {
  public:
   ClusterState(std::unique_ptr<client::LocalCluster> local,
                std::unique_ptr<client::CoordinatorClient> coordinator,
-               proto::ClusterInfo info, TcpSecurityOptions security = {})
-      : local_(std::move(local)),
+               proto::ClusterInfo info, std::string address,
+               TcpSecurityOptions security = {})
+      : address_(std::move(address)),
+        local_(std::move(local)),
         coordinator_(std::move(coordinator)),
         info_(std::move(info)),
         reach_(Address(), std::move(security)) {}
 
+  const std::string& address() const { return address_; }
   client::CoordinatorClient& coordinator() { return *coordinator_; }
   const proto::ClusterInfo& info() const { return info_; }
 
@@ -49,6 +52,7 @@ class ClusterState {
       const MatrixLayout& layout, const proto::SegmentSource& segment);
 
  private:
+  const std::string address_;
   std::unique_ptr<client::LocalCluster> local_;  // ended last
   std::unique_ptr<client::CoordinatorClient> coordinator_;
   const proto::ClusterInfo info_;

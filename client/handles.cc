@@ -22,13 +22,20 @@ TicketOffice& Office() {
 }  // namespace
 
 absl::StatusOr<std::string> HandOut(int fd, SegmentKind kind,
-                                    const MatrixLayout& layout) {
-  return Office().HandOut(
-      fd,
-      {.kind = kind,
-       .bytes = static_cast<std::uint64_t>(layout.bytes()),
-       .note = ToProto(layout).SerializeAsString()},
-      absl::StrCat(NameOf(layout.type), ToString(layout.shape)));
+                                    const SegmentNote& note,
+                                    std::int64_t offset,
+                                    absl::string_view again) {
+  const MatrixLayout& layout = note.layout;
+  proto::Layout message = ToProto(layout);
+  message.set_numpy(note.numpy);
+  const SegmentCard card = {.kind = kind,
+                            .bytes = static_cast<std::uint64_t>(layout.bytes()),
+                            .offset = static_cast<std::uint64_t>(offset),
+                            .note = message.SerializeAsString()};
+  const std::string label =
+      absl::StrCat(NameOf(layout.type), ToString(layout.shape));
+  if (again.empty()) return Office().HandOut(fd, card, label);
+  return Office().HandOutAgain(again, fd, card, label);
 }
 
 absl::StatusOr<OpenedHandle> OpenHandle(absl::string_view handle) {
@@ -38,7 +45,11 @@ absl::StatusOr<OpenedHandle> OpenHandle(absl::string_view handle) {
     return Error(Reason::kBadUsage,
                  "open a handle: it stands for something that is no matrix");
   }
-  OpenedHandle opened{std::move(fetched.fd), fetched.card.kind, {}};
+  OpenedHandle opened{.fd = std::move(fetched.fd),
+                      .kind = fetched.card.kind,
+                      .layout = {},
+                      .numpy = message.numpy(),
+                      .offset = static_cast<std::int64_t>(fetched.card.offset)};
   HEARTH_ASSIGN_OR_RETURN(opened.layout, FromProto(message));
   if (static_cast<std::uint64_t>(opened.layout.bytes()) != fetched.card.bytes) {
     return Error(Reason::kBadUsage,

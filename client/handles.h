@@ -12,14 +12,28 @@
 
 namespace hearth::client {
 
+// What travels with a segment: how to read its bytes.
+struct SegmentNote {
+  MatrixLayout layout = {};
+  // Not empty: what NumPy alone can read, in its own words; `layout` says so
+  // many uint8 then.
+  std::string numpy = {};
+};
+
 // The keeper of this process's handles holds a duplicate of `fd` from now on.
+// `offset`: where the layout's bytes begin in a file. `again`: the handle that
+// this process gave out of the same segment before, to be used once more.
 absl::StatusOr<std::string> HandOut(int fd, SegmentKind kind,
-                                    const MatrixLayout& layout);
+                                    const SegmentNote& note,
+                                    std::int64_t offset = 0,
+                                    absl::string_view again = "");
 
 struct OpenedHandle {
   UniqueFd fd;
   SegmentKind kind = SegmentKind::kSealed;
   MatrixLayout layout;
+  std::string numpy;        // of the note
+  std::int64_t offset = 0;  // of kFile
 };
 absl::StatusOr<OpenedHandle> OpenHandle(absl::string_view handle);
 

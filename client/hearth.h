@@ -28,6 +28,10 @@
 namespace hearth {
 
 class ClusterState;  // a connection, and an embedded cluster where there is one
+struct MatrixArgumentSource;
+namespace client {
+class SharedSegment;  // a matrix's bytes, for other languages
+}
 class MappedBytes;  // bytes that this process can read, however it came by them
 
 // A sealed matrix, mapped read-only.
@@ -42,6 +46,7 @@ class Matrix {
   // Maps a file in place. The file must not shrink while a view of it is read:
   // what the kernel then sends is a SIGBUS.
   static absl::StatusOr<Matrix> Load(absl::string_view path);
+  static absl::StatusOr<Matrix> Load(MatrixArgumentSource file);
   // Opens a handle that this or another process of this host gave out.
   static absl::StatusOr<Matrix> Open(absl::string_view handle);
 
@@ -53,14 +58,15 @@ class Matrix {
   std::span<const std::byte> bytes() const;  // all of it, in storage order
   std::string file() const;  // that it lies in; empty: in memory
 
-  // Under 200 bytes that stand for the matrix. Another process of this user on
-  // this host opens them, also after this process has ended, as long as one of
-  // its ancestors lives.
+  // Under 200 bytes that stand for the matrix, or for its file. Another process
+  // of this user on this host opens them, also after this process has ended, as
+  // long as one of its ancestors lives.
   absl::StatusOr<std::string> Handle() const;
 
  private:
   friend class OpenMatrix;
   friend class Cluster;
+  friend class client::SharedSegment;
   std::shared_ptr<const MappedBytes> bytes_;
 };
 
@@ -259,6 +265,9 @@ class Cluster {
   // it.
   static absl::StatusOr<Cluster> Connect(absl::string_view address,
                                          ConnectOptions options = {});
+
+  // What another process connects to: of a local cluster, of this host.
+  const std::string& address() const;
 
   struct PutOptions {
     bool copy = false;

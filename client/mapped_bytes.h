@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,6 +23,7 @@ class MappedBytes {
   struct File {
     FileSource source;
     Mapping mapping;
+    std::int64_t payload_offset = 0;
   };
 
   MappedBytes(MatrixLayout layout, SealedSegment segment)

@@ -14,17 +14,24 @@ Matrix::Matrix(std::shared_ptr<const MappedBytes> bytes)
     : bytes_(std::move(bytes)) {}
 
 absl::StatusOr<Matrix> Matrix::Load(absl::string_view path) {
+  return Load({.text = std::string(path)});
+}
+
+absl::StatusOr<Matrix> Matrix::Load(MatrixArgumentSource file) {
   // A bare file name is a file here: there is no cluster to have a name in.
-  const std::string text = path.find('/') == absl::string_view::npos
-                               ? absl::StrCat("./", path)
-                               : std::string(path);
-  HEARTH_ASSIGN_OR_RETURN(auto resolved, client::Resolve({.text = text}));
+  if (file.text.find('/') == std::string::npos) {
+    file.text = absl::StrCat("./", file.text);
+  }
+  HEARTH_ASSIGN_OR_RETURN(auto resolved, client::Resolve(file));
   return client::MapFile(std::get<client::MatrixFile>(std::move(resolved)));
 }
 
 absl::StatusOr<Matrix> Matrix::Open(absl::string_view handle) {
   HEARTH_ASSIGN_OR_RETURN(client::OpenedHandle opened,
                           client::OpenHandle(handle));
+  if (opened.kind == SegmentKind::kFile) {
+    return client::MapOpenedFile(std::move(opened));
+  }
   HEARTH_ASSIGN_OR_RETURN(
       SealedSegment segment,
       SealedSegment::Adopt(std::move(opened.fd), opened.layout.bytes()));
@@ -50,11 +57,17 @@ absl::StatusOr<std::span<const std::byte>> Matrix::Rows(
 
 absl::StatusOr<std::string> Matrix::Handle() const {
   const SealedSegment* segment = bytes_->segment();
-  if (segment == nullptr) {
-    return Error(Reason::kBadUsage,
-                 "hand out a matrix: it lies in a file; hand out its path");
+  if (segment != nullptr) {
+    return client::HandOut(segment->fd(), SegmentKind::kSealed,
+                           {.layout = layout()});
   }
-  return client::HandOut(segment->fd(), SegmentKind::kSealed, layout());
+  const MappedBytes::File* file = bytes_->file();
+  if (file == nullptr) {
+    return Error(Reason::kBadUsage,
+                 "hand out a matrix: it came in a message, and is no segment");
+  }
+  return client::HandOut(file->source.fd(), SegmentKind::kFile,
+                         {.layout = layout()}, file->payload_offset);
 }
 
 }  // namespace hearth

@@ -64,7 +64,7 @@ absl::StatusOr<std::span<std::byte>> OpenMatrix::Rows(std::int64_t begin,
 
 absl::StatusOr<std::string> OpenMatrix::Handle() const {
   return client::HandOut(state_->segment.fd(), SegmentKind::kOpen,
-                         state_->layout);
+                         {.layout = state_->layout});
 }
 
 absl::StatusOr<Matrix> OpenMatrix::Seal() && {

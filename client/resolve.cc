@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -138,8 +140,20 @@ absl::StatusOr<Matrix> MapFile(MatrixFile file) {
       Mapping mapping,
       file.source.MapRange(file.payload_offset, file.layout.bytes()));
   return Matrix(std::make_shared<const MappedBytes>(
-      file.layout,
-      MappedBytes::File{std::move(file.source), std::move(mapping)}));
+      file.layout, MappedBytes::File{std::move(file.source), std::move(mapping),
+                                     file.payload_offset}));
+}
+
+absl::StatusOr<Matrix> MapOpenedFile(OpenedHandle opened) {
+  // Its path, for messages and for whoever publishes it, is the kernel's word.
+  std::error_code unnamed;
+  const auto path = std::filesystem::read_symlink(
+      absl::StrCat("/proc/self/fd/", opened.fd.get()), unnamed);
+  HEARTH_ASSIGN_OR_RETURN(
+      FileSource source,
+      FileSource::Adopt(std::move(opened.fd),
+                        unnamed ? std::string() : path.string()));
+  return MapFile({std::move(source), std::move(opened.layout), opened.offset});
 }
 
 }  // namespace hearth::client

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "absl/status/statusor.h"
+#include "client/handles.h"
 #include "client/hearth.h"
 #include "hearth/shm/file_source.h"
 #include "protos/matrix.pb.h"
@@ -25,5 +26,7 @@ absl::StatusOr<ResolvedMatrix> Resolve(const MatrixArgumentSource& argument);
 
 proto::MatrixRecord RecordOf(const MatrixFile& file);
 absl::StatusOr<Matrix> MapFile(MatrixFile file);
+// Of a handle that stands for a file.
+absl::StatusOr<Matrix> MapOpenedFile(OpenedHandle opened);
 
 }  // namespace hearth::client

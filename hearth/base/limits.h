@@ -72,9 +72,9 @@ inline constexpr std::int64_t kWindowBytes = 16 * kMiB;
 // More values than this as JSON are refused without -o FILE.
 inline constexpr std::int64_t kJsonValuesMax = 1'000'000;
 
-// What travels beside a segment's descriptor: an element type and the shape of
-// any matrix that people make, up to some thirty axes.
-inline constexpr int kSegmentNoteBytesMax = 256;
+// What travels beside a segment's descriptor: an element type and a shape, or
+// how NumPy names the fields of a record: a hundred of them.
+inline constexpr int kSegmentNoteBytesMax = 4 * static_cast<int>(kKiB);
 
 // Segments and tickets that one keeper holds; each is a descriptor, so the
 // hard RLIMIT_NOFILE may lower it.

@@ -19,7 +19,15 @@ bool Executable(const std::filesystem::path& path) {
          access(path.c_str(), X_OK) == 0;
 }
 
+// Never destroyed: handles are given out until the last moment of a process.
+std::string& NamedProgram() {
+  static std::string* const named = new std::string;
+  return *named;
+}
+
 }  // namespace
+
+void NameHearthProgram(const std::string& path) { NamedProgram() = path; }
 
 absl::StatusOr<std::string> FindHearthProgram() {
   if (const char* named = std::getenv("HEARTH_BINARY");
@@ -29,6 +37,9 @@ absl::StatusOr<std::string> FindHearthProgram() {
                  absl::StrCat("find hearth: HEARTH_BINARY says \"", named,
                               "\", which is no executable file; set it to the "
                               "hearth binary"));
+  }
+  if (!NamedProgram().empty() && Executable(NamedProgram())) {
+    return NamedProgram();
   }
   std::error_code failed;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", failed);
