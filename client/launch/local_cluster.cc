@@ -1,6 +1,7 @@
 #include "client/launch/local_cluster.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -19,6 +20,7 @@
 #include "absl/strings/str_split.h"
 #include "hearth/base/address.h"
 #include "hearth/base/error.h"
+#include "hearth/base/mutex.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
@@ -66,6 +68,49 @@ absl::Status Spawn(const std::vector<std::string>& arguments, int lifeline,
     return absl::ErrnoToStatus(error, absl::StrCat("start ", arguments[0]));
   }
   return absl::OkStatus();
+}
+
+// The ends of lifelines that this process holds. A forked child inherits them,
+// and would keep the clusters of a parent that is gone; so it closes them.
+//
+// Threads: any; the fork of any thread, too.
+class LifelineEnds {
+ public:
+  void Add(int fd) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const MutexLock lock(mutex_);
+    ends_.push_back(fd);
+  }
+  void Remove(int fd) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const MutexLock lock(mutex_);
+    std::erase(ends_, fd);
+  }
+  void Lock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex_.lock(); }
+  void Unlock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex_.unlock(); }
+  // In a child, by its only thread, which holds the lock.
+  void CloseAll() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    // The number stays taken: somebody's UniqueFd will close it again.
+    const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (const int fd : ends_) dup3(nothing, fd, O_CLOEXEC);
+    close(nothing);
+    ends_.clear();
+  }
+
+ private:
+  Mutex mutex_;
+  std::vector<int> ends_ ABSL_GUARDED_BY(mutex_);
+};
+
+LifelineEnds& Lifelines() {
+  static LifelineEnds* const ends = [] {
+    auto* const made = new LifelineEnds;
+    pthread_atfork([] { Lifelines().Lock(); }, [] { Lifelines().Unlock(); },
+                   [] {
+                     Lifelines().CloseAll();
+                     Lifelines().Unlock();
+                   });
+    return made;
+  }();
+  return *ends;
 }
 
 // Out of the way of the numbers that the child gets.
@@ -118,10 +163,12 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
   }
   HEARTH_RETURN_IF_ERROR(Spawn(arguments, childs_end.get(), listener.get(),
                                cluster->log_.get(), &cluster->pid_));
+  Lifelines().Add(cluster->lifeline_.get());
   return cluster;
 }
 
 LocalCluster::~LocalCluster() {
+  Lifelines().Remove(lifeline_.get());
   if (pid_ < 0) return;
   lifeline_.Reset();
   int status = 0;
