@@ -13,7 +13,7 @@ packages=(
   libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
   libabsl-dev libgtest-dev libgmock-dev libbenchmark-dev
   libisal-dev libopenblas-pthread-dev libcli11-dev libspdlog-dev nlohmann-json3-dev zlib1g-dev libssl-dev libsqlite3-dev
-  clang-format iproute2 openssh-client python3 python3-venv python3-numpy
+  clang-format iproute2 openssh-client python3 python3-dev python3-venv python3-numpy
 )
 
 # What the tests alone need: an sshd of their own on each of their hosts, and

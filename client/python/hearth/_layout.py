@@ -1,0 +1,84 @@
+"""How bytes are read: a dtype, an order and a shape, as they travel with a segment.
+
+What C++ knows too travels in its own words; the rest, records and dates and the
+arrays of a sparse matrix, as a text that `ast.literal_eval` reads.
+"""
+
+from __future__ import annotations
+
+import ast
+import struct
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import errors
+
+_KNOWN = frozenset("?bhilqBHILQefdFD")
+
+
+class Layout(NamedTuple):
+    """What a segment holds, as the extension takes it and gives it."""
+
+    dtype: str
+    order: str
+    shape: tuple[int, ...]
+    numpy: str = ""
+
+
+def known(dtype: np.dtype) -> bool:
+    """Whether operations, and C++ programs, know this type of element."""
+    return dtype.names is None and dtype.subdtype is None and dtype.char in _KNOWN
+
+
+def layout_of(dtype: np.dtype, order: str, shape: tuple[int, ...]) -> Layout:
+    """The layout of a contiguous array."""
+    if dtype.hasobject:
+        raise errors.BadUsage(
+            f"share an array of {dtype}: its elements are Python objects, which lie "
+            "elsewhere; share numbers, records or texts of a fixed length")
+    if known(dtype):
+        return Layout(dtype.str, order, tuple(shape))
+    return Layout("", order, tuple(shape), note("array", dtype, order, shape))
+
+
+def note(kind: str, dtype: np.dtype, order: str, shape: tuple[int, ...], *rest: Any) -> str:
+    """The text for what NumPy alone can read."""
+    described = np.lib.format.dtype_to_descr(dtype)
+    return repr((kind, described, order, tuple(int(length) for length in shape), *rest))
+
+
+def read_note(text: str) -> tuple:
+    """The parts of a note, its dtype made."""
+    kind, described, *rest = ast.literal_eval(text)
+    return kind, np.lib.format.descr_to_dtype(described), *rest
+
+
+def dtype_order_shape(layout: Layout) -> tuple[np.dtype, str, tuple[int, ...]]:
+    """How the whole of a segment is read."""
+    if layout.numpy:
+        _, dtype, order, shape, *_ = read_note(layout.numpy)
+        return dtype, order, shape
+    return np.dtype(layout.dtype), layout.order, tuple(layout.shape)
+
+
+def strides_of(dtype: np.dtype, order: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Of a contiguous array."""
+    strides = []
+    step = dtype.itemsize
+    for length in shape if order == "F" else reversed(shape):
+        strides.append(step)
+        step *= max(length, 1)
+    return tuple(strides if order == "F" else reversed(strides))
+
+
+def pack_view(offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> bytes:
+    """Where a view lies in its segment: 8 bytes, and 16 an axis."""
+    return struct.pack(f"<{1 + 2 * len(shape)}q", offset, *shape, *strides)
+
+
+def unpack_view(packed: bytes) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """What `pack_view` packed."""
+    axes = (len(packed) // 8 - 1) // 2
+    offset, *numbers = struct.unpack(f"<{1 + 2 * axes}q", packed)
+    return offset, tuple(numbers[:axes]), tuple(numbers[axes:])

@@ -1,0 +1,61 @@
+"""Calls that wait, made so that Ctrl-C and the interpreter's end need not."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_PATIENCE_SECONDS = 5.0
+_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_at_end: list[Callable[[], None]] = []
+
+
+def in_background(work: Callable[[], None], name: str) -> threading.Thread:
+    """Runs `work` in a thread that the interpreter's end waits for, but not long."""
+    thread = threading.Thread(target=work, name=f"hearth-{name}", daemon=True)
+    _threads.add(thread)
+    thread.start()
+    return thread
+
+
+def interruptible(call: Callable[..., T], *args: Any) -> T:
+    """The call's result; in the main thread, Ctrl-C ends the wait for it."""
+    if threading.current_thread() is not threading.main_thread():
+        return call(*args)
+    outcome: list[Any] = []
+
+    def work() -> None:
+        try:
+            outcome.extend((True, call(*args)))
+        except BaseException as error:  # noqa: BLE001 - raised again where it was asked for
+            outcome.extend((False, error))
+
+    in_background(work, call.__name__).join()
+    done, value = outcome
+    if done:
+        return value
+    try:
+        raise value
+    finally:
+        del value, outcome
+
+
+def before_end(call: Callable[[], None]) -> None:
+    """Calls it when the interpreter ends, before what waits is waited for."""
+    _at_end.append(call)
+
+
+@atexit.register
+def _end() -> None:
+    # A thread that came back from a long call after the interpreter is gone would
+    # end the process with a crash: so no call may still be under way.
+    for call in _at_end:
+        call()
+    for thread in list(_threads):
+        if thread.is_alive():
+            thread.join(_PATIENCE_SECONDS)

@@ -1,0 +1,96 @@
+"""What waits, for asyncio: the same names, to be awaited.
+
+    m = await hearth.aio.load("big.npy")
+    async with await hearth.aio.local(workers=5) as cluster:
+        mean = await cluster.submit("mean", m, axis=0)
+
+A `Job` can be awaited by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from . import cluster as _cluster
+from . import sharing as _sharing
+from .array import Array
+
+
+class Cluster:
+    """A `hearth.Cluster` whose calls are awaited."""
+
+    def __init__(self, cluster: _cluster.Cluster) -> None:
+        self.cluster = cluster
+
+    @property
+    def address(self) -> str:
+        """What another process connects to."""
+        return self.cluster.address
+
+    async def put(self, name: str, matrix: Any, **options: Any) -> _cluster.Matrix:
+        """See `hearth.Cluster.put`."""
+        return await asyncio.to_thread(self.cluster.put, name, matrix, **options)
+
+    async def make(self, name: str, shape: Any, **options: Any) -> _cluster.Matrix:
+        """See `hearth.Cluster.make`."""
+        return await asyncio.to_thread(self.cluster.make, name, shape, **options)
+
+    async def get(self, name: str) -> _cluster.Matrix:
+        """See `hearth.Cluster.get`."""
+        return await asyncio.to_thread(self.cluster.get, name)
+
+    async def ls(self) -> list[_cluster.Matrix]:
+        """See `hearth.Cluster.ls`."""
+        return await asyncio.to_thread(self.cluster.ls)
+
+    async def rm(self, name: str) -> None:
+        """See `hearth.Cluster.rm`."""
+        await asyncio.to_thread(self.cluster.rm, name)
+
+    async def submit(self, operation: str, matrix: Any, **options: Any) -> Any:
+        """The result of an operation; to be cancelled like any task."""
+        job = await asyncio.to_thread(self.cluster.submit, operation, matrix, **options)
+        try:
+            return await job
+        except asyncio.CancelledError:
+            await asyncio.to_thread(job.cancel)
+            raise
+
+    run = submit
+
+    async def close(self) -> None:
+        """See `hearth.Cluster.close`."""
+        await asyncio.to_thread(self.cluster.close)
+
+    async def __aenter__(self) -> Cluster:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+async def local(workers: int | None = None, threads: int | None = None) -> Cluster:
+    """See `hearth.local`."""
+    return Cluster(await asyncio.to_thread(_cluster.local, workers, threads))
+
+
+async def connect(address: str | None = None, **options: Any) -> Cluster:
+    """See `hearth.connect`."""
+    return Cluster(await asyncio.to_thread(_cluster.connect, address, **options))
+
+
+async def share(array: Any, consume: bool = False) -> Any:
+    """See `hearth.share`."""
+    return await asyncio.to_thread(_sharing.share, array, consume)
+
+
+async def load(path: str | os.PathLike[str], **options: Any) -> Array:
+    """See `hearth.load`."""
+    return await asyncio.to_thread(_sharing.load, path, **options)
+
+
+async def open(handle: str) -> Any:  # noqa: A001 - as hearth.open
+    """See `hearth.open`."""
+    return await asyncio.to_thread(_sharing.open, handle)

@@ -1,0 +1,425 @@
+"""Clusters and their matrices."""
+
+from __future__ import annotations
+
+import html
+import os
+import uuid
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _native, _segments, errors
+from ._layout import Layout, known, layout_of
+from ._operations import Operations
+from ._progress import reporter
+from ._waiting import before_end, interruptible
+from .array import Array, segment_of, whole
+from .job import Job
+from .sharing import share
+
+_open: weakref.WeakSet[Cluster] = weakref.WeakSet()
+_SOURCE_OF_NAME = ("", None, 0, "C")
+
+
+def local(workers: int | None = None, threads: int | None = None) -> Cluster:
+    """Starts a cluster on this machine, which ends with this process.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes; one a core by default.
+    threads : int, optional
+        Of each worker; cores / workers by default, at least 1.
+
+    Returns
+    -------
+    Cluster
+        To be used in a ``with``, or closed.
+    """
+    return Cluster(interruptible(_native.Connection.local, workers or 0, threads or 0))
+
+
+def connect(address: str | None = None, tls_dir: str | os.PathLike[str] | None = None,
+            insecure: bool = False) -> Cluster:
+    """Connects to a cluster that runs.
+
+    Parameters
+    ----------
+    address : str, optional
+        What its ready line printed; ``$HEARTH_CLUSTER`` by default.
+    tls_dir : path, optional
+        The folder with credentials; ``$HEARTH_TLS_DIR``, else
+        ``~/.config/hearth/tls``.
+    insecure : bool
+        Over TCP, without any; the coordinator must say so, too.
+    """
+    address = address or os.environ.get("HEARTH_CLUSTER")
+    if not address:
+        raise errors.BadUsage("connect to a cluster: no address was given, and HEARTH_CLUSTER is "
+                              "not set; say hearth.connect(\"ADDRESS\"), or hearth.local()")
+    folder = os.fspath(tls_dir) if tls_dir is not None else ""
+    return Cluster(interruptible(_native.Connection.connect, address, folder, insecure))
+
+
+class Cluster:
+    """A connection to a cluster, and the cluster itself if `local` started it.
+
+    A context manager; safe from many threads. A forked child has to connect
+    anew, which `hearth.connect(cluster.address)` does; a pickled cluster does so
+    by itself.
+    """
+
+    def __init__(self, native: _native.Connection) -> None:
+        self._native = native
+        _open.add(self)
+
+    @property
+    def address(self) -> str:
+        """What another process connects to."""
+        return self._native.address
+
+    def close(self) -> None:
+        """Lets go of the connection; a cluster of one's own ends."""
+        self._native.close()
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> Any:
+        return connect, (self.address,)
+
+    # ---------------------------------------------------------------- matrices
+
+    def put(self, name: str, matrix: Any, *, copy: bool = False, replace: bool = False,
+            replicas: int = 1) -> Matrix:
+        """Publishes a matrix.
+
+        Parameters
+        ----------
+        name : str
+            What it is called from now on.
+        matrix : array_like or path
+            An array is copied into shared memory, unless it lies there already; a
+            file is mapped where it lies, unless `copy` says otherwise.
+        replace : bool
+            In place of what has that name.
+        replicas : int
+            Hosts that hold its bytes in memory.
+        """
+        if isinstance(matrix, (str, os.PathLike)):
+            source = (_file_text(matrix), *_SOURCE_OF_NAME)
+            info = interruptible(self._native.put_file, name, source, copy, replace, replicas)
+        else:
+            array = _computable(matrix)
+            segment = segment_of(array)
+            layout = layout_of(array.dtype, "C" if array.flags.c_contiguous else "F", array.shape)
+            if segment.kind == "file":
+                source = (segment.file, layout.dtype, list(layout.shape), segment.identity[2],
+                          layout.order)
+                info = interruptible(self._native.put_file, name, source, copy, replace, replicas)
+            else:
+                info = interruptible(self._native.put_segment, name, segment, layout[:3], replace,
+                                     replicas)
+        return Matrix(self, info)
+
+    def make(self, name: str, shape: int | tuple[int, ...], dtype: npt.DTypeLike = float,
+             seed: int = 1, order: str = "C", replicas: int = 1) -> Matrix:
+        """A matrix of random numbers, filled in place by the workers."""
+        lengths = [shape] if isinstance(shape, int) else list(shape)
+        layout = layout_of(np.dtype(dtype), order, tuple(lengths))
+        return Matrix(self, interruptible(self._native.make, name, layout[:3], seed, replicas))
+
+    def ls(self) -> list[Matrix]:
+        """All that is published."""
+        return [Matrix(self, info) for info in self._native.ls()]
+
+    def get(self, name: str) -> Matrix:
+        """What has that name."""
+        return Matrix(self, self._native.info(name))
+
+    __getitem__ = get
+
+    def __contains__(self, name: str) -> bool:
+        try:
+            self._native.info(name)
+        except errors.NameUnknown:
+            return False
+        return True
+
+    def rm(self, name: str) -> None:
+        """Lets go of a matrix; who still reads it keeps what he has."""
+        self._native.rm(name)
+
+    # -------------------------------------------------------------------- jobs
+
+    def submit(self, operation: str, matrix: Any, *, workers: int = 0, progress: Any = None,
+               **arguments: Any) -> Job:
+        """Starts a computation and returns at once.
+
+        Parameters
+        ----------
+        operation : str
+            ``"mean"``, ``"quantile"``, ...: what `hearth operations` lists.
+        matrix : Matrix, name, path or array_like
+            Arrays are shared first, unless they are already.
+        workers : int
+            At most so many; 0: all.
+        progress : bool or callable
+            True: a bar, in a terminal or a notebook; a function is called with
+            blocks done and blocks in all, about ten times a second.
+        **arguments
+            As the operation has them: ``axis=0``, ``q=[0.1, 0.9]``.
+
+        Returns
+        -------
+        Job
+            A `concurrent.futures.Future` that can be awaited, too.
+        """
+        borrowed: list[str] = []
+        try:
+            source = self._source(matrix, borrowed)
+            text = {key: self._argument(value, borrowed) for key, value in arguments.items()
+                    if value is not None}
+            native = interruptible(self._native.submit, operation, source, text, workers)
+        except BaseException:
+            self._give_back(borrowed)
+            raise
+        return Job(native, operation, reporter(progress, operation),
+                   lambda: self._give_back(borrowed))
+
+    def run(self, operation: str, matrix: Any, **options: Any) -> Any:
+        """Computes, and waits for the result; see `submit`."""
+        return self.submit(operation, matrix, **options).wait()
+
+    def explain(self, operation: str, matrix: Any, *, workers: int = 0, **arguments: Any) -> dict:
+        """Where every byte of a computation would come from; computes nothing."""
+        borrowed: list[str] = []
+        try:
+            text = {key: self._argument(value, borrowed) for key, value in arguments.items()
+                    if value is not None}
+            return self._native.explain(operation, self._source(matrix, borrowed), text, workers)
+        finally:
+            self._give_back(borrowed)
+
+    def jobs(self) -> list[dict]:
+        """Jobs that run, and those that ended not long ago."""
+        return self._native.jobs()
+
+    def cancel(self, job: str) -> None:
+        """Stops a job by its id."""
+        self._native.cancel(job)
+
+    def workers(self) -> list[dict]:
+        """Workers: their state, memory and, of those that were lost, their story."""
+        return self._native.workers()
+
+    def drain(self, worker: str) -> int:
+        """Empties a worker and lets it go; returns the bytes that moved."""
+        return interruptible(self._native.drain, worker)
+
+    def _source(self, matrix: Any, borrowed: list[str]) -> tuple:
+        if isinstance(matrix, Matrix):
+            return (matrix.name, *_SOURCE_OF_NAME)
+        if isinstance(matrix, os.PathLike):
+            return (_file_text(matrix), *_SOURCE_OF_NAME)
+        if isinstance(matrix, str):
+            return (matrix, *_SOURCE_OF_NAME)
+        return (self._lend(matrix, borrowed), *_SOURCE_OF_NAME)
+
+    def _argument(self, value: Any, borrowed: list[str]) -> str:
+        if isinstance(value, Matrix):
+            return value.name
+        if isinstance(value, np.ndarray) and value.ndim > 0 or isinstance(value, list) and \
+                value and isinstance(value[0], list):
+            return self._lend(value, borrowed)
+        if isinstance(value, os.PathLike):
+            return _file_text(value)
+        return text_of(value)
+
+    def _lend(self, array: Any, borrowed: list[str]) -> str:
+        name = f"_lent_{uuid.uuid4().hex}"
+        self.put(name, array)
+        borrowed.append(name)
+        return name
+
+    def _give_back(self, borrowed: list[str]) -> None:
+        while borrowed:
+            try:
+                self._native.rm(borrowed.pop())
+            except errors.Error:  # the cluster has ended, and they with it
+                return
+
+    def __repr__(self) -> str:
+        if self._native.closed:
+            return f"<hearth.Cluster {self.address} closed>"
+        return f"<hearth.Cluster {self.address}>"
+
+    def _repr_html_(self) -> str:
+        if self._native.closed:
+            return html.escape(repr(self))
+        rows = "".join(
+            f"<tr><td>{html.escape(w['id'])}</td><td>{html.escape(w['host'])}</td><td>{w['pid']}</td>"
+            f"<td>{html.escape(w['state'])}</td></tr>" for w in self.workers())
+        return (f"<b>hearth.Cluster</b> {html.escape(self.address)}"
+                f"<table><tr><th>worker</th><th>host</th><th>pid</th><th>state</th></tr>{rows}</table>")
+
+
+class Matrix(Operations):
+    """A published matrix: computed on where it lies, read where you are.
+
+    ``m[10:20]`` is a read-only view where this host has the bytes, a copy where
+    they come from another one. ``np.asarray(m)`` is all of it.
+    """
+
+    __array_priority__ = 100.0
+
+    def __init__(self, cluster: Cluster, info: dict[str, Any]) -> None:
+        self.cluster = cluster
+        self.info = info
+        self.name: str = info["name"]
+        dtype, self.order, shape = info["layout"]
+        self.dtype = np.dtype(dtype) if dtype else None
+        self.shape: tuple[int, ...] = tuple(shape)
+        self._array: Array | None = None
+
+    @property
+    def ndim(self) -> int:
+        """How many axes it has."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """How many elements it has."""
+        size = 1
+        for length in self.shape:
+            size *= length
+        return size
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it has."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a 0-d matrix")
+        return self.shape[0]
+
+    # --------------------------------------------------------------- as an array
+
+    def array(self) -> Array:
+        """All of it, as a read-only array on the bytes themselves."""
+        if self._array is None:
+            segment, layout = interruptible(self.cluster._native.get, self.name)
+            dtype, order, shape = layout
+            self._array = whole(_segments.remember(segment, Layout(dtype, order, tuple(shape))))
+        return self._array
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.array()[key]
+
+    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+        plain = np.asarray(self.array())
+        if dtype is not None and np.dtype(dtype) != plain.dtype:
+            if copy is False:
+                raise ValueError(f"a matrix of {plain.dtype} is no array of {dtype} without a copy")
+            return plain.astype(dtype)
+        return plain.copy() if copy else plain
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return np.asarray(self).__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return np.asarray(self).__dlpack_device__()
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from ._dispatch import dispatch
+        return dispatch(func, args, kwargs)
+
+    def __matmul__(self, other: Any) -> Any:
+        if np.ndim(other) == 1:
+            return self.matvec(other)
+        return np.asarray(self) @ np.asarray(other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        if np.ndim(other) == 1 and self.ndim == 2:
+            return self.rmatvec(other)
+        return np.asarray(other) @ np.asarray(self)
+
+    # ------------------------------------------------------------------ computing
+
+    def run(self, operation: str, **arguments: Any) -> Any:
+        """Computes an operation by its name, and waits for it."""
+        return self.cluster.run(operation, self, **arguments)
+
+    def submit(self, operation: str, **arguments: Any) -> Job:
+        """Starts an operation by its name, and returns a future."""
+        return self.cluster.submit(operation, self, **arguments)
+
+    def explain(self, operation: str, **arguments: Any) -> dict:
+        """Where every byte of an operation would come from."""
+        return self.cluster.explain(operation, self, **arguments)
+
+    def __repr__(self) -> str:
+        lies = f" in {self.info['file']}" if self.info["file"] else ""
+        return f"<hearth.Matrix {self.name} {self.dtype} {self.shape}{lies}>"
+
+    def _repr_html_(self) -> str:
+        facts = {"dtype": self.dtype, "shape": self.shape, "order": self.order,
+                 "bytes": f"{self.nbytes:,}", "row blocks": self.info["row_blocks"],
+                 "lies in": self.info["file"] or "memory"}
+        rows = "".join(f"<tr><th>{key}</th><td>{html.escape(str(value))}</td></tr>"
+                       for key, value in facts.items())
+        return f"<b>hearth.Matrix</b> {html.escape(self.name)}<table>{rows}</table>"
+
+
+def _computable(matrix: Any) -> Array:
+    """On shared, sealed bytes, whole and of a type that operations know."""
+    array = matrix if isinstance(matrix, np.ndarray) else np.asarray(matrix)
+    if not known(array.dtype):
+        raise errors.BadUsage(f"publish an array of {array.dtype}: operations know bool, int8 to "
+                              "int64, uint8 to uint64, float16 to float64, complex64 and complex128")
+    segment = segment_of(array)
+    if segment is not None and segment.kind in ("sealed", "file") \
+            and array.nbytes == segment.nbytes and _contiguous(array):
+        return array
+    if segment is not None and segment.kind == "open":
+        raise errors.BadUsage("publish an open array: others may still write to it; seal() it first")
+    return share(np.array(array, subok=False) if segment is not None else array)
+
+
+def _contiguous(array: np.ndarray) -> bool:
+    return array.flags.c_contiguous or array.flags.f_contiguous
+
+
+def _file_text(path: str | os.PathLike[str]) -> str:
+    text = os.fspath(path)
+    return text if "/" in text else f"./{text}"
+
+
+def text_of(value: Any) -> str:
+    """An argument as the command line has it."""
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return ",".join(text_of(one) for one in value) if np.ndim(value) else text_of(value[()])
+    if isinstance(value, (float, np.floating)):
+        return repr(float(value))
+    if isinstance(value, (np.dtype, type)):
+        return np.dtype(value).name
+    return str(value)
+
+
+def _close_all() -> None:
+    for cluster in list(_open):
+        cluster.close()
+
+
+before_end(_close_all)

@@ -1,0 +1,170 @@
+"""Everything that Hearth raises: one exception a reason of the error catalog.
+
+All of them are `Error`, and many are what Python itself would raise as well:
+`FileMissing` is a `FileNotFoundError`, `OutOfMemory` a `MemoryError`. The message
+is a sentence: what was attempted, on what, what was found, what to do.
+"""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """What Hearth raises; `reason` is its name in docs/errors.md."""
+
+    reason = "unspecified"
+
+
+class BadUsage(Error, ValueError):
+    """The request is wrong for any matrix."""
+
+    reason = "bad-usage"
+
+
+class BadParameter(Error, ValueError):
+    """The request does not suit this matrix: an axis that it hasn't."""
+
+    reason = "bad-parameter"
+
+
+class BadFile(Error, ValueError):
+    """A file's header or size is not what its format says."""
+
+    reason = "bad-file"
+
+
+class FileMissing(Error, FileNotFoundError):
+    """There is no such file, or it can't be read."""
+
+    reason = "file-missing"
+
+
+class FileChanged(Error):
+    """A published file was truncated, replaced or rewritten since."""
+
+    reason = "file-changed"
+
+
+class NameTaken(Error):
+    """Something has that name already."""
+
+    reason = "name-taken"
+
+
+class NameUnknown(Error, LookupError):
+    """Nothing has that name."""
+
+    reason = "name-unknown"
+
+
+class OutOfMemory(Error, MemoryError):
+    """It would pass the host's or a cgroup's limit; nothing was touched yet."""
+
+    reason = "out-of-memory"
+
+
+class OutOfDisk(Error, OSError):
+    """A file system has no room for what was to be written."""
+
+    reason = "out-of-disk"
+
+
+class TooLarge(Error):
+    """It passes one of Hearth's own limits."""
+
+    reason = "too-large"
+
+
+class SegmentGone(Error, LookupError):
+    """No process holds those bytes any more."""
+
+    reason = "segment-gone"
+
+
+class SegmentBusy(Error):
+    """It can't be sealed while another process maps it writable."""
+
+    reason = "segment-busy"
+
+
+class WorkerLost(Error):
+    """Workers were lost, and none is left to go on."""
+
+    reason = "worker-lost"
+
+
+class TaskFailed(Error):
+    """A task failed in three different attempts; the message has their stories."""
+
+    reason = "task-failed"
+
+
+class JobUnknown(Error, LookupError):
+    """There is no such job, or it ended long ago."""
+
+    reason = "job-unknown"
+
+
+class JobCancelled(Error):
+    """Somebody cancelled the job."""
+
+    reason = "job-cancelled"
+
+
+class ClusterUnreachable(Error, ConnectionError):
+    """Nobody answers at that address."""
+
+    reason = "cluster-unreachable"
+
+
+class ClusterEnded(Error, ConnectionError):
+    """The cluster ended while it was being used."""
+
+    reason = "cluster-ended"
+
+
+class VersionMismatch(Error):
+    """The two ends are of versions that don't understand each other."""
+
+    reason = "version-mismatch"
+
+
+class NotAllowed(Error, PermissionError):
+    """Another user's, not writable, or something that must be switched on first."""
+
+    reason = "not-allowed"
+
+
+class ReadOnly(NotAllowed, ValueError):
+    """A write to an array that is sealed, or mapped from a file."""
+
+
+class NotYet(Error, NotImplementedError):
+    """It has its name and is not built yet."""
+
+    reason = "not-yet"
+
+
+class DeadlineExceeded(Error, TimeoutError):
+    """The other end did not answer in time."""
+
+    reason = "deadline-exceeded"
+
+
+class Internal(Error):
+    """A mistake of ours: please report it."""
+
+    reason = "internal"
+
+
+class BadCredentials(Error):
+    """Credentials are damaged, expired, another cluster's, or at one end only."""
+
+    reason = "bad-credentials"
+
+
+_BY_REASON = {kind.reason: kind for kind in Error.__subclasses__()}
+
+
+def error_of(reason: str, message: str) -> Error:
+    """The exception that belongs to a reason of the catalog."""
+    return _BY_REASON.get(reason, Error)(message)

@@ -1,0 +1,293 @@
+"""Warm Python processes on this host, and functions over the blocks of a matrix."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import itertools
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import cloudpickle
+import numpy as np
+
+from . import errors, sharing
+from ._progress import reporter
+from ._python_worker import receive, send
+from ._waiting import before_end
+from .array import Array
+from .cluster import Matrix
+
+T = TypeVar("T")
+
+_BLOCK_BYTES_MIN, _BLOCK_BYTES_MAX, _BLOCKS_AIMED_AT = 1 << 20, 16 << 20, 256
+_TASKS_A_WORKER = 16
+_open: weakref.WeakSet[Executor] = weakref.WeakSet()
+
+
+class Executor(concurrent.futures.Executor):
+    """A `concurrent.futures.Executor` of warm Python processes on this host.
+
+    Shared arrays go to them as handles and come back as such; a function is sent
+    once to each process, by cloudpickle, so lambdas and functions of a notebook
+    will do. Processes are exec'ed, never forked, and end with this one, however
+    it ends.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes; one a core by default.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._ids = itertools.count()
+        self._functions: dict[int, tuple[int, bytes]] = {}
+        self._keep: dict[int, Any] = {}
+        self._lock = threading.Lock()
+        self._ended = False
+        self._processes = [_Process() for _ in range(workers or os.cpu_count() or 1)]
+        self._threads = [threading.Thread(target=self._drive, args=(process,), daemon=True,
+                                          name=f"hearth-executor-{process.pid}")
+                         for process in self._processes]
+        for thread in self._threads:
+            thread.start()
+        _open.add(self)
+
+    @property
+    def workers(self) -> int:
+        """How many processes there are."""
+        return len(self._processes)
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[T]:
+        """Runs it in one of the processes."""
+        return self._submit(self._define(fn), args, kwargs)
+
+    def map_blocks(self, function: Callable[[np.ndarray], Any], matrix: Any, *,
+                   progress: Any = None) -> Array:
+        """A new matrix: the function's value of each block of rows, one below the other.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a block, a read-only view of some rows, and gives an array of as
+            many rows, or of one number a row.
+        matrix : Array, Matrix, path or array_like
+            What is not shared yet is shared first.
+
+        Returns
+        -------
+        Array
+            Sealed; the processes wrote their rows straight into it.
+        """
+        source = _rows_of(matrix)
+        blocks = _blocks(source)
+        first = self.submit(function, source[slice(*blocks[0])]).result()
+        first = np.asarray(first)
+        rows = blocks[0][1] - blocks[0][0]
+        if first.ndim == 0 or first.shape[0] != rows:
+            raise errors.BadUsage(f"map a function over blocks: a block of {rows} rows gave an array of "
+                                  f"shape {first.shape}; give one of as many rows")
+        target = sharing.empty((source.shape[0], *first.shape[1:]), first.dtype)
+        target[:rows] = first
+        runs = _runs(blocks[1:], self.workers)
+        number = self._define(_MapRun(function))
+        self._finish([self._submit(number, (source, target, run), {}) for run in runs],
+                     reporter(progress, "map_blocks"))
+        return target.seal()
+
+    def map_reduce(self, function: Callable[[np.ndarray], T], matrix: Any,
+                   combine: Callable[[T, T], T] = np.add, *, progress: Any = None) -> T:
+        """The function's values of all blocks of rows, joined by `combine`.
+
+        Neighbours are joined along one tree that the matrix alone decides, so the
+        result has the same bits whatever the number of processes.
+        """
+        source = _rows_of(matrix)
+        runs = _runs(_blocks(source), self.workers)
+        number = self._define(_ReduceRun(function, combine))
+        parts = self._finish([self._submit(number, (source, run), {}) for run in runs],
+                             reporter(progress, "map_reduce"))
+        return _joined(parts, combine)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Ends the processes once what was submitted is done."""
+        if cancel_futures:
+            self._cancel_waiting()
+        with self._lock:
+            if not self._ended:
+                self._ended = True
+                for _ in self._processes:
+                    self._tasks.put(None)
+        if wait:
+            for thread in self._threads:
+                thread.join()
+
+    # ------------------------------------------------------------------ inside
+
+    def _define(self, function: Callable[..., Any]) -> int:
+        key = id(function)
+        with self._lock:
+            known = self._functions.get(key)
+            if known is None:
+                # Kept, so that no other function gets its id meanwhile.
+                self._keep[key] = function
+                known = self._functions[key] = next(self._ids), cloudpickle.dumps(function)
+        return key
+
+    def _submit(self, function: int, args: tuple, kwargs: dict) -> concurrent.futures.Future:
+        future: concurrent.futures.Future = concurrent.futures.Future()
+        with self._lock:
+            if self._ended:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            self._tasks.put((future, function, args, kwargs))
+        return future
+
+    def _finish(self, futures: list[concurrent.futures.Future], progress: Any) -> list[Any]:
+        try:
+            for done, future in enumerate(futures):
+                future.result()
+                if progress is not None:
+                    progress(done + 1, len(futures))
+            return [future.result() for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+    def _drive(self, process: _Process) -> None:
+        """One thread a process: hands it tasks, one after the other."""
+        while (task := self._tasks.get()) is not None:
+            future, function, args, kwargs = task
+            if future.set_running_or_notify_cancel():
+                try:
+                    ok, *answer = process.call(self._functions[function], args, kwargs)
+                except (EOFError, BrokenPipeError):
+                    ended = process.end()
+                    future.set_exception(errors.WorkerLost(
+                        f"run {self._keep[function]!r}: process {process.pid} ended with "
+                        f"{ended}; the executor started another, which gets what waits"))
+                    process.start()
+                except BaseException as error:  # noqa: BLE001 - arguments that can't travel
+                    future.set_exception(error)
+                else:
+                    if ok:
+                        future.set_result(answer[0])
+                    else:
+                        error = pickle.loads(answer[0])
+                        error.__cause__ = RemoteTraceback(answer[1])
+                        future.set_exception(error)
+            del task, future, args, kwargs
+        process.end()
+
+    def _cancel_waiting(self) -> None:
+        while True:
+            try:
+                task = self._tasks.get_nowait()
+            except queue.Empty:
+                return
+            if task is not None:
+                task[0].cancel()
+
+
+class RemoteTraceback(Exception):
+    """Where an error happened, in the process in which it did."""
+
+
+class _Process:
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            [sys.executable, "-m", "hearth._python_worker"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        self._defined: set[int] = set()
+        self.pid = self._process.pid
+
+    def call(self, function: tuple[int, bytes], args: tuple, kwargs: dict) -> Any:
+        number, code = function
+        requests, answers = self._process.stdin, self._process.stdout
+        assert requests is not None and answers is not None
+        if number not in self._defined:
+            send(requests, ("define", number, code))
+            self._defined.add(number)
+        send(requests, ("call", number, args, kwargs))
+        return receive(answers)
+
+    def end(self) -> str:
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    pass
+        status = self._process.wait()
+        return f"signal {-status}" if status < 0 else f"status {status}"
+
+
+class _MapRun:
+    def __init__(self, function: Callable[[np.ndarray], Any]) -> None:
+        self.function = function
+
+    def __call__(self, source: Array, target: Array, run: list[tuple[int, int]]) -> None:
+        for begin, end in run:
+            target[begin:end] = self.function(source[begin:end])
+
+
+class _ReduceRun:
+    def __init__(self, function: Callable[[np.ndarray], Any], combine: Callable[[Any, Any], Any]) -> None:
+        self.function, self.combine = function, combine
+
+    def __call__(self, source: Array, run: list[tuple[int, int]]) -> Any:
+        return _joined([self.function(source[begin:end]) for begin, end in run], self.combine)
+
+
+def _rows_of(matrix: Any) -> Array:
+    if isinstance(matrix, Matrix):
+        array = matrix.array()
+    elif isinstance(matrix, (str, os.PathLike)):
+        array = sharing.load(matrix)
+    elif isinstance(matrix, Array):
+        array = matrix
+    else:
+        array = sharing.share(matrix)
+    if array.ndim == 0 or array.shape[0] == 0:
+        raise errors.BadUsage(f"go through the blocks of a matrix of shape {array.shape}: it has no rows")
+    return array
+
+
+def _blocks(array: np.ndarray) -> list[tuple[int, int]]:
+    """Runs of rows, a power of two of them; the matrix alone decides."""
+    row_bytes = max(array.nbytes // array.shape[0], 1)
+    aimed = min(max(array.nbytes // _BLOCKS_AIMED_AT, _BLOCK_BYTES_MIN), _BLOCK_BYTES_MAX)
+    rows = 1 << max((aimed // row_bytes).bit_length() - 1, 0)
+    return [(begin, min(begin + rows, array.shape[0])) for begin in range(0, array.shape[0], rows)]
+
+
+def _runs(blocks: list[tuple[int, int]], workers: int) -> list[list[tuple[int, int]]]:
+    """Aligned runs of 2^k blocks, some for each process: whole subtrees of one tree."""
+    size = 1 << max((len(blocks) // (workers * _TASKS_A_WORKER)).bit_length() - 1, 0)
+    return [blocks[i:i + size] for i in range(0, len(blocks), size)]
+
+
+def _joined(parts: list[Any], combine: Callable[[Any, Any], Any]) -> Any:
+    """Neighbours joined, level by level: aligned runs give what the whole tree does."""
+    while len(parts) > 1:
+        parts = [combine(*parts[i:i + 2]) if i + 1 < len(parts) else parts[i]
+                 for i in range(0, len(parts), 2)]
+    return parts[0]
+
+
+def _shutdown_all() -> None:
+    for executor in list(_open):
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+before_end(_shutdown_all)

@@ -1,0 +1,109 @@
+"""Submitted computations, as futures."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import concurrent.futures
+import contextlib
+import weakref
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+
+from . import _native, errors
+from ._waiting import before_end, in_background
+
+_running: weakref.WeakSet[Job] = weakref.WeakSet()
+
+
+class Job(concurrent.futures.Future):
+    """A computation under way: a `concurrent.futures.Future`, and awaitable.
+
+    Attributes
+    ----------
+    id : str
+        What the cluster calls it.
+    statistics : dict
+        Once it is done: seconds, workers, row blocks, bytes mapped, streamed,
+        copied and converted, retries.
+    """
+
+    def __init__(self, native: _native.Job, operation: str,
+                 progress: Callable[[int, int], None] | None = None,
+                 finally_: Callable[[], None] | None = None) -> None:
+        super().__init__()
+        self.id = native.id
+        self.operation = operation
+        self.statistics: dict[str, Any] = {}
+        self._native = native
+        self._progress = progress
+        self._finally = finally_
+        _running.add(self)
+        in_background(self._wait, f"job-{self.id}")
+
+    def _wait(self) -> None:
+        try:
+            try:
+                fields, statistics = self._native.wait(self._progress)
+            finally:
+                if self._finally is not None:
+                    self._finally()
+            self.statistics = statistics
+            outcome, value = self.set_result, _result_of(self.operation, fields)
+        except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+            outcome, value = self.set_exception, error
+        with contextlib.suppress(concurrent.futures.InvalidStateError):  # cancelled meanwhile
+            outcome(value)
+
+    def cancel(self) -> bool:
+        """Stops it, within a second. False if it has ended already."""
+        if self.done():
+            return self.cancelled()
+        with contextlib.suppress(errors.Error):  # it ended just now
+            self._native.cancel()
+        return super().cancel()
+
+    def wait(self) -> Any:
+        """The result; Ctrl-C cancels the computation."""
+        try:
+            return self.result()
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return asyncio.wrap_future(self).__await__()
+
+    def __repr__(self) -> str:
+        state = "cancelled" if self.cancelled() else "done" if self.done() else "running"
+        return f"<hearth.Job {self.id} {self.operation} {state}>"
+
+
+def array_of(segment: _native.Segment, layout: tuple[str, str, tuple[int, ...]]) -> np.ndarray:
+    """A result as a plain array that may be written to; large ones aren't copied."""
+    dtype, order, shape = layout
+    if segment.kind == "message":
+        whole = np.ndarray(tuple(shape), np.dtype(dtype), buffer=segment, order=order)
+        return np.array(whole, order="K")
+    return np.ndarray(tuple(shape), np.dtype(dtype), buffer=segment.private(), order=order)
+
+
+def _result_of(operation: str, fields: list[tuple[str, _native.Segment, Any]]) -> Any:
+    arrays = []
+    for _, segment, layout in fields:
+        array = array_of(segment, layout)
+        arrays.append(array[()] if array.ndim == 0 else array)
+    if len(fields) == 1 and not fields[0][0]:
+        return arrays[0]
+    return collections.namedtuple(operation, [name for name, *_ in fields])(*arrays)  # noqa: PYI024
+
+
+def _cancel_all() -> None:
+    for job in list(_running):
+        if not job.done():
+            job.cancel()
+
+
+before_end(_cancel_all)

@@ -1,0 +1,39 @@
+// Statuses to exceptions, and waiting without the interpreter's lock.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace hearth::python {
+
+namespace nb = nanobind;
+
+// Throws the exception of hearth.errors that belongs to the status's reason.
+[[noreturn]] void Raise(const absl::Status& status);
+
+inline void Check(const absl::Status& status) {
+  if (!status.ok()) Raise(status);
+}
+
+template <class T>
+T Take(absl::StatusOr<T> result) {
+  if (!result.ok()) Raise(result.status());
+  return *std::move(result);
+}
+
+// Runs `work` while other Python threads go on. It touches no Python object.
+template <class Work>
+auto Unlocked(Work work) {
+  const nb::gil_scoped_release unlocked;
+  return work();
+}
+
+void BindSegment(nb::module_& module);
+void BindCluster(nb::module_& module);
+
+}  // namespace hearth::python
