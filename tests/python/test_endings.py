@@ -1,0 +1,160 @@
+"""However processes end, in whatever order, nothing is left and nobody complains."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from processes import descendants, marked
+
+# Shares, hands out under every start method, and works; ends by itself soon.
+SCENARIO = """
+import multiprocessing, sys, time
+import numpy as np
+import children, hearth
+
+def main():
+    method, seed = sys.argv[1], int(sys.argv[2])
+    context = multiprocessing.get_context(method)
+    array = hearth.share(np.arange(100_000.0).reshape(1000, 100))
+    opened = hearth.empty((100, 100))
+    print("go", flush=True)
+    with context.Pool(2) as pool:
+        rounds = pool.starmap_async(children.work_a_while, [(array, 0.6), (array[10:], 0.6)])
+        processes = [context.Process(target=children.fill_rows, args=(opened, 0, 100))]
+        for process in processes:
+            process.start()
+        while not rounds.ready():
+            if time.monotonic() > started + 4:
+                return  # a worker was killed, and Pool waits for ever
+            time.sleep(0.01)
+        for process in processes:
+            process.join(1)
+
+started = time.monotonic()
+if __name__ == "__main__":
+    main()
+"""
+
+
+def play(method, seed, tmp_path):
+    """One round: kills one process of the tree at a random moment."""
+    chance = random.Random(seed)
+    mark = f"{os.getpid()}.{seed}.{time.monotonic_ns()}"
+    script = tmp_path / "scenario.py"
+    script.write_text(SCENARIO)
+    folder = tmp_path / f"tmp{seed}"
+    folder.mkdir()
+    errors = tmp_path / f"errors{seed}"
+    with errors.open("w") as stderr, subprocess.Popen(
+            [sys.executable, script, method, str(seed)], stdout=subprocess.PIPE, stderr=stderr, text=True,
+            env={**os.environ, "HEARTH_TEST_MARK": mark, "TMPDIR": str(folder)}) as other:
+        assert other.stdout.readline() == "go\n"
+        time.sleep(chance.uniform(0, 0.9 if method == "fork" else 2.0))
+        tree = [other.pid, *descendants(other.pid), *marked(f"HEARTH_TEST_MARK={mark}")]
+        victim = chance.choice(sorted(set(tree)))
+        try:
+            os.kill(victim, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        parent_died = victim == other.pid
+        try:
+            other.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            other.kill()
+            parent_died = True
+    deadline = time.monotonic() + 10
+    while (left := marked(f"HEARTH_TEST_MARK={mark}")) and time.monotonic() < deadline:
+        if parent_died and time.monotonic() > deadline - 8:
+            # Python's own: a pool's processes outlive a master that was killed, and wait for work.
+            for pid in left:
+                if not is_keeper(pid):
+                    try:
+                        os.kill(pid, signal.SIGKILL)
+                    except ProcessLookupError:
+                        pass
+        time.sleep(0.05)
+    said = errors.read_text()
+    return left, [line for line in said.splitlines() if "leaked" in line or "resource_tracker" in line
+                  or "nanobind" in line or "Fatal" in line or "terminate" in line], \
+        list(folder.iterdir()), said
+
+
+def is_keeper(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"keeper" in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def rounds_of(count, tmp_path):
+    for seed in range(count):
+        method = ("fork", "spawn", "forkserver")[seed % 3]
+        left, complaints, files, said = play(method, seed, tmp_path)
+        files = [path for path in files if not path.name.startswith("pymp-")]  # of a killed Python
+        assert (left, files) == ([], []), f"round {seed}, {method}:\n{said}"
+        assert not complaints, f"round {seed}, {method}: {complaints}"
+
+
+def test_a_kill_at_any_moment_leaves_nothing(tmp_path):
+    rounds_of(20, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_moment_leaves_nothing_often(tmp_path):
+    rounds_of(200, tmp_path)
+
+
+# Objects of every kind, let go in a random order, some never, some by threads still at work.
+EXIT = """
+import random, sys, threading, pickle
+import numpy as np
+import hearth
+chance = random.Random(int(sys.argv[1]))
+things = [hearth.share(np.arange(100.0)) for _ in range(3)]
+things += [things[0][5:], things[1].private(), np.asarray(things[2]), hearth.empty(10), memoryview(things[0])]
+things.append(pickle.loads(pickle.dumps(things[1])))
+opened = hearth.empty(10)
+opened.seal()
+if len(sys.argv) > 2:
+    cluster = hearth.local(workers=1)
+    things += [cluster, cluster.put("m", things[0]), cluster.put("m2", things[1])[2:4]]
+    things.append(cluster["m"].submit("sum"))
+    if chance.random() < 0.5:
+        threading.Thread(target=cluster.run, args=("sum", "m"), daemon=True).start()
+    del cluster
+chance.shuffle(things)
+del things[:chance.randrange(len(things))]
+if chance.random() < 0.3:
+    globals()["cycle"] = things
+    things.append(things)
+if chance.random() < 0.2:
+    sys.exit(0)
+"""
+
+
+def exits(count):
+    """Interpreters that end at once, two at a time."""
+    running = []
+    for seed in range(count):
+        arguments = [sys.executable, "-c", EXIT, str(seed), *(["cluster"] if seed % 5 == 0 else [])]
+        running.append((seed, subprocess.Popen(arguments, stdout=subprocess.PIPE,
+                                               stderr=subprocess.STDOUT, text=True)))
+        if len(running) == 4 or seed == count - 1:
+            for number, process in running:
+                out, _ = process.communicate(timeout=60)
+                assert (process.returncode, out) == (0, ""), f"round {number}"
+            running = []
+
+
+def test_the_interpreter_ends_cleanly():
+    exits(50)
+
+
+@pytest.mark.slow
+def test_the_interpreter_ends_cleanly_often():
+    exits(1000)
