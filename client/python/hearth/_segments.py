@@ -28,8 +28,16 @@ def remember(segment: Segment, layout: Layout) -> Segment:
 
 
 def create(layout: Layout, nbytes: int, *, mapped: bool, touched_bytes_max: int = 2**63 - 1) -> Segment:
-    """Fresh bytes, open for writing."""
-    return remember(Segment.create(nbytes, mapped, touched_bytes_max), layout)
+    """Fresh bytes, open for writing; without a view until `sealed`, unless mapped."""
+    segment = Segment.create(nbytes, mapped, touched_bytes_max)
+    segment.layout = layout
+    return remember(segment, layout) if mapped else segment
+
+
+def sealed(segment: Segment) -> Segment:
+    """The same, sealed."""
+    segment.seal()
+    return remember(segment, segment.layout)
 
 
 def open_ticket(text: str) -> Segment:

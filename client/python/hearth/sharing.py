@@ -60,8 +60,7 @@ def share(array: Any, consume: bool = False) -> Any:
         shared.copy_in(0, bytes_of(source), consume)
     else:
         np.copyto(np.asarray(whole(shared)), source)
-    shared.seal()
-    return whole(shared)
+    return whole(_segments.sealed(shared))
 
 
 def bytes_of(array: np.ndarray) -> np.ndarray:

@@ -79,8 +79,7 @@ def share(matrix: Any, consume: bool = False) -> Any:
     segment = _segments.create(Layout("", "C", (offset,), text), offset, mapped=False)
     for part, (_, _, at) in zip(parts, described):
         segment.copy_in(at, bytes_of(part))
-    segment.seal()
-    return whole(segment)
+    return whole(_segments.sealed(segment))
 
 
 def whole_parts(segment: Segment) -> tuple[str, tuple[int, ...], list[Array]]:
