@@ -170,7 +170,7 @@ def test_ctrl_c_ends_a_wait_and_the_job():
     script = """
 import hearth, sys
 with hearth.local(workers=1) as cluster:
-    m = cluster.make("m", (60_000, 2000))
+    m = cluster.make("m", (20_000, 2000))
     print("go", flush=True)
     try:
         while True:
