@@ -78,7 +78,7 @@ def play(method, seed, tmp_path):
                         pass
         time.sleep(0.05)
     said = errors.read_text()
-    return left, [line for line in said.splitlines() if "leaked" in line or "resource_tracker" in line
+    return left, [line for line in said.splitlines() if "leaked shared_memory" in line
                   or "nanobind" in line or "Fatal" in line or "terminate" in line], \
         list(folder.iterdir()), said
 

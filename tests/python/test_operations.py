@@ -14,7 +14,7 @@ from hearth import _native
 from hearth._operations import Operations
 
 DTYPES = ["?", "i1", "u1", "<i4", ">i4", "i8", "u8", "f2", "f4", "f8", ">f8", "c8", "c16"]
-FEW = settings(max_examples=60, deadline=None,
+FEW = settings(max_examples=40, deadline=None,
                suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 # NumPy's function, the arguments that may be given, and what it can't take.
@@ -32,9 +32,8 @@ TOLERANCE = {2: 2e-2, 4: 1e-4, 8: 1e-9}
 def arrays(draw, dtypes=DTYPES, axes=3):
     dtype = np.dtype(draw(st.sampled_from(dtypes)))
     shape = draw(hnp.array_shapes(min_dims=0, max_dims=axes, min_side=0, max_side=6))
-    bounds = {"allow_nan": True, "allow_infinity": False, "width": 8 * min(dtype.itemsize, 8),
-              "min_value": -100, "max_value": 100} if dtype.kind == "f" else None
-    elements = st.floats(**bounds) if bounds else None
+    elements = st.floats(-100, 100, width=8 * dtype.itemsize) | st.just(float("nan")) \
+        if dtype.kind == "f" else None
     if dtype.kind == "c":
         part = st.floats(-100, 100, width=32)
         elements = st.builds(complex, part, part)
@@ -47,7 +46,7 @@ def numpys(function, array, **arguments):
         warnings.simplefilter("ignore")
         try:
             return function(array.astype(array.dtype.newbyteorder("=")), **arguments)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, IndexError) as error:
             return error
 
 
@@ -75,6 +74,9 @@ def test_reductions(cluster, name, data):
         arguments["keepdims"] = data.draw(st.booleans())
     theirs = numpys(REDUCTIONS[name], array, **arguments)
     if isinstance(theirs, Exception):
+        lengths = [length for axis, length in enumerate(array.shape) if axis != arguments["axis"]]
+        if array.size == 0 and arguments["axis"] is not None and 0 in lengths:
+            return  # no element of a result is missing: ours is empty, NumPy refuses now and then
         with pytest.raises(hearth.Error):
             cluster.run(name, array, **arguments)
         return
@@ -93,7 +95,7 @@ def test_reductions(cluster, name, data):
 
 
 @FEW
-@given(array=arrays(["f4", "f8", "i4"], 2), q=st.lists(st.floats(0, 1), min_size=1, max_size=3))
+@given(array=arrays(["f4", "f8", "i4"], 2), q=st.lists(st.floats(0, 1), min_size=1, max_size=3) | st.floats(0, 1))
 def test_quantiles(cluster, array, q):
     theirs = numpys(np.quantile, array, q=q)
     if isinstance(theirs, Exception) or array.size == 0:

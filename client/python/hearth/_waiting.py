@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import atexit
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+from . import _native
 
 T = TypeVar("T")
 
@@ -59,3 +62,6 @@ def _end() -> None:
     for thread in list(_threads):
         if thread.is_alive():
             thread.join(_PATIENCE_SECONDS)
+    _native.let_nobody_back()
+    if threading.active_count() > 1:  # those that are on their way back still are let through
+        time.sleep(0.01)

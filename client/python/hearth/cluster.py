@@ -408,8 +408,11 @@ def text_of(value: Any) -> str:
     """An argument as the command line has it."""
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return text_of(value[()])
     if isinstance(value, (list, tuple, np.ndarray)):
-        return ",".join(text_of(one) for one in value) if np.ndim(value) else text_of(value[()])
+        # "0.5," is a list of one, and gives a leading axis; "0.5" is a number.
+        return ",".join(text_of(one) for one in value) + ("," if len(value) == 1 else "")
     if isinstance(value, (float, np.floating)):
         return repr(float(value))
     if isinstance(value, (np.dtype, type)):

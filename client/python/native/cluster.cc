@@ -202,6 +202,7 @@ auto On(const Connection& connection, Call call) {
 // layout; and what it took.
 nb::tuple WaitFor(const Job& job, const nb::object& progress) {
   const auto tell = [&](const JobSummary& summary) {
+    ComeBack();
     const nb::gil_scoped_acquire locked;
     try {
       progress(summary.done, summary.total);

@@ -1,11 +1,32 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
 
 #include "client/python/native/status.h"
 #include "hearth/base/error.h"
 #include "hearth/base/program.h"
 
 namespace hearth::python {
+namespace {
+
+std::atomic<bool> ending = false;
+std::thread::id last_thread;  // written before `ending`
+
+}  // namespace
+
+void LetNobodyBack() {
+  last_thread = std::this_thread::get_id();
+  ending = true;
+}
+
+void ComeBack() {
+  if (!ending || std::this_thread::get_id() == last_thread) return;
+  for (;;) pause();
+}
 
 void Raise(const absl::Status& status) {
   const nb::object error =
@@ -26,6 +47,7 @@ NB_MODULE(_native, module) {
   module.def("name_program", &hearth::NameHearthProgram);
   module.def("find_program",
              [] { return python::Take(hearth::FindHearthProgram()); });
+  module.def("let_nobody_back", &python::LetNobodyBack);
   python::BindSegment(module);
   python::BindCluster(module);
 }

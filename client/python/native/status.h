@@ -26,10 +26,31 @@ T Take(absl::StatusOr<T> result) {
   return *std::move(result);
 }
 
+// From now on, no other thread than this one comes back from an Unlocked call:
+// the interpreter would end it in the midst of our frames, and so the process.
+void LetNobodyBack();
+// Where a thread comes back; doesn't return if it may not.
+void ComeBack();
+
+// Without the interpreter's lock, for the time of its life.
+class Released {
+ public:
+  Released() : state_(PyEval_SaveThread()) {}
+  ~Released() {
+    ComeBack();
+    PyEval_RestoreThread(state_);
+  }
+  Released(const Released&) = delete;
+  Released& operator=(const Released&) = delete;
+
+ private:
+  PyThreadState* const state_;
+};
+
 // Runs `work` while other Python threads go on. It touches no Python object.
 template <class Work>
 auto Unlocked(Work work) {
-  const nb::gil_scoped_release unlocked;
+  const Released released;
   return work();
 }
 
