@@ -19,11 +19,12 @@ from . import _native, aio, errors, sharedmem
 from .array import Array
 from .cluster import Cluster, Matrix, connect, local
 from .errors import Error
+from .executor import Executor
 from .job import Job
 from .sharing import empty, load, open, share, zeros  # noqa: A004
 
 __version__ = "0.1.0"
-__all__ = ["Array", "Cluster", "Error", "Job", "Matrix", "aio", "connect", "empty", "errors", "load",
+__all__ = ["Array", "Cluster", "Error", "Executor", "Job", "Matrix", "aio", "connect", "empty", "errors", "load",
            "local", "open", "share", "sharedmem", "zeros"]
 
 _native.name_program(_os.path.join(_os.path.dirname(_os.path.abspath(__file__)), "bin", "hearth"))
