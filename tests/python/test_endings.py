@@ -1,5 +1,6 @@
 """However processes end, in whatever order, nothing is left and nobody complains."""
 
+import concurrent.futures
 import os
 import random
 import signal
@@ -44,13 +45,14 @@ def play(method, seed, tmp_path):
     """One round: kills one process of the tree at a random moment."""
     chance = random.Random(seed)
     mark = f"{os.getpid()}.{seed}.{time.monotonic_ns()}"
-    script = tmp_path / "scenario.py"
+    script = tmp_path / f"scenario{seed}.py"
     script.write_text(SCENARIO)
     folder = tmp_path / f"tmp{seed}"
     folder.mkdir()
     errors = tmp_path / f"errors{seed}"
     with errors.open("w") as stderr, subprocess.Popen(
             [sys.executable, script, method, str(seed)], stdout=subprocess.PIPE, stderr=stderr, text=True,
+            start_new_session=True,  # or we were an ancestor, with whom unfetched handles stay
             env={**os.environ, "HEARTH_TEST_MARK": mark, "TMPDIR": str(folder)}) as other:
         assert other.stdout.readline() == "go\n"
         time.sleep(chance.uniform(0, 0.9 if method == "fork" else 2.0))
@@ -77,24 +79,33 @@ def play(method, seed, tmp_path):
                     except ProcessLookupError:
                         pass
         time.sleep(0.05)
-    said = errors.read_text()
+    said = f"killed {victim} of {sorted(set(tree))}\n" + errors.read_text()
+    left = [f"{pid} {command_of(pid)}" for pid in left]
     return left, [line for line in said.splitlines() if "leaked shared_memory" in line
                   or "nanobind" in line or "Fatal" in line or "terminate" in line], \
         list(folder.iterdir()), said
 
 
-def is_keeper(pid):
+def command_of(pid):
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return b"keeper" in file.read().split(b"\0")
+            return file.read().replace(b"\0", b" ").decode()
     except OSError:
-        return False
+        return ""
+
+
+def is_keeper(pid):
+    return " keeper " in command_of(pid)
 
 
 def rounds_of(count, tmp_path):
-    for seed in range(count):
+    def one(seed):
         method = ("fork", "spawn", "forkserver")[seed % 3]
-        left, complaints, files, said = play(method, seed, tmp_path)
+        return seed, method, *play(method, seed, tmp_path)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        played = list(threads.map(one, range(count)))
+    for seed, method, left, complaints, files, said in played:
         files = [path for path in files if not path.name.startswith("pymp-")]  # of a killed Python
         assert (left, files) == ([], []), f"round {seed}, {method}:\n{said}"
         assert not complaints, f"round {seed}, {method}: {complaints}"

@@ -87,7 +87,3 @@ def main() -> None:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     serve(requests, answers)
-
-
-if __name__ == "__main__":
-    main()

@@ -206,7 +206,7 @@ class _Process:
 
     def start(self) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, "-m", "hearth._python_worker"], stdin=subprocess.PIPE,
+            [sys.executable, "-c", "from hearth._python_worker import main; main()"], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
         self._defined: set[int] = set()
         self.pid = self._process.pid
