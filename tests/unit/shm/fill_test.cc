@@ -47,6 +47,33 @@ TEST(Fill, CopiesMemoryByAnyNumberOfThreads) {
   }
 }
 
+TEST(Fill, GivesBackThePagesThatItMoved) {
+  const std::vector<std::byte> expected = Numbered(6 * kMiB);
+  const Mapping source = [&] {
+    OpenSegment segment = *OpenSegment::Create(6 * kMiB, kLimits);
+    EXPECT_THAT(CopyIntoSegment(segment, 0, expected, kLimits), IsOk());
+    const SealedSegment sealed = *segment.Seal();
+    // Private and written to: pages of this process alone, as malloc gives.
+    Mapping own =
+        *Mapping::Of(sealed.fd(), 0, 6 * kMiB, MapAccess::kPrivate, "a test");
+    std::ranges::copy(expected, own.writable_bytes().begin());
+    own.writable_bytes()[5] = std::byte{77};
+    return own;
+  }();
+  OpenSegment segment = *OpenSegment::Create(6 * kMiB, kLimits);
+  ASSERT_THAT(MoveIntoSegment(segment, 0,
+                              {const_cast<std::byte*>(source.bytes().data()),
+                               source.bytes().size()},
+                              kLimits),
+              IsOk());
+  const SealedSegment sealed = *segment.Seal();
+  EXPECT_EQ(sealed.bytes()[5], std::byte{77});
+  EXPECT_TRUE(std::ranges::equal(sealed.bytes().subspan(6),
+                                 std::span(expected).subspan(6)));
+  // The written page is gone, so what lies below it is seen again.
+  EXPECT_EQ(source.bytes()[5], expected[5]);
+}
+
 TEST(Fill, CopiesAFileFromAnyOffset) {
   const TemporaryFolder folder;
   const std::vector<std::byte> from = Numbered(3 * kMiB + 11);

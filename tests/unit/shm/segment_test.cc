@@ -66,6 +66,17 @@ TEST(Segment, KeepsTheAddressOfItsViewWhenSealed) {
   EXPECT_EQ(TextOf(sealed->bytes().first(6)), "hearth");
 }
 
+TEST(Segment, LetsALateWriterWriteToItselfIfAskedTo) {
+  OpenSegment open = *OpenSegment::Create(4096, MemoryLimits());
+  const std::span<std::byte> view = *open.Map();
+  view[0] = std::byte{1};
+  const SealedSegment sealed = *open.Seal({.own_view = MapAccess::kPrivate});
+  view[0] = std::byte{2};
+  EXPECT_EQ(view[0], std::byte{2});
+  const SealedSegment another = *sealed.Duplicate();
+  EXPECT_EQ(another.bytes()[0], std::byte{1});
+}
+
 TEST(SegmentDeathTest, KillsAWriterThatComesAfterTheSeal) {
   OpenSegment open = Created(kMiB);
   auto view = open.Map();

@@ -156,6 +156,30 @@ TEST_F(Tickets, WaitForTheirReaderAfterTheirCreatorIsGone) {
                           Watches(kReader)));
 }
 
+TEST_F(Tickets, WaitForAsManyReadersAsTheyWereHandedOutTo) {
+  TicketAsked again = CountableTicket();
+  again.again = true;
+  EXPECT_THAT(Handle(again),
+              ElementsAre(Refused(Reason::kSegmentGone), Closes(kFd)));
+  Handle(CountableTicket());
+  again.fd = kFd + 1;
+  EXPECT_THAT(Handle(again), ElementsAre(Done(), Closes(kFd + 1)));
+  Handle(FetchAsked{kToken, kReader});
+  // One is still to come: nobody is asked who holds it.
+  EXPECT_THAT(Handle(ProcessEnded{kReader}), Not(Contains(Counts(kFd))));
+  Handle(FetchAsked{kToken, kReader + 1});
+  EXPECT_THAT(Handle(ProcessEnded{kReader + 1}), Contains(Counts(kFd)));
+}
+
+TEST_F(Tickets, GoToOneMoreReaderFromTheirCreatorOnly) {
+  Handle(CountableTicket());
+  TicketAsked again = CountableTicket();
+  again.again = true;
+  again.depositor = kCreator + 1;
+  EXPECT_THAT(Handle(again),
+              ElementsAre(Refused(Reason::kSegmentGone), Closes(kFd)));
+}
+
 TEST_F(Tickets, EndWithTheLastOfTheirCreatorAndItsAncestors) {
   Handle(CountableTicket());
   EXPECT_THAT(Handle(ProcessEnded{kMaster}), IsEmpty());
