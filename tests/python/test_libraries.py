@@ -42,7 +42,7 @@ READERS = {
     "sklearn pairwise": ("from sklearn.metrics import pairwise_distances_argmin as p",
                          "lambda a: p(a, np.zeros((2, a.shape[1])))"),
 }
-ROWS, COLUMNS = 400_000, 20  # 61 MiB
+ROWS, COLUMNS = 200_000, 20  # 31 MiB
 
 
 @pytest.fixture(scope="module")

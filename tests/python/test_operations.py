@@ -14,7 +14,7 @@ from hearth import _native
 from hearth._operations import Operations
 
 DTYPES = ["?", "i1", "u1", "<i4", ">i4", "i8", "u8", "f2", "f4", "f8", ">f8", "c8", "c16"]
-FEW = settings(max_examples=40, deadline=None,
+FEW = settings(max_examples=25, deadline=None,
                suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 # NumPy's function, the arguments that may be given, and what it can't take.
