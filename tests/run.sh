@@ -124,6 +124,13 @@ run_pytest() {
   "$python" -m pytest -c tests/pytest.ini --rootdir tests -q "$@"
 }
 
+# As a user would, but with what .venv has: nothing is downloaded, and ccache
+# knows what the release build has compiled.
+install_package() {
+  "$python" -m pip install --quiet --disable-pip-version-check \
+    --no-build-isolation --no-deps ./client/python
+}
+
 summary() {
   local i
   printf '\n==> summary\n'
@@ -158,6 +165,10 @@ if $slow; then
   if $released; then
     part "ctest: slow campaigns" \
       ctest --test-dir build/release --output-on-failure -L slow || true
+    if part "pip install ./client/python" install_package; then
+      part "pytest: slow campaigns, Python" env -u HEARTH_BINARY "$python" -m pytest \
+        -c tests/pytest.ini --rootdir tests -q -m slow tests/python || true
+    fi
     part "pytest: slow campaigns" run_pytest -m slow tests/contract tests/cluster tests/network || true
   fi
   summary
@@ -172,6 +183,11 @@ fi
 
 if $released; then
   part "pytest: contract" run_pytest -m "not slow" -n "$cores" tests/contract || true
+  if part "pip install ./client/python" install_package; then
+    # With the binary that was installed along.
+    part "pytest: python" env -u HEARTH_BINARY "$python" -m pytest -c tests/pytest.ini \
+      --rootdir tests -q -m "not slow" -n "$cores" tests/python || true
+  fi
   part "pytest: cluster" run_pytest -m "not slow" tests/cluster || true
   begin_asan
   if ((EUID == 0)) && ip netns list >/dev/null 2>&1; then
@@ -180,7 +196,7 @@ if $released; then
     skip "pytest: network" "hosts are network namespaces, which need root and ip(8)"
   fi
 else
-  skip "pytest: contract and cluster" "release was not built"
+  skip "pytest: contract, python and cluster" "release was not built"
 fi
 if part "build asan, unit tests" end_asan; then
   part "ctest: unit tests under ASan and UBSan" \
