@@ -178,7 +178,8 @@ absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text) {
   question.names_token = true;
   HandoverLine line(AddressOf(ticket.keeper), Clock::Real());
   absl::StatusOr<HandoverAnswer> answer = line.Ask(question, options_.deadline);
-  if (KeeperGone(answer.status())) {
+  if (KeeperGone(answer.status()) ||
+      ReasonOf(answer.status()) == Reason::kSegmentGone) {
     return Error(Reason::kSegmentGone,
                  absl::StrCat(question.Attempt(),
                               ": no process holds it any more; share it again, "
