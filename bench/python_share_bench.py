@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from multiprocessing import resource_tracker, shared_memory
+from multiprocessing import shared_memory
 
 import joblib
 import numpy as np
@@ -32,7 +32,6 @@ def open_hearth(sent):
 def open_shared_memory(sent):
     name, shape = sent
     memory = shared_memory.SharedMemory(name)
-    resource_tracker.unregister(memory._name, "shared_memory")  # the known complaint
     return memory, np.ndarray(shape, np.float64, buffer=memory.buf)
 
 

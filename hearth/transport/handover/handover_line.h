@@ -51,9 +51,6 @@ class HandoverLine {
   absl::StatusOr<HandoverAnswer> Ask(const HandoverQuestion& question,
                                      absl::Duration deadline);
 
-  // The connection, for whoever closes it at a better time.
-  UniqueFd Release() { return std::move(socket_); }
-
  private:
   absl::StatusOr<HandoverAnswer> AskOnce(const HandoverQuestion& question,
                                          absl::Time until);

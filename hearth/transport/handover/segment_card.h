@@ -35,9 +35,6 @@ struct SegmentCard {
 struct FetchedSegment {
   UniqueFd fd;
   SegmentCard card;
-  // Of a ticket: held until the segment was mapped, because closing it wakes
-  // the keeper, and the first element should not wait for that.
-  UniqueFd connection = {};
 };
 
 // One line of what a keeper holds.

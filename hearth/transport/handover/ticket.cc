@@ -1,6 +1,7 @@
 #include "hearth/transport/handover/ticket.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -33,11 +34,22 @@ Address AddressOf(const Id& keeper) {
   return Address::Abstract(absl::StrCat("hearth-", keeper.ToString()));
 }
 
-// One connection, one question, one answer.
+// Each thread keeps its line to the keeper that it asked last: a connection
+// takes longer than a question. Without a lock, so that a fork is nobody's
+// concern; the line itself knows whose it is.
 absl::StatusOr<HandoverAnswer> AskKeeper(const Id& keeper,
                                          const HandoverQuestion& question,
                                          absl::Duration deadline) {
-  return HandoverLine(AddressOf(keeper), Clock::Real()).Ask(question, deadline);
+  struct Kept {
+    Id keeper;
+    std::optional<HandoverLine> line;
+  };
+  thread_local Kept kept;
+  if (!kept.line.has_value() || kept.keeper != keeper) {
+    kept.keeper = keeper;
+    kept.line.emplace(AddressOf(keeper), Clock::Real());
+  }
+  return kept.line->Ask(question, deadline);
 }
 
 bool KeeperGone(const absl::Status& status) {
@@ -176,8 +188,8 @@ absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text) {
   question.head.set_token(ticket.ticket);
   question.attempt = "open shared array";
   question.names_token = true;
-  HandoverLine line(AddressOf(ticket.keeper), Clock::Real());
-  absl::StatusOr<HandoverAnswer> answer = line.Ask(question, options_.deadline);
+  absl::StatusOr<HandoverAnswer> answer =
+      AskKeeper(ticket.keeper, question, options_.deadline);
   if (KeeperGone(answer.status()) ||
       ReasonOf(answer.status()) == Reason::kSegmentGone) {
     return Error(Reason::kSegmentGone,
@@ -188,10 +200,7 @@ absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text) {
   }
   HEARTH_RETURN_IF_ERROR(answer.status());
   if (Current().zero()) Learn(ticket.keeper);
-  HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched,
-                          TakeFetched(*std::move(answer), question));
-  fetched.connection = line.Release();
-  return fetched;
+  return TakeFetched(*std::move(answer), question);
 }
 
 void TicketOffice::Release(absl::string_view text, ReleaseOptions options) {

@@ -40,8 +40,8 @@ struct TicketText {
 
 // Hands segments out and opens what others handed out; one in a process is
 // enough. Knows the keeper it started or first heard of, and starts another
-// when that one is gone. Keeps no lock, no connection and no descriptor between
-// calls, so a fork inherits nothing but the keeper's name.
+// when that one is gone. Keeps no lock between calls, and a connection a
+// thread, which a forked child closes when it asks for the first time.
 //
 // Kind:    resource; neither moves nor copies.
 // Threads: any, and in a forked child too.
