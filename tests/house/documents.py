@@ -3,7 +3,8 @@
 A fenced block of sh, cpp or python stands below a comment that names its
 example, <!-- examples/FILE -->, and equals that file below its line "# ---" (or
 "// ---"). A block that no test can run says so: <!-- not run: WHY -->. Every
-script in examples/ is run by tests/house/examples.sh.
+script in examples/ is run by tests/house/examples.sh, every one in
+examples/python by tests/python/test_examples.py.
 """
 
 import re
