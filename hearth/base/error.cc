@@ -15,7 +15,7 @@ constexpr absl::string_view kPayloadUrl = "hearth.reason";
 
 using Code = absl::StatusCode;
 
-constexpr std::array<ReasonInfo, 25> kCatalog = {{
+constexpr std::array<ReasonInfo, 29> kCatalog = {{
     {Reason::kUnspecified, "unspecified", Code::kUnknown},
     {Reason::kBadUsage, "bad-usage", Code::kInvalidArgument},
     {Reason::kBadParameter, "bad-parameter", Code::kInvalidArgument},
@@ -41,6 +41,10 @@ constexpr std::array<ReasonInfo, 25> kCatalog = {{
     {Reason::kDeadlineExceeded, "deadline-exceeded", Code::kDeadlineExceeded},
     {Reason::kInternal, "internal", Code::kInternal},
     {Reason::kBadCredentials, "bad-credentials", Code::kUnauthenticated},
+    {Reason::kObjectGone, "object-gone", Code::kNotFound},
+    {Reason::kQueueFull, "queue-full", Code::kResourceExhausted},
+    {Reason::kOutcomeUnknown, "outcome-unknown", Code::kAborted},
+    {Reason::kCallCancelled, "call-cancelled", Code::kCancelled},
 }};
 
 constexpr bool NumbersAreIndexes() {

@@ -43,6 +43,10 @@ enum class Reason : std::uint16_t {
   kInternal = 23,        // our bug
   kBadCredentials = 24,  // damaged, expired, another cluster's, or at one end
                          // only
+  kObjectGone = 25,      // no such object any more, or nobody answers for it
+  kQueueFull = 26,       // as many calls wait as an object allows
+  kOutcomeUnknown = 27,  // a call may have run, or not
+  kCallCancelled = 28,
 };
 
 struct ReasonInfo {

@@ -119,4 +119,43 @@ inline constexpr std::int64_t kPemBytesMax = 64 * kKiB;
 // Names and addresses in one certificate: it travels with every connection.
 inline constexpr std::size_t kCertificateHostsMax = 100;
 
+// Nesting of an argument or a result: no struct that people write is deeper, a
+// reader that calls itself so often needs 20 KiB of stack, and Protobuf reads
+// 100 messages in each other, two of which are one of ours.
+inline constexpr int kValueDepthMax = 40;
+
+// An argument or a result as one message. Arrays beyond that go as matrices.
+inline constexpr std::int64_t kCallBytesMax = 64 * kMiB;
+
+// Values in one message, at every depth: each takes some 100 bytes of memory
+// where it took two on the wire.
+inline constexpr std::int64_t kCallValuesMax = 4'000'000;
+
+// Calls in one batch: a batch is one message and one turn of its object.
+inline constexpr int kBatchCallsMax = 100'000;
+
+// Metadata and names travel with every call of a chain.
+inline constexpr std::int64_t kCallMetadataBytesMax = 16 * kKiB;
+
+// An error's stack: a hundred hops.
+inline constexpr std::int64_t kErrorStackBytesMax = 16 * kKiB;
+
+// Results of exactly-once calls that an object server keeps for clients that
+// have not confirmed them.
+inline constexpr std::int64_t kOnceResultBytesMax = 64 * kMiB;
+
+// Items of one stream that its taker has not confirmed, at either end.
+inline constexpr std::int64_t kStreamBytesMax = 1 * kMiB;
+inline constexpr std::uint64_t kStreamItemsMax = 4096;
+
+// Objects, and names in the directory, at 1 KiB each.
+inline constexpr std::size_t kObjectsMax = 1'000'000;
+
+// Tags of one name.
+inline constexpr int kTagsMax = 64;
+
+// Threads that run methods of one object server: more calls than that at once
+// wait their turn.
+inline constexpr int kCallThreadsMax = 256;
+
 }  // namespace hearth::limits

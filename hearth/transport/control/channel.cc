@@ -29,7 +29,10 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(
     HEARTH_ASSIGN_OR_RETURN(
         UniqueFd fd,
         ConnectUnix(address, SocketType::kStream, options.deadline));
-    return grpc::CreateInsecureChannelFromFd("hearth", fd.Release());
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(options.message_bytes_max);
+    return grpc::CreateCustomInsecureChannelFromFd("hearth", fd.Release(),
+                                                   arguments);
   }
   const std::string name = address.ToString();
   if (options.tcp.credentials == nullptr) {
@@ -40,6 +43,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(
                               "ends to go without"));
   }
   grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(options.message_bytes_max);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstPauseMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestPauseMs);
   // A host that is gone without a word, while a call waits, is noticed.

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "hearth/base/address.h"
+#include "hearth/base/limits.h"
 
 namespace hearth {
 
@@ -27,6 +28,7 @@ struct TcpChannelOptions {
 struct ChannelOptions {
   TcpChannelOptions tcp;
   absl::Duration deadline = absl::Seconds(5);
+  int message_bytes_max = limits::kMessageBytesMax;
 };
 
 // Connects to `address`.

@@ -1,5 +1,7 @@
 #include "hearth/transport/control/listener.h"
 
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -23,6 +25,17 @@ namespace {
 constexpr int kPauseMs = 10;
 // Peers ask half as often as this whether we are there.
 constexpr int kPingIntervalMsMin = 5'000;
+
+// For every server of this process that is built from now on: gRPC has no other
+// way.
+void Discover() {
+  static const bool once = [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+  static_cast<void>(once);
+}
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(
@@ -37,7 +50,9 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(
   std::unique_ptr<Listener> listener(new Listener);
   grpc::ServerBuilder builder;
   builder.RegisterService(&service);
-  builder.SetMaxReceiveMessageSize(limits::kMessageBytesMax);
+  builder.SetMaxReceiveMessageSize(options.message_bytes_max);
+  if (options.is_discoverable) Discover();
+  if (options.prepare != nullptr) options.prepare(builder);
   const auto add = [&](UniqueFd socket,
                        std::shared_ptr<grpc::ServerCredentials> credentials) {
     return Door{std::move(socket),
@@ -71,7 +86,9 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(
   return listener;
 }
 
-Listener::~Listener() {
+Listener::~Listener() { Shutdown(); }
+
+void Listener::Shutdown() {
   if (thread_.joinable()) {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = write(wake_.get(), &one, sizeof(one));

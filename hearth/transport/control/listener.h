@@ -4,11 +4,13 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "absl/status/statusor.h"
+#include "hearth/base/limits.h"
 #include "hearth/base/unique_fd.h"
 
 namespace hearth {
@@ -20,6 +22,11 @@ struct ListenerOptions {
   std::string tcp;
   // For TCP alone; none: it is refused.
   std::shared_ptr<grpc::ServerCredentials> credentials;
+  int message_bytes_max = limits::kMessageBytesMax;
+  // Adds what else the server has: further services, completion queues.
+  std::function<void(grpc::ServerBuilder&)> prepare;
+  // Answers gRPC's health checks, and tells any gRPC client what can be called.
+  bool is_discoverable = false;
 };
 
 // A gRPC server. On a Unix socket it has checked who connects: gRPC's own
@@ -43,6 +50,11 @@ class Listener {
   ~Listener();
   // Of TCP, with its port; empty where there is none.
   const std::string& tcp_address() const { return tcp_address_; }
+  // Accepts nothing more, and ends every call; completion queues go on.
+  void Shutdown();
+  std::shared_ptr<grpc::Channel> InProcessChannel() {
+    return server_->InProcessChannel({});
+  }
 
  private:
   Listener() = default;

@@ -1,0 +1,54 @@
+#include "hearth/object/call_context.h"
+
+#include <utility>
+
+namespace hearth {
+namespace {
+
+thread_local CallContext* current_call = nullptr;
+thread_local Surroundings* current_surroundings = nullptr;
+
+}  // namespace
+
+void Cancellation::Cancel() const {
+  std::map<std::uint64_t, std::function<void()>> hooks;
+  {
+    MutexLock lock(state_->mutex);
+    if (state_->cancelled.exchange(true)) return;
+    hooks.swap(state_->hooks);
+  }
+  for (const auto& [number, hook] : hooks) hook();
+}
+
+std::uint64_t Cancellation::Hook(std::function<void()> hook) const {
+  {
+    MutexLock lock(state_->mutex);
+    if (!state_->cancelled) {
+      state_->hooks[state_->next] = std::move(hook);
+      return state_->next++;
+    }
+  }
+  hook();
+  return 0;
+}
+
+void Cancellation::Unhook(std::uint64_t number) const {
+  MutexLock lock(state_->mutex);
+  state_->hooks.erase(number);
+}
+
+CallContext* CallContext::Current() { return current_call; }
+
+CallScope::CallScope(CallContext* context)
+    : before_(std::exchange(current_call, context)) {}
+CallScope::~CallScope() { current_call = before_; }
+
+SurroundingsScope::SurroundingsScope(Surroundings* surroundings)
+    : before_(std::exchange(current_surroundings, surroundings)) {}
+SurroundingsScope::~SurroundingsScope() { current_surroundings = before_; }
+Surroundings* SurroundingsScope::Current() {
+  if (current_surroundings != nullptr) return current_surroundings;
+  return current_call == nullptr ? nullptr : current_call->surroundings;
+}
+
+}  // namespace hearth

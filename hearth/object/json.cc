@@ -1,0 +1,286 @@
+#include "hearth/object/json.h"
+
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "hearth/base/error.h"
+#include "hearth/base/limits.h"
+#include "hearth/base/quoted.h"
+#include "hearth/base/status.h"
+
+namespace hearth {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json Number(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  return value;
+}
+
+template <class T>
+Json Elements(const ValueArray& array) {
+  Json list = Json::array();
+  for (std::size_t at = 0; at + sizeof(T) <= array.bytes.size();
+       at += sizeof(T)) {
+    T element;
+    std::memcpy(&element, array.bytes.data() + at, sizeof(T));
+    if constexpr (std::is_floating_point_v<T>) {
+      list.push_back(Number(static_cast<double>(element)));
+    } else {
+      list.push_back(element);
+    }
+  }
+  return list;
+}
+
+Json ArrayJson(const ValueArray& array) {
+  Json out = {{"$array", std::string(NameOf(array.layout.type))},
+              {"shape", array.layout.shape}};
+  if (array.layout.order == Order::kFortran) out["order"] = "F";
+  switch (array.layout.type) {
+    case ElementType::kFloat64:
+      out["values"] = Elements<double>(array);
+      break;
+    case ElementType::kFloat32:
+      out["values"] = Elements<float>(array);
+      break;
+    case ElementType::kInt64:
+      out["values"] = Elements<std::int64_t>(array);
+      break;
+    case ElementType::kInt32:
+      out["values"] = Elements<std::int32_t>(array);
+      break;
+    case ElementType::kUint8:
+      out["values"] = Elements<std::uint8_t>(array);
+      break;
+    default:  // the others as they lie in memory
+      out["bytes"] = absl::Base64Escape(array.bytes);
+  }
+  return out;
+}
+
+struct Writes {
+  Json operator()(std::monostate) const { return nullptr; }
+  Json operator()(double value) const { return Number(value); }
+  Json operator()(const ValueBytes& bytes) const {
+    return {{"$bytes", absl::Base64Escape(bytes.data)}};
+  }
+  Json operator()(const Value::List& list) const {
+    Json out = Json::array();
+    for (const Value& item : list) out.push_back(Write(item));
+    return out;
+  }
+  Json operator()(const Value::Map& map) const {
+    bool all_text = true;
+    for (const auto& [key, value] : map) {
+      all_text = all_text && key.get<std::string>() != nullptr;
+    }
+    Json out = all_text ? Json::object() : Json::array();
+    for (const auto& [key, value] : map) {
+      if (all_text) {
+        out[*key.get<std::string>()] = Write(value);
+      } else {
+        out.push_back(Json::array({Write(key), Write(value)}));
+      }
+    }
+    return out;
+  }
+  Json operator()(const ValueTuple& tuple) const {
+    return (*this)(tuple.items);
+  }
+  Json operator()(const ValueStruct& of) const {
+    Json out = Json::object();
+    for (const auto& [name, value] : of.fields) out[name] = Write(value);
+    return out;
+  }
+  Json operator()(const ValueArray& array) const { return ArrayJson(array); }
+  Json operator()(const MatrixHandle& matrix) const {
+    return {{"$matrix", matrix.text}};
+  }
+  Json operator()(const ObjectHandle& object) const {
+    return {{"$object", object.name.empty() ? object.key : object.name},
+            {"class", object.class_name}};
+  }
+  Json operator()(const ValueStream& stream) const {
+    return {{"$stream", stream.id}};
+  }
+  template <class Plain>
+  Json operator()(const Plain& plain) const {
+    return plain;
+  }
+  static Json Write(const Value& value) {
+    return std::visit(Writes{}, value.variant());
+  }
+};
+
+template <class T>
+bool PutElements(const Json& values, std::string& bytes) {
+  for (const Json& one : values) {
+    if (!one.is_number()) return false;
+    const T element = one.get<T>();
+    bytes.append(reinterpret_cast<const char*>(&element), sizeof(T));
+  }
+  return true;
+}
+
+absl::StatusOr<Value> ReadArray(const Json& json) {
+  const auto bad = [](absl::string_view finding) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("read an array from JSON: ", finding));
+  };
+  if (!json["$array"].is_string() || !json.contains("shape") ||
+      !json["shape"].is_array() || !json.contains("values") ||
+      !json["values"].is_array()) {
+    return bad("it needs {\"$array\": dtype, \"shape\": [...], \"values\": "
+               "[...]}, in C order");
+  }
+  HEARTH_ASSIGN_OR_RETURN(const NamedElementType type,
+                          ParseElementType(json["$array"].get<std::string>()));
+  Shape shape;
+  for (const Json& length : json["shape"]) {
+    if (!length.is_number_integer()) return bad("a length is no whole number");
+    shape.push_back(length.get<std::int64_t>());
+  }
+  HEARTH_ASSIGN_OR_RETURN(
+      MatrixLayout layout,
+      MatrixLayout::Make(type.type, ByteOrder::kNative, Order::kC, shape));
+  std::string bytes;
+  bool is_read = false;
+  const Json& values = json["values"];
+  switch (type.type) {
+    case ElementType::kFloat64:
+      is_read = PutElements<double>(values, bytes);
+      break;
+    case ElementType::kFloat32:
+      is_read = PutElements<float>(values, bytes);
+      break;
+    case ElementType::kInt64:
+      is_read = PutElements<std::int64_t>(values, bytes);
+      break;
+    case ElementType::kInt32:
+      is_read = PutElements<std::int32_t>(values, bytes);
+      break;
+    case ElementType::kUint8:
+      is_read = PutElements<std::uint8_t>(values, bytes);
+      break;
+    default:
+      return bad("float64, float32, int64, int32 and uint8 can be written so");
+  }
+  if (!is_read || std::ssize(bytes) != layout.bytes()) {
+    return bad(absl::StrCat("shape ", ToString(layout.shape), " needs ",
+                            layout.element_count(), " numbers, there are ",
+                            values.size()));
+  }
+  return Value(ValueArray{std::move(layout), std::move(bytes)});
+}
+
+absl::StatusOr<Value> Read(const Json& json, int depth);
+
+absl::StatusOr<Value> ReadObject(const Json& json, int depth) {
+  const std::string& first = json.empty() ? "" : json.begin().key();
+  if (first == "$array") return ReadArray(json);
+  if (!first.empty() && first[0] == '$') {
+    const bool is_text = json.begin()->is_string();
+    const std::string text = is_text ? json.begin()->get<std::string>() : "";
+    ValueBytes bytes;
+    if (is_text && first == "$matrix") return Value(MatrixHandle{text});
+    if (is_text && first == "$object") {
+      return Value(ObjectHandle{.name = text});
+    }
+    if (is_text && first == "$bytes" &&
+        absl::Base64Unescape(text, &bytes.data)) {
+      return Value(std::move(bytes));
+    }
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("read JSON: ", Quoted(first),
+                              " is none of $bytes (base64), $array, $matrix "
+                              "and $object (names)"));
+  }
+  Value::Map map;
+  for (const auto& [key, value] : json.items()) {
+    HEARTH_ASSIGN_OR_RETURN(Value read, Read(value, depth - 1));
+    map.emplace_back(Value(key), std::move(read));
+  }
+  return Value(std::move(map));
+}
+
+absl::StatusOr<Value> Read(const Json& json, int depth) {
+  if (depth <= 0) {
+    return Error(Reason::kTooLarge,
+                 absl::StrCat("read JSON: it is nested deeper than ",
+                              limits::kValueDepthMax));
+  }
+  switch (json.type()) {
+    case Json::value_t::null:
+      return Value();
+    case Json::value_t::boolean:
+      return Value(json.get<bool>());
+    case Json::value_t::number_integer:
+      return Value(json.get<std::int64_t>());
+    case Json::value_t::number_unsigned: {
+      const auto number = json.get<std::uint64_t>();
+      if (number > static_cast<std::uint64_t>(INT64_MAX)) return Value(number);
+      return Value(static_cast<std::int64_t>(number));
+    }
+    case Json::value_t::number_float:
+      return Value(json.get<double>());
+    case Json::value_t::string:
+      return Value(json.get<std::string>());
+    case Json::value_t::array: {
+      Value::List list;
+      for (const Json& item : json) {
+        HEARTH_ASSIGN_OR_RETURN(Value read, Read(item, depth - 1));
+        list.push_back(std::move(read));
+      }
+      return Value(std::move(list));
+    }
+    case Json::value_t::object:
+      return ReadObject(json, depth);
+    default:
+      return Error(Reason::kBadUsage, "read JSON: it is none");
+  }
+}
+
+}  // namespace
+
+std::string ToJson(const Value& value) {
+  return Writes::Write(value).dump(-1, ' ', false,
+                                   Json::error_handler_t::replace);
+}
+
+absl::StatusOr<Value> FromJson(absl::string_view text) {
+  // The parser's own recursion is bounded before it begins.
+  int depth = 0;
+  bool in_text = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\' && in_text) {
+      ++i;
+    } else if (c == '"') {
+      in_text = !in_text;
+    } else if (!in_text && (c == '[' || c == '{')) {
+      if (++depth > limits::kValueDepthMax) {
+        return Error(Reason::kTooLarge,
+                     absl::StrCat("read JSON: it is nested deeper than ",
+                                  limits::kValueDepthMax));
+      }
+    } else if (!in_text && (c == ']' || c == '}')) {
+      --depth;
+    }
+  }
+  const Json json =
+      Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("read ", Quoted(text),
+                              " as JSON: it is none; texts stand in quotes"));
+  }
+  return Read(json, limits::kValueDepthMax + 1);
+}
+
+}  // namespace hearth

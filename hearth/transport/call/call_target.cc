@@ -1,0 +1,382 @@
+#include "hearth/transport/call/call_target.h"
+
+#include <atomic>
+#include <chrono>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "hearth/base/error.h"
+#include "hearth/base/limits.h"
+#include "hearth/base/quoted.h"
+#include "hearth/base/status.h"
+#include "hearth/object/call_error.h"
+#include "hearth/transport/call/item_reader.h"
+#include "hearth/transport/call/value_codec.h"
+#include "hearth/transport/control/codec.h"
+
+namespace hearth {
+namespace {
+
+constexpr absl::Duration kPause = absl::Milliseconds(20);
+
+class CallTarget final : public Target,
+                         public std::enable_shared_from_this<CallTarget> {
+ public:
+  CallTarget(std::unique_ptr<Route> route, ObjectHost& host,
+             CallNumbers& numbers, Surroundings& surroundings,
+             CallTargetOptions options)
+      : route_(std::move(route)),
+        host_(host),
+        numbers_(numbers),
+        surroundings_(surroundings),
+        options_(options) {}
+
+  absl::StatusOr<Value> Call(CallStep step,
+                             const CallOptions& options) override {
+    const std::string method = step.method;
+    absl::StatusOr<proto::MethodReply> reply =
+        Ask(Pack(std::move(step), options), options);
+    if (!reply.ok()) return reply.status();
+    if (reply->has_error()) return FromProto(reply->error());
+    return Result(*reply->mutable_result());
+  }
+
+  void CallLater(CallStep step, const CallOptions& options,
+                 Done done) override {
+    // The first attempt takes no thread; if it breaks, the rest of the work
+    // waits on one of the crew's.
+    auto attempt = std::make_shared<Attempt>();
+    attempt->call = Pack(std::move(step), options);
+    attempt->deadline = DeadlineOf(options);
+    auto place = route_->Find(false, attempt->deadline);
+    if (!place.ok()) {
+      return host_.crew().Post(
+          [self = shared_from_this(), attempt, options, done] {
+            self->GoOn(*attempt, options, done);
+          });
+    }
+    auto pending = std::make_shared<Conversation::Pending>();
+    pending->on_done = [self = shared_from_this(), attempt, options, done,
+                        conversation =
+                            std::weak_ptr(place->conversation)](auto& ended) {
+      if (ended.broken.ok()) {
+        self->numbers_.Settle(attempt->call.number());
+        if (ended.reply.has_error()) {
+          return done(FromProto(ended.reply.error()));
+        }
+        return done(self->Result(*ended.reply.mutable_result()));
+      }
+      attempt->Broke(conversation.lock());
+      self->host_.crew().Post([self, attempt, options, done] {
+        self->GoOn(*attempt, options, done);
+      });
+    };
+    proto::MethodCall call = attempt->call;
+    Address(call, *place, attempt->deadline);
+    place->conversation->Begin(std::move(call), pending);
+    if (options.cancellation.has_value()) {
+      options.cancellation->Hook(
+          [conversation = std::weak_ptr(place->conversation), pending] {
+            if (const auto alive = conversation.lock()) {
+              alive->Abandon(pending->id, Cancelled());
+            }
+          });
+    }
+  }
+
+  absl::Status Send(CallStep step, const CallOptions& options) override {
+    const absl::Time deadline = DeadlineOf(options);
+    proto::MethodCall call = Pack(std::move(step), options);
+    numbers_.Settle(call.number());
+    call.set_number(0);
+    call.set_oneway(true);
+    const absl::Time give_up =
+        std::min(deadline, absl::Now() + options_.patience);
+    for (bool fresh = false;; fresh = true) {
+      auto place = route_->Find(fresh, give_up);
+      if (place.ok()) {
+        Address(call, *place, deadline);
+        auto pending = std::make_shared<Conversation::Pending>();
+        place->conversation->Begin(call, pending);
+        if (!pending->done) return absl::OkStatus();
+      } else if (ReasonOf(place.status()) != Reason::kObjectGone ||
+                 absl::Now() >= give_up) {
+        return place.status();
+      }
+      absl::SleepFor(kPause);
+    }
+  }
+
+  BatchResult CallAll(std::vector<CallStep> steps,
+                      const CallOptions& options) override {
+    if (steps.empty()) return {};
+    if (std::ssize(steps) > limits::kBatchCallsMax) {
+      return {.values = {},
+              .status = Error(Reason::kTooLarge,
+                              absl::StrCat("call a batch of ", steps.size(),
+                                           ": the limit is ",
+                                           limits::kBatchCallsMax))};
+    }
+    proto::MethodCall call = Pack({}, options);
+    for (CallStep& step : steps) {
+      proto::Step& message = *call.add_steps();
+      message.set_method(std::move(step.method));
+      for (Value& argument : step.arguments) {
+        ToProto(std::move(argument), *message.add_arguments());
+      }
+    }
+    auto reply = Ask(std::move(call), options);
+    if (!reply.ok()) return {.values = {}, .status = reply.status()};
+    BatchResult result;
+    if (reply->has_error()) result.status = FromProto(reply->error());
+    result.values.reserve(static_cast<std::size_t>(reply->results_size()));
+    for (proto::Value& value : *reply->mutable_results()) {
+      auto read = Result(value);
+      if (!read.ok()) {
+        result.status = read.status();
+        break;
+      }
+      result.values.push_back(*std::move(read));
+    }
+    return result;
+  }
+
+  absl::StatusOr<Value> Describe(const CallOptions& options) override {
+    return Call({kDescribe, {}}, options);
+  }
+  ObjectHandle handle() const override { return route_->handle(); }
+  Surroundings* surroundings() override { return &surroundings_; }
+
+ private:
+  // What is known of a call that is asked more than once.
+  struct Attempt {
+    proto::MethodCall call;
+    absl::Time deadline;
+    void Broke(const std::shared_ptr<Conversation>& conversation) {
+      if (call.again()) return;
+      call.set_again(true);
+      if (conversation != nullptr) {
+        *call.mutable_first_host() = ToProto(conversation->peer());
+      }
+    }
+  };
+
+  static absl::Status Cancelled() {
+    return Error(Reason::kCallCancelled, "call: its caller cancelled it");
+  }
+
+  absl::StatusOr<Value> Result(proto::Value& message) {
+    absl::StatusOr<Value> value = FromProto(message);
+    if (!value.ok()) return value;
+    if (auto* stream = value->get<ValueStream>()) {
+      stream->source = ReadItems(stream->id, route_, numbers_);
+    }
+    return value;
+  }
+
+  static absl::Time DeadlineOf(const CallOptions& options) {
+    absl::Time deadline = absl::InfiniteFuture();
+    if (const CallContext* current = CallContext::Current()) {
+      deadline = current->deadline;
+    }
+    if (options.timeout == absl::InfiniteDuration()) return deadline;
+    return std::min(deadline, absl::Now() + options.timeout);
+  }
+
+  proto::MethodCall Pack(CallStep step, const CallOptions& options) {
+    static std::atomic<std::uint64_t> chains = 1;
+    proto::MethodCall call;
+    call.set_method(std::move(step.method));
+    for (Value& argument : step.arguments) {
+      ToProto(std::move(argument), *call.add_arguments());
+    }
+    if (const CallContext* current = CallContext::Current()) {
+      call.set_chain_high(current->chain.high);
+      call.set_chain_low(current->chain.low);
+      call.set_correlation(current->correlation);
+      for (const auto& [key, text] : current->metadata) {
+        (*call.mutable_metadata())[key] = text;
+      }
+    } else {
+      call.set_chain_high(host_.id().high);
+      call.set_chain_low(chains++);
+    }
+    if (!options.correlation.empty()) {
+      call.set_correlation(options.correlation);
+    }
+    for (const auto& [key, text] : options.metadata) {
+      (*call.mutable_metadata())[key] = text;
+    }
+    call.set_number(numbers_.Next());
+    return call;
+  }
+
+  void Address(proto::MethodCall& call, const Route::Place& place,
+               absl::Time deadline) {
+    call.set_object(place.key);
+    call.set_confirmed(numbers_.confirmed());
+    if (deadline != absl::InfiniteFuture()) {
+      call.set_timeout_us(std::max<std::int64_t>(
+          1, absl::ToInt64Microseconds(deadline - absl::Now())));
+    }
+  }
+
+  // The answer to a call, asked for again while that makes sense.
+  absl::StatusOr<proto::MethodReply> Ask(proto::MethodCall call,
+                                         const CallOptions& options) {
+    Attempt attempt{std::move(call), DeadlineOf(options)};
+    return Ask(attempt, options);
+  }
+
+  absl::StatusOr<proto::MethodReply> Ask(Attempt& attempt,
+                                         const CallOptions& options) {
+    const absl::Cleanup settle = [&] {
+      numbers_.Settle(attempt.call.number());
+    };
+    CallContext* current = CallContext::Current();
+    if (current != nullptr && current->on_wait != nullptr) {
+      current->on_wait(true);
+    }
+    const absl::Cleanup go_on = [current] {
+      if (current != nullptr && current->on_wait != nullptr) {
+        current->on_wait(false);
+      }
+    };
+    std::optional<absl::Time> give_up;
+    for (bool fresh = attempt.call.again();; fresh = true) {
+      if (options.cancellation.has_value() &&
+          options.cancellation->cancelled()) {
+        return Cancelled();
+      }
+      auto place = route_->Find(
+          fresh, std::min(attempt.deadline,
+                          give_up.value_or(absl::Now() + options_.patience)));
+      absl::Status failed = place.status();
+      if (place.ok()) {
+        auto pending = std::make_shared<Conversation::Pending>();
+        proto::MethodCall message = attempt.call;
+        Address(message, *place, attempt.deadline);
+        place->conversation->Begin(std::move(message), pending);
+        const bool was_sent = pending->id != 0;
+        if (Await(*place->conversation, pending, attempt.deadline, options)) {
+          if (pending->broken.ok()) {
+            if (!IsMoved(pending->reply, place->key)) {
+              return std::move(pending->reply);
+            }
+            failed = FromProto(pending->reply.error());
+          } else {
+            failed = pending->broken;
+            if (was_sent) attempt.Broke(place->conversation);
+          }
+        } else {
+          return Late(attempt);
+        }
+      } else if (ReasonOf(failed) != Reason::kObjectGone) {
+        return failed;
+      }
+      const absl::Time now = absl::Now();
+      if (!give_up.has_value()) give_up = now + options_.patience;
+      if (now >= attempt.deadline) return Late(attempt);
+      if (now >= *give_up) {
+        return Error(
+            attempt.call.again() ? Reason::kOutcomeUnknown
+                                 : Reason::kObjectGone,
+            absl::StrCat("call ", Named(), ".", attempt.call.method(), ": ",
+                         failed.message(), "; it was not there again within ",
+                         absl::FormatDuration(options_.patience),
+                         attempt.call.again() ? ", and the call may have run"
+                                              : ""));
+      }
+      absl::SleepFor(kPause);
+    }
+  }
+
+  // The host is there and has no such object: one that has a name may have
+  // moved.
+  bool IsMoved(const proto::MethodReply& reply, const std::string&) const {
+    return reply.has_error() && !route_->handle().name.empty() &&
+           reply.error().failure().reason() ==
+               static_cast<std::uint32_t>(Reason::kObjectGone) &&
+           reply.error().stack().empty();
+  }
+
+  std::string Named() const {
+    const ObjectHandle handle = route_->handle();
+    return Quoted(handle.name.empty() ? handle.key : handle.name);
+  }
+
+  absl::Status Late(const Attempt& attempt) const {
+    return Error(Reason::kDeadlineExceeded,
+                 absl::StrCat("call ", Named(), ".", attempt.call.method(),
+                              ": no answer came before its deadline; it may "
+                              "have run"));
+  }
+
+  static bool Await(Conversation& conversation,
+                    const std::shared_ptr<Conversation::Pending>& pending,
+                    absl::Time deadline, const CallOptions& options) {
+    CallContext* current = CallContext::Current();
+    if (!options.cancellation.has_value() && current == nullptr) {
+      return conversation.Wait(*pending, deadline);
+    }
+    const auto abandon = [weak = conversation.weak_from_this(),
+                          id = pending->id] {
+      if (const auto alive = weak.lock()) alive->Abandon(id, Cancelled());
+    };
+    std::uint64_t own = 0;
+    std::uint64_t outer = 0;
+    if (options.cancellation.has_value()) {
+      own = options.cancellation->Hook(abandon);
+    }
+    if (current != nullptr) outer = current->cancellation.Hook(abandon);
+    const bool is_there = conversation.Wait(*pending, deadline);
+    if (own != 0) options.cancellation->Unhook(own);
+    if (outer != 0) current->cancellation.Unhook(outer);
+    return is_there;
+  }
+
+  // The rest of a call that began without a thread.
+  void GoOn(Attempt& attempt, const CallOptions& options, const Done& done) {
+    auto reply = Ask(attempt, options);
+    if (!reply.ok()) return done(reply.status());
+    if (reply->has_error()) return done(FromProto(reply->error()));
+    done(Result(*reply->mutable_result()));
+  }
+
+  const std::shared_ptr<Route> route_;
+  ObjectHost& host_;
+  CallNumbers& numbers_;
+  Surroundings& surroundings_;
+  const CallTargetOptions options_;
+};
+
+}  // namespace
+
+std::uint64_t CallNumbers::Next() {
+  MutexLock lock(mutex_);
+  open_.emplace_hint(open_.end(), next_, true);
+  return next_++;
+}
+
+void CallNumbers::Settle(std::uint64_t number) {
+  MutexLock lock(mutex_);
+  open_.erase(number);
+  confirmed_ = open_.empty() ? next_ - 1 : open_.begin()->first - 1;
+}
+
+std::uint64_t CallNumbers::confirmed() {
+  MutexLock lock(mutex_);
+  return confirmed_;
+}
+
+std::shared_ptr<Target> MakeCallTarget(std::unique_ptr<Route> route,
+                                       ObjectHost& host, CallNumbers& numbers,
+                                       Surroundings& surroundings,
+                                       CallTargetOptions options) {
+  return std::make_shared<CallTarget>(std::move(route), host, numbers,
+                                      surroundings, options);
+}
+
+}  // namespace hearth

@@ -1,0 +1,130 @@
+// Streams of items, at the end that makes them.
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "hearth/base/limits.h"
+#include "hearth/transport/call/host_job.h"
+#include "hearth/transport/call/object_host.h"
+#include "hearth/transport/call/value_codec.h"
+
+namespace hearth {
+namespace {
+
+constexpr std::int64_t kFrameBytes = 64 * limits::kKiB;
+constexpr int kItemsAtOnce = 512;
+// Items that take longer than this to make are sent one by one.
+constexpr absl::Duration kSlowItem = absl::Milliseconds(1);
+
+}  // namespace
+
+void ObjectHost::KeepStreams(Job& job, Value& value) {
+  auto* stream = value.get<ValueStream>();
+  if (stream == nullptr || stream->source == nullptr) return;
+  auto items = std::make_shared<ItemJob>(limits::kStreamBytesMax);
+  items->session = job.session;
+  items->source = std::move(stream->source);
+  items->to = job.from;
+  MutexLock lock(mutex_);
+  items->id = next_stream_++;
+  stream->id = items->id;
+  streams_[items->id] = std::move(items);
+}
+
+void ObjectHost::OnCredit(const std::shared_ptr<Conversation>& from,
+                          const proto::Credit& credit, Work& work) {
+  MutexLock lock(mutex_);
+  const auto found = streams_.find(credit.stream());
+  if (found == streams_.end() || found->second->session != from->peer()) {
+    if (credit.drop()) return;
+    // It has ended and was let go of, or never was.
+    proto::Frame frame;
+    proto::Items& items = *frame.mutable_items();
+    items.set_stream(credit.stream());
+    items.set_first(credit.received());
+    items.set_end(true);
+    *items.mutable_error() = ToCallError(absl::NotFoundError(
+        "take items: the stream is gone at its host; ask for it anew"));
+    return from->Send(std::move(frame));
+  }
+  const std::shared_ptr<ItemJob> items = found->second;
+  if (credit.drop()) {
+    items->dropped = true;
+    streams_.erase(found);
+    work.push_back([items] {});  // the source is let go of outside of the lock
+    return;
+  }
+  items->to = from;
+  if (credit.resume()) items->window.Resume(credit.received());
+  items->window.Allow(credit.received(), credit.more());
+  if (items->window.finished()) {
+    streams_.erase(found);
+    work.push_back([items] {});
+    return;
+  }
+  if (!std::exchange(items->producing, true)) {
+    work.push_back([this, items] { Produce(items); });
+  }
+}
+
+void ObjectHost::Produce(const std::shared_ptr<ItemJob>& items) {
+  while (true) {
+    // Made outside of the lock: an item may take its time.
+    bool wants = false;
+    {
+      MutexLock lock(mutex_);
+      wants = items->window.WantsItem() && !items->dropped && !stopping_;
+    }
+    std::vector<Value> made;
+    std::optional<absl::Status> end;
+    const absl::Time begin = absl::Now();
+    while (wants && !end.has_value() && std::ssize(made) < kItemsAtOnce) {
+      absl::StatusOr<std::optional<Value>> item = (*items->source)();
+      if (!item.ok()) {
+        end = item.status();
+      } else if (!item->has_value()) {
+        end = absl::OkStatus();
+      } else {
+        made.push_back(**std::move(item));
+      }
+      if (absl::Now() - begin > kSlowItem) break;
+      if (std::ssize(made) % 16 == 0) {
+        MutexLock lock(mutex_);
+        if (items->window.made() + made.size() + 16 >
+            items->window.allowed()) {
+          break;
+        }
+      }
+    }
+    MutexLock lock(mutex_);
+    for (Value& value : made) items->window.Made(std::move(value));
+    if (end.has_value()) items->window.Ended(*std::move(end));
+    const auto to = items->to.lock();
+    bool has_sent = false;
+    while (to != nullptr && !to->broken()) {
+      auto ready = items->window.TakeToSend(kFrameBytes);
+      const auto ended = items->window.TakeEnd();
+      if (ready.empty() && !ended.has_value()) break;
+      proto::Frame frame;
+      proto::Items& message = *frame.mutable_items();
+      message.set_stream(items->id);
+      message.set_first(ready.empty() ? items->window.made()
+                                      : ready.front().number);
+      for (auto& item : ready) {
+        ToProto(std::move(item.value), *message.add_items());
+      }
+      if (ended.has_value()) {
+        message.set_end(true);
+        if (!ended->ok()) *message.mutable_error() = ToCallError(*ended);
+      }
+      to->Send(std::move(frame));
+      has_sent = true;
+    }
+    if (!items->window.WantsItem() || items->dropped || stopping_ ||
+        (!wants && !has_sent)) {
+      items->producing = false;
+      return;
+    }
+  }
+}
+
+}  // namespace hearth

@@ -1,0 +1,61 @@
+// What a host keeps of a running call, and of a stream of items that it makes:
+// insides of ObjectHost.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "hearth/transport/call/object_host.h"
+
+namespace hearth {
+
+struct ObjectHost::Job {
+  CallNumber number = 0;
+  std::uint64_t id = 0;  // the caller's
+  std::weak_ptr<Conversation> from;
+  std::function<void(proto::MethodReply)> answer;  // instead of `from`
+  Id session;
+  proto::MethodCall call;
+  std::shared_ptr<const Class> of;
+  std::shared_ptr<Box> box;
+  absl::Time deadline = absl::InfiniteFuture();
+  std::optional<OnceId> once;
+  Cancellation cancellation;
+  bool answered = false;  // under the host's lock
+};
+
+struct ObjectHost::ItemJob {
+  explicit ItemJob(std::int64_t bytes_max) : window(bytes_max) {}
+  std::uint64_t id = 0;
+  Id session;
+  std::shared_ptr<ItemSource> source;
+  // Under the host's lock:
+  std::weak_ptr<Conversation> to;
+  ItemWindow window;
+  bool producing = false;
+  std::atomic<bool> dropped = false;
+};
+
+// Where handles lead to that a method reads: through its caller's connection
+// if they name no address.
+class SessionSurroundings final : public Surroundings {
+ public:
+  SessionSurroundings(const ObjectHost::Bind& bind, Surroundings* expose,
+                      const Id& session)
+      : bind_(bind), expose_(expose), session_(session) {}
+  std::shared_ptr<Target> Bind(const ObjectHandle& handle) override {
+    return bind_(handle, session_);
+  }
+  absl::StatusOr<ObjectHandle> Expose(Instance instance) override {
+    return expose_->Expose(std::move(instance));
+  }
+
+ private:
+  const ObjectHost::Bind& bind_;
+  Surroundings* const expose_;
+  const Id session_;
+};
+
+}  // namespace hearth

@@ -1,0 +1,122 @@
+#include "hearth/transport/call/item_reader.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "hearth/base/error.h"
+#include "hearth/base/limits.h"
+
+namespace hearth {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(10);
+constexpr absl::Duration kPause = absl::Milliseconds(20);
+constexpr std::chrono::milliseconds kLook(100);
+
+// One thread takes; frames are put in by whoever reads the connection.
+class ItemReader {
+ public:
+  ItemReader(std::uint64_t id, std::shared_ptr<Route> route)
+      : id_(id),
+        route_(std::move(route)),
+        inbox_(std::make_shared<ItemInbox>(limits::kStreamItemsMax)) {}
+
+  ~ItemReader() {
+    if (conversation_ == nullptr) return;
+    conversation_->StopTaking(id_);
+    if (ended_ && !inbox_->taker.has_item()) return;
+    proto::Frame frame;
+    frame.mutable_credit()->set_stream(id_);
+    frame.mutable_credit()->set_drop(true);
+    conversation_->Send(std::move(frame));
+  }
+
+  absl::StatusOr<std::optional<Value>> Next() {
+    if (conversation_ == nullptr) {
+      if (absl::Status opened = Open(false); !opened.ok()) return opened;
+    }
+    while (true) {
+      bool is_broken = false;
+      {
+        std::unique_lock lock(inbox_->mutex);
+        if (std::optional<Value> item = inbox_->taker.Next()) {
+          const bool allow =
+              !inbox_->taker.end().has_value() && inbox_->taker.ShouldAllow();
+          lock.unlock();
+          if (allow) Allow(false);
+          return item;
+        }
+        if (inbox_->taker.end().has_value()) {
+          const absl::Status end = *inbox_->taker.end();
+          const bool tell = !std::exchange(ended_, true);
+          lock.unlock();
+          if (tell) Allow(false);  // the host lets go of it
+          if (!end.ok()) return end;
+          return std::nullopt;
+        }
+        is_broken = inbox_->is_broken || inbox_->is_missing;
+        if (!is_broken) inbox_->changed.wait_for(lock, kLook);
+      }
+      if (is_broken) {
+        if (absl::Status opened = Open(true); !opened.ok()) return opened;
+      }
+    }
+  }
+
+ private:
+  absl::Status Open(bool resume) {
+    const absl::Time give_up = absl::Now() + kPatience;
+    for (bool fresh = resume;; fresh = true) {
+      auto place = route_->Find(fresh, give_up);
+      if (place.ok()) {
+        if (conversation_ != nullptr) conversation_->StopTaking(id_);
+        conversation_ = place->conversation;
+        {
+          std::scoped_lock lock(inbox_->mutex);
+          inbox_->is_broken = false;
+          inbox_->is_missing = false;
+        }
+        conversation_->Take(id_, inbox_);
+        Allow(resume);
+        return absl::OkStatus();
+      }
+      if (ReasonOf(place.status()) != Reason::kObjectGone ||
+          absl::Now() >= give_up) {
+        return place.status();
+      }
+      absl::SleepFor(kPause);
+    }
+  }
+
+  void Allow(bool resume) {
+    proto::Frame frame;
+    proto::Credit& credit = *frame.mutable_credit();
+    {
+      std::scoped_lock lock(inbox_->mutex);
+      credit.set_stream(id_);
+      credit.set_received(inbox_->taker.received());
+      credit.set_more(inbox_->taker.room());
+      credit.set_resume(resume);
+      inbox_->taker.Allowed();
+    }
+    conversation_->Send(std::move(frame));
+  }
+
+  const std::uint64_t id_;
+  const std::shared_ptr<Route> route_;
+  const std::shared_ptr<ItemInbox> inbox_;
+  std::shared_ptr<Conversation> conversation_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+std::shared_ptr<ItemSource> ReadItems(std::uint64_t id,
+                                      std::shared_ptr<Route> route,
+                                      CallNumbers&) {
+  auto reader = std::make_shared<ItemReader>(id, std::move(route));
+  return std::make_shared<ItemSource>([reader] { return reader->Next(); });
+}
+
+}  // namespace hearth

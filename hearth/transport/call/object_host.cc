@@ -1,0 +1,562 @@
+#include "hearth/transport/call/object_host.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "hearth/base/error.h"
+#include "hearth/base/quoted.h"
+#include "hearth/base/status.h"
+#include "hearth/base/version.h"
+#include "hearth/object/call_error.h"
+#include "hearth/transport/call/host_job.h"
+#include "hearth/transport/call/value_codec.h"
+#include "hearth/transport/control/codec.h"
+
+namespace hearth {
+namespace {
+
+constexpr absl::Duration kStopAtMost = absl::Seconds(10);
+
+absl::Status NoSuchObject(absl::string_view key) {
+  return Error(Reason::kObjectGone,
+               absl::StrCat("call ", Quoted(key),
+                            ": this process serves no such object (any more); "
+                            "look its name up again"));
+}
+
+proto::MethodReply Refusal(const absl::Status& status) {
+  proto::MethodReply reply;
+  *reply.mutable_error() = ToCallError(status);
+  return reply;
+}
+
+}  // namespace
+
+void RunHere(Work work, Crew& crew) {
+  for (std::size_t i = 1; i < work.size(); ++i) crew.Post(std::move(work[i]));
+  if (!work.empty()) work.front()();
+}
+
+ObjectHost::ObjectHost(ObjectHostOptions options, const Clock& clock)
+    : options_(std::move(options)),
+      clock_(clock),
+      once_(options_.once_bytes_max),
+      crew_(limits::kCallThreadsMax) {}
+ObjectHost::~ObjectHost() { Stop(); }
+
+void ObjectHost::SetSurroundings(Bind bind, Surroundings& expose) {
+  bind_ = std::move(bind);
+  expose_ = &expose;
+}
+
+// -------------------------------------------------------------------- objects
+
+absl::Status ObjectHost::Add(const std::string& key, Instance instance) {
+  MutexLock lock(mutex_);
+  if (served_.contains(key)) {
+    return Error(Reason::kNameTaken,
+                 absl::StrCat("serve ", Quoted(key),
+                              ": this process serves an object of that name; "
+                              "choose another"));
+  }
+  if (served_.size() >= limits::kObjectsMax) {
+    return Error(Reason::kTooLarge,
+                 absl::StrCat("serve ", Quoted(key), ": this process serves ",
+                              served_.size(), " objects, the most there may "
+                              "be"));
+  }
+  auto served = std::make_shared<Served>();
+  served->key = key;
+  served->of = std::move(instance.of);
+  if (instance.object != nullptr) {
+    const ClassOptions& options = served->of->options;
+    served->single = std::make_shared<Box>(
+        std::move(instance.object),
+        ObjectCoreOptions{.name = key,
+                          .waiting_max = options.waiting_max,
+                          .call_time_max = options.call_time_max});
+    served->single->is_made = true;
+  }
+  served_[key] = std::move(served);
+  return absl::OkStatus();
+}
+
+absl::Status ObjectHost::Remove(const std::string& key) {
+  Work work;
+  {
+    MutexLock lock(mutex_);
+    const auto found = served_.find(key);
+    if (found == served_.end()) return NoSuchObject(key);
+    const std::shared_ptr<Served> served = std::move(found->second);
+    served_.erase(found);
+    if (served->single != nullptr) Tell(served->single, ObjectEnded{}, work);
+    for (auto& [session, box] : served->sessions) {
+      Tell(box, ObjectEnded{}, work);
+    }
+  }
+  for (auto& part : work) crew_.Post(std::move(part));
+  return absl::OkStatus();
+}
+
+bool ObjectHost::Has(const std::string& key) const {
+  MutexLock lock(mutex_);
+  return served_.contains(key);
+}
+
+std::string ObjectHost::FreshKey() {
+  MutexLock lock(mutex_);
+  return absl::StrCat("#", next_key_++);
+}
+
+std::shared_ptr<const Class> ObjectHost::ClassOfKey(
+    const std::string& key) const {
+  MutexLock lock(mutex_);
+  const auto found = served_.find(key);
+  return found == served_.end() ? nullptr : found->second->of;
+}
+
+Value ObjectHost::List() const {
+  MutexLock lock(mutex_);
+  Value::List list;
+  for (const auto& [key, served] : served_) {
+    list.push_back(Value(Value::Map{{Value("object"), Value(key)},
+                                    {Value("class"), Describe(*served->of)}}));
+  }
+  return Value(std::move(list));
+}
+
+absl::StatusOr<std::shared_ptr<ObjectHost::Box>> ObjectHost::BoxFor(
+    Served& served, const Id& session) {
+  if (served.single != nullptr) return served.single;
+  const ClassOptions& options = served.of->options;
+  const auto fresh = [&] {
+    return std::make_shared<Box>(
+        nullptr, ObjectCoreOptions{.name = served.key,
+                                   .waiting_max = options.waiting_max,
+                                   .call_time_max = options.call_time_max});
+  };
+  switch (options.mode) {
+    case InstanceMode::kPerCall:
+      return fresh();
+    case InstanceMode::kSession: {
+      std::shared_ptr<Box>& box = served.sessions[session];
+      if (box == nullptr) box = fresh();
+      return box;
+    }
+    case InstanceMode::kSingle:
+      served.single = fresh();
+      return served.single;
+  }
+  return Error(Reason::kInternal, "serve an object: unknown mode");
+}
+
+// ---------------------------------------------------------------------- calls
+
+void ObjectHost::OnHello(const std::shared_ptr<Conversation>& from,
+                         proto::SessionWelcome& welcome) {
+  welcome.set_version(kVersion);
+  *welcome.mutable_host() = ToProto(id_);
+  MutexLock lock(mutex_);
+  sessions_[from->peer()] = {.conversation = from};
+}
+
+void ObjectHost::OnCall(const std::shared_ptr<Conversation>& from,
+                        proto::MethodCall call, Work& work) {
+  Serve(nullptr, from, std::move(call), work);
+}
+
+void ObjectHost::CallPlainly(proto::MethodCall call,
+                             std::function<void(proto::MethodReply)> answer,
+                             Work& work) {
+  Serve(std::move(answer), nullptr, std::move(call), work);
+}
+
+void ObjectHost::Serve(std::function<void(proto::MethodReply)> answer,
+                       const std::shared_ptr<Conversation>& from,
+                       proto::MethodCall call, Work& work) {
+  auto job = std::make_shared<Job>();
+  job->from = from;
+  job->answer = std::move(answer);
+  job->id = call.id();
+  job->session = from == nullptr ? Id() : from->peer();
+  job->call = std::move(call);
+  const proto::MethodCall& message = job->call;
+  const absl::Time now = clock_.Now();
+  if (message.timeout_us() > 0) {
+    job->deadline = now + absl::Microseconds(message.timeout_us());
+  }
+  MutexLock lock(mutex_);
+  if (message.confirmed() > 0) {
+    once_.Confirm(job->session, message.confirmed());
+  }
+  if (absl::Status admitted = Admit(job, work); !admitted.ok()) {
+    Answer(*job, admitted, work);
+  }
+}
+
+absl::Status ObjectHost::Admit(const JobPtr& job, Work& work) {
+  const proto::MethodCall& call = job->call;
+  if (stopping_) {
+    return Error(Reason::kObjectGone,
+                 absl::StrCat("call ", Quoted(call.object()),
+                              ": its process is ending"));
+  }
+  if (call.steps_size() > limits::kBatchCallsMax) {
+    return Error(Reason::kTooLarge,
+                 absl::StrCat("call a batch of ", call.steps_size(),
+                              ": the limit is ", limits::kBatchCallsMax));
+  }
+  const auto found = served_.find(call.object());
+  if (found == served_.end()) return NoSuchObject(call.object());
+  Served& served = *found->second;
+  job->of = served.of;
+  if (call.method() == kDescribe) {
+    proto::MethodReply reply;
+    ToProto(Describe(*served.of), *reply.mutable_result());
+    Answer(*job, std::move(reply), work);
+    return absl::OkStatus();
+  }
+  bool concurrent = served.of->options.concurrent;
+  bool idempotent = true;
+  if (call.steps().empty()) {
+    HEARTH_ASSIGN_OR_RETURN(
+        const Method* method,
+        FindMethod(*served.of, call.object(), call.method()));
+    concurrent = concurrent || method->marks.concurrent;
+    idempotent = method->marks.idempotent;
+    if (method->marks.exactly_once && call.number() > 0) {
+      job->once = OnceId{job->session, call.number()};
+    }
+  } else {
+    bool all = true;
+    for (const proto::Step& step : call.steps()) {
+      const Method* method = served.of->Find(step.method());
+      all = all && method != nullptr && method->marks.concurrent;
+      idempotent =
+          idempotent && (method == nullptr || method->marks.idempotent);
+    }
+    concurrent = concurrent || all;
+  }
+  if (call.again() && !idempotent) {
+    const bool is_first_host = FromProto(call.first_host()) == id_;
+    if (!job->once.has_value() || !is_first_host) {
+      return Error(
+          Reason::kOutcomeUnknown,
+          absl::StrCat(
+              "call ", served.of->name, ".", call.method(), " again: ",
+              is_first_host
+                  ? "it may have run when the connection broke, and is marked "
+                    "neither idempotent nor exactly-once"
+                  : "it may have run in a process that is gone",
+              "; look at the object to see whether it did"));
+    }
+  }
+  HEARTH_ASSIGN_OR_RETURN(job->box, BoxFor(served, job->session));
+  job->number = next_call_++;
+  if (job->once.has_value()) {
+    auto verdict = once_.Ask(*job->once, job->number);
+    if (auto* known = std::get_if<absl::StatusOr<Value>>(&verdict)) {
+      if (!known->ok()) return known->status();
+      proto::MethodReply reply;
+      ToProto(**known, *reply.mutable_result());
+      Answer(*job, reply, work);
+      return absl::OkStatus();
+    }
+    jobs_[job->number] = job;
+    if (std::holds_alternative<OnceTable::IsRunning>(verdict)) {
+      return absl::OkStatus();
+    }
+  } else {
+    jobs_[job->number] = job;
+  }
+  Tell(job->box,
+       CallArrived{.call = job->number,
+                   .chain = {call.chain_high(), call.chain_low()},
+                   .concurrent = concurrent,
+                   .deadline = job->deadline},
+       work);
+  return absl::OkStatus();
+}
+
+void ObjectHost::Tell(const std::shared_ptr<Box>& box,
+                      const ObjectEvent& event, Work& work) {
+  for (ObjectAction& action : box->core.Handle(event, clock_.Now())) {
+    if (const auto* start = std::get_if<StartCall>(&action)) {
+      const auto job = jobs_.find(start->call);
+      if (job == jobs_.end()) continue;
+      ++running_;
+      work.push_back([this, of = job->second] { Run(of); });
+    } else if (const auto* refuse = std::get_if<RefuseCall>(&action)) {
+      const auto found = jobs_.find(refuse->call);
+      if (found == jobs_.end()) continue;
+      const JobPtr job = std::move(found->second);
+      jobs_.erase(found);
+      std::vector<std::uint64_t> waiters;
+      if (job->once.has_value()) waiters = once_.Withdraw(*job->once);
+      Answer(*job, refuse->status, work);
+      for (const std::uint64_t waiter : waiters) {
+        const auto waiting = jobs_.find(waiter);
+        if (waiting == jobs_.end()) continue;
+        Answer(*waiting->second, refuse->status, work);
+        jobs_.erase(waiting);
+      }
+    } else if (const auto* stop = std::get_if<StopCall>(&action)) {
+      const auto found = jobs_.find(stop->call);
+      if (found == jobs_.end()) continue;
+      Answer(*found->second, stop->status, work);
+      work.push_back(
+          [cancellation = found->second->cancellation] {
+            cancellation.Cancel();
+          });
+    }
+  }
+}
+
+void ObjectHost::Run(const JobPtr& job) {
+  Finish(job, Perform(*job));
+}
+
+absl::StatusOr<proto::MethodReply> ObjectHost::Perform(Job& job) {
+  proto::MethodCall& call = job.call;
+  Box& box = *job.box;
+  if (!box.is_made) {
+    // Nobody else runs here: a mailbox lets its first call in alone, unless it
+    // is concurrent.
+    MutexLock lock(job.box->making);
+    if (!box.is_made) {
+      std::vector<Value> none;
+      auto made = Construct(*job.of, none);
+      if (!made.ok()) return made.status();
+      box.object = *std::move(made);
+      box.is_made = true;
+    }
+  }
+  CallContext context;
+  context.deadline = job.deadline;
+  context.chain = {call.chain_high(), call.chain_low()};
+  context.correlation = call.correlation();
+  context.metadata = {call.metadata().begin(), call.metadata().end()};
+  context.session = job.session;
+  context.cancellation = job.cancellation;
+  context.on_wait = [this, &job](bool waits) {
+    Work work;
+    {
+      MutexLock lock(mutex_);
+      Tell(job.box,
+           waits ? ObjectEvent(CallWaits{job.number})
+                 : ObjectEvent(CallGoesOn{job.number}),
+           work);
+    }
+    for (auto& part : work) crew_.Post(std::move(part));
+  };
+  SessionSurroundings surroundings(bind_, expose_, job.session);
+  context.surroundings = &surroundings;
+  const CallScope scope(&context);
+  proto::MethodReply reply;
+  if (call.steps().empty()) {
+    HEARTH_ASSIGN_OR_RETURN(auto arguments,
+                            FromProto(*call.mutable_arguments()));
+    HEARTH_ASSIGN_OR_RETURN(
+        Value value, PerformStep(job, call.method(), std::move(arguments)));
+    if (!value.is_null()) ToProto(std::move(value), *reply.mutable_result());
+    return reply;
+  }
+  for (proto::Step& step : *call.mutable_steps()) {
+    absl::StatusOr<Value> value = [&]() -> absl::StatusOr<Value> {
+      if (context.cancelled()) {
+        return Error(Reason::kCallCancelled, "call a batch: it was cancelled");
+      }
+      HEARTH_ASSIGN_OR_RETURN(auto arguments,
+                              FromProto(*step.mutable_arguments()));
+      return PerformStep(job, step.method(), std::move(arguments));
+    }();
+    if (!value.ok()) {
+      *reply.mutable_error() = ToCallError(value.status());
+      return reply;
+    }
+    ToProto(*std::move(value), *reply.add_results());
+  }
+  return reply;
+}
+
+absl::StatusOr<Value> ObjectHost::PerformStep(Job& job,
+                                              const std::string& method,
+                                              std::vector<Value> arguments) {
+  HEARTH_ASSIGN_OR_RETURN(const Method* found,
+                          FindMethod(*job.of, job.call.object(), method));
+  absl::StatusOr<Value> value =
+      Invoke(*job.of, *found, job.box->object.get(), *CallContext::Current(),
+             arguments);
+  if (value.ok()) {
+    if (found->result.starts_with("stream")) KeepStreams(job, *value);
+    return value;
+  }
+  absl::Status status =
+      WithHop(value.status(), absl::StrCat(job.call.object(), ".", method,
+                                           " at ", options_.process));
+  if (!job.call.correlation().empty() && CorrelationOf(status).empty()) {
+    status = WithCorrelation(status, job.call.correlation());
+  }
+  return status;
+}
+
+void ObjectHost::Finish(const JobPtr& job,
+                        absl::StatusOr<proto::MethodReply> result) {
+  Work work;
+  {
+    MutexLock lock(mutex_);
+    jobs_.erase(job->number);
+    if (job->once.has_value()) {
+      absl::StatusOr<Value> kept = result.status();
+      if (result.ok()) {
+        proto::MethodReply copy = *result;
+        kept = FromProto(*copy.mutable_result());
+      }
+      for (const std::uint64_t waiter : once_.Finish(*job->once, kept)) {
+        const auto waiting = jobs_.find(waiter);
+        if (waiting == jobs_.end()) continue;
+        Answer(*waiting->second, result, work);
+        jobs_.erase(waiting);
+      }
+    }
+    Answer(*job, std::move(result), work);
+    Tell(job->box, CallEnded{job->number}, work);
+    --running_;
+  }
+  RunHere(std::move(work), crew_);
+}
+
+// Once a call: what comes later is for nobody.
+void ObjectHost::Answer(Job& job, absl::StatusOr<proto::MethodReply> result,
+                        Work& work) {
+  if (std::exchange(job.answered, true) || job.call.oneway()) return;
+  proto::MethodReply reply =
+      result.ok() ? *std::move(result) : Refusal(result.status());
+  reply.set_id(job.id);
+  if (job.answer != nullptr) {
+    work.insert(work.begin(), [answer = job.answer, reply] { answer(reply); });
+    return;
+  }
+  // A wire's Send does not block and calls nobody back.
+  proto::Frame frame;
+  *frame.mutable_reply() = std::move(reply);
+  if (const auto from = job.from.lock()) from->Send(std::move(frame));
+}
+
+void ObjectHost::OnCancel(const Conversation& from, std::uint64_t id,
+                          Work& work) {
+  MutexLock lock(mutex_);
+  for (const auto& [number, job] : jobs_) {
+    if (job->id == id && job->from.lock().get() == &from) {
+      return Tell(job->box, CallCancelled{number}, work);
+    }
+  }
+}
+
+// ------------------------------------------------------------ time and endings
+
+void ObjectHost::OnBroken(const Conversation& from, Work& work) {
+  MutexLock lock(mutex_);
+  const auto found = sessions_.find(from.peer());
+  if (found == sessions_.end()) return;
+  const auto current = found->second.conversation.lock();
+  if (current != nullptr && current.get() != &from) return;  // a newer one
+  found->second.gone_at = clock_.Now() + options_.session_grace;
+  if (stopping_) EndSession(from.peer(), work);
+}
+
+void ObjectHost::OnBye(const Conversation& from, Work& work) {
+  MutexLock lock(mutex_);
+  EndSession(from.peer(), work);
+}
+
+void ObjectHost::Tick() {
+  Work work;
+  {
+    MutexLock lock(mutex_);
+    const absl::Time now = clock_.Now();
+    std::vector<std::shared_ptr<Box>> boxes;
+    for (const auto& [number, job] : jobs_) {
+      if (boxes.empty() || boxes.back() != job->box) boxes.push_back(job->box);
+    }
+    for (const auto& box : boxes) {
+      if (box->core.next_deadline() <= now) {
+        Tell(box, ObjectTimePassed{}, work);
+      }
+    }
+    std::vector<Id> over;
+    for (const auto& [id, session] : sessions_) {
+      if (session.gone_at <= now) over.push_back(id);
+    }
+    for (const Id& id : over) EndSession(id, work);
+  }
+  for (auto& part : work) crew_.Post(std::move(part));
+}
+
+void ObjectHost::EndSession(const Id& session, Work& work) {
+  sessions_.erase(session);
+  once_.Forget(session);
+  std::erase_if(streams_, [&](const auto& entry) {
+    if (entry.second->session != session) return false;
+    entry.second->dropped = true;
+    // The source is the user's: it is let go of outside of the lock.
+    work.push_back([items = entry.second] {});
+    return true;
+  });
+  for (const auto& [key, served] : served_) {
+    const auto box = served->sessions.find(session);
+    if (box == served->sessions.end()) continue;
+    Tell(box->second, ObjectEnded{}, work);
+    work.push_back([of = box->second] {});
+    served->sessions.erase(box);
+  }
+}
+
+void ObjectHost::Stop() {
+  Work work;
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    for (const auto& [key, served] : served_) {
+      if (served->single != nullptr) Tell(served->single, ObjectEnded{}, work);
+      for (auto& [session, box] : served->sessions) {
+        Tell(box, ObjectEnded{}, work);
+      }
+    }
+  }
+  for (auto& part : work) part();
+  const absl::Time until = absl::Now() + kStopAtMost;
+  while (running_count() > 0 && absl::Now() < until) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+}
+
+std::shared_ptr<Conversation> ObjectHost::ConversationWith(
+    const Id& session) const {
+  MutexLock lock(mutex_);
+  const auto found = sessions_.find(session);
+  return found == sessions_.end() ? nullptr
+                                  : found->second.conversation.lock();
+}
+
+std::size_t ObjectHost::stream_count() const {
+  MutexLock lock(mutex_);
+  return streams_.size();
+}
+std::size_t ObjectHost::session_count() const {
+  MutexLock lock(mutex_);
+  return sessions_.size();
+}
+std::size_t ObjectHost::once_count() const {
+  MutexLock lock(mutex_);
+  return once_.size();
+}
+int ObjectHost::running_count() const {
+  MutexLock lock(mutex_);
+  return running_;
+}
+
+}  // namespace hearth

@@ -1,0 +1,242 @@
+#include "hearth/transport/call/value_codec.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/error.h"
+#include "hearth/base/limits.h"
+#include "hearth/base/status.h"
+#include "hearth/object/call_error.h"
+#include "hearth/transport/control/codec.h"
+
+namespace hearth {
+namespace {
+
+void PutAll(std::vector<Value> items, proto::Values& out) {
+  for (Value& item : items) ToProto(std::move(item), *out.add_items());
+}
+
+struct Writes {
+  proto::Value& out;
+
+  void operator()(std::monostate) const { out.Clear(); }
+  void operator()(bool value) const { out.set_boolean(value); }
+  void operator()(std::int64_t value) const { out.set_integer(value); }
+  void operator()(std::uint64_t value) const { out.set_natural(value); }
+  void operator()(double value) const { out.set_real(value); }
+  void operator()(std::string& text) const { out.set_text(std::move(text)); }
+  void operator()(ValueBytes& bytes) const {
+    out.set_data(std::move(bytes.data));
+  }
+  void operator()(Value::List& list) const {
+    PutAll(std::move(list), *out.mutable_list());
+  }
+  void operator()(ValueTuple& tuple) const {
+    PutAll(std::move(tuple.items), *out.mutable_tuple());
+  }
+  void operator()(Value::Map& map) const {
+    proto::Values& values = *out.mutable_map();
+    for (auto& [key, value] : map) {
+      ToProto(std::move(key), *values.add_items());
+      ToProto(std::move(value), *values.add_items());
+    }
+  }
+  void operator()(ValueStruct& of) const {
+    proto::StructValue& structure = *out.mutable_structure();
+    structure.set_type(std::move(of.type));
+    for (auto& [name, value] : of.fields) {
+      structure.add_names(std::move(name));
+      ToProto(std::move(value), *structure.add_values());
+    }
+  }
+  void operator()(ValueArray& array) const {
+    *out.mutable_array()->mutable_layout() = ToProto(array.layout);
+    out.mutable_array()->set_data(std::move(array.bytes));
+  }
+  void operator()(MatrixHandle& matrix) const {
+    out.set_matrix(std::move(matrix.text));
+  }
+  void operator()(ObjectHandle& object) const {
+    *out.mutable_object() = ToProto(object);
+  }
+  void operator()(ValueStream& stream) const { out.set_stream(stream.id); }
+};
+
+// Reads within bounds on depth and count.
+class Reader {
+ public:
+  absl::StatusOr<Value> Read(proto::Value& message, int depth) {
+    if (++count_ > limits::kCallValuesMax) {
+      return Error(Reason::kTooLarge,
+                   absl::StrCat("read a value: there are more than ",
+                                limits::kCallValuesMax, " in one message"));
+    }
+    if (depth > limits::kValueDepthMax) {
+      return Error(Reason::kTooLarge,
+                   absl::StrCat("read a value: it is nested deeper than ",
+                                limits::kValueDepthMax));
+    }
+    switch (message.kind_case()) {
+      case proto::Value::kBoolean:
+        return Value(message.boolean());
+      case proto::Value::kInteger:
+        return Value(static_cast<std::int64_t>(message.integer()));
+      case proto::Value::kNatural:
+        return Value(static_cast<std::uint64_t>(message.natural()));
+      case proto::Value::kReal:
+        return Value(message.real());
+      case proto::Value::kText:
+        return Value(std::move(*message.mutable_text()));
+      case proto::Value::kData:
+        return Value(ValueBytes{std::move(*message.mutable_data())});
+      case proto::Value::kList: {
+        HEARTH_ASSIGN_OR_RETURN(
+            auto items, ReadAll(*message.mutable_list()->mutable_items(),
+                                depth + 1));
+        return Value(std::move(items));
+      }
+      case proto::Value::kTuple: {
+        HEARTH_ASSIGN_OR_RETURN(
+            auto items, ReadAll(*message.mutable_tuple()->mutable_items(),
+                                depth + 1));
+        return Value(ValueTuple{std::move(items)});
+      }
+      case proto::Value::kMap:
+        return ReadMap(*message.mutable_map(), depth);
+      case proto::Value::kStructure:
+        return ReadStruct(*message.mutable_structure(), depth);
+      case proto::Value::kArray:
+        return ReadArray(*message.mutable_array());
+      case proto::Value::kMatrix:
+        return Value(MatrixHandle{std::move(*message.mutable_matrix())});
+      case proto::Value::kObject:
+        return Value(FromProto(message.object()));
+      case proto::Value::kStream:
+        return Value(ValueStream{.id = message.stream()});
+      case proto::Value::KIND_NOT_SET:
+        return Value();
+    }
+    return Value();
+  }
+
+  absl::StatusOr<std::vector<Value>> ReadAll(
+      google::protobuf::RepeatedPtrField<proto::Value>& messages, int depth) {
+    std::vector<Value> values;
+    values.reserve(static_cast<std::size_t>(messages.size()));
+    for (proto::Value& message : messages) {
+      HEARTH_ASSIGN_OR_RETURN(Value value, Read(message, depth));
+      values.push_back(std::move(value));
+    }
+    return values;
+  }
+
+ private:
+  absl::StatusOr<Value> ReadMap(proto::Values& message, int depth) {
+    if (message.items_size() % 2 != 0) {
+      return Error(Reason::kBadUsage,
+                   "read a value: a map has a key without a value");
+    }
+    HEARTH_ASSIGN_OR_RETURN(auto items,
+                            ReadAll(*message.mutable_items(), depth + 1));
+    Value::Map map;
+    map.reserve(items.size() / 2);
+    for (std::size_t i = 0; i < items.size(); i += 2) {
+      map.emplace_back(std::move(items[i]), std::move(items[i + 1]));
+    }
+    return Value(std::move(map));
+  }
+
+  absl::StatusOr<Value> ReadStruct(proto::StructValue& message, int depth) {
+    if (message.names_size() != message.values_size()) {
+      return Error(Reason::kBadUsage,
+                   absl::StrCat("read a value: a struct has ",
+                                message.names_size(), " names and ",
+                                message.values_size(), " values"));
+    }
+    HEARTH_ASSIGN_OR_RETURN(auto values,
+                            ReadAll(*message.mutable_values(), depth + 1));
+    ValueStruct out{.type = std::move(*message.mutable_type()), .fields = {}};
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      out.fields.emplace_back(
+          std::move(*message.mutable_names(static_cast<int>(i))),
+          std::move(values[i]));
+    }
+    return Value(std::move(out));
+  }
+
+  static absl::StatusOr<Value> ReadArray(proto::ArrayValue& message) {
+    HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(message.layout()));
+    if (layout.bytes() != std::ssize(message.data())) {
+      return Error(Reason::kBadUsage,
+                   absl::StrCat("read a value: an array of shape ",
+                                ToString(layout.shape), " needs ",
+                                layout.bytes(), " bytes, and came with ",
+                                message.data().size()));
+    }
+    return Value(
+        ValueArray{std::move(layout), std::move(*message.mutable_data())});
+  }
+
+  std::int64_t count_ = 0;
+};
+
+}  // namespace
+
+void ToProto(Value value, proto::Value& out) {
+  std::visit(Writes{out}, const_cast<Value::Variant&>(value.variant()));
+}
+
+absl::StatusOr<Value> FromProto(proto::Value& message) {
+  return Reader().Read(message, 0);
+}
+
+absl::StatusOr<std::vector<Value>> FromProto(
+    google::protobuf::RepeatedPtrField<proto::Value>& messages) {
+  return Reader().ReadAll(messages, 0);
+}
+
+proto::ObjectRef ToProto(const ObjectHandle& handle) {
+  proto::ObjectRef message;
+  message.set_name(handle.name);
+  message.set_key(handle.key);
+  if (!handle.server.zero()) *message.mutable_host() = ToProto(handle.server);
+  message.set_class_name(handle.class_name);
+  for (const std::string& address : handle.addresses) {
+    message.add_addresses(address);
+  }
+  return message;
+}
+
+ObjectHandle FromProto(const proto::ObjectRef& message) {
+  return {.name = message.name(),
+          .key = message.key(),
+          .server = FromProto(message.host()),
+          .class_name = message.class_name(),
+          .addresses = {message.addresses().begin(),
+                        message.addresses().end()}};
+}
+
+proto::CallError ToCallError(const absl::Status& status) {
+  proto::CallError error;
+  *error.mutable_failure() = ToProto(status);
+  if (HasType(status)) error.set_type(TypeOf(status));
+  for (std::string& hop : StackOf(status)) error.add_stack(std::move(hop));
+  error.set_correlation(CorrelationOf(status));
+  return error;
+}
+
+absl::Status FromProto(const proto::CallError& error) {
+  absl::Status status = FromProto(error.failure());
+  if (status.ok()) {
+    status = Error(Reason::kInternal, "read an error: it is none");
+  }
+  if (!error.type().empty()) status = WithType(status, error.type());
+  for (const std::string& hop : error.stack()) status = WithHop(status, hop);
+  if (!error.correlation().empty()) {
+    status = WithCorrelation(status, error.correlation());
+  }
+  return status;
+}
+
+}  // namespace hearth

@@ -1,0 +1,148 @@
+// Every feature of calls, over every transport.
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "hearth/object/call_error.h"
+#include "tests/unit/call/two_processes.h"
+
+namespace hearth::testing {
+namespace {
+
+class Counter {
+ public:
+  explicit Counter(std::int64_t start = 0) : sum_(start) {}
+  std::int64_t Add(std::int64_t amount) { return sum_ += amount; }
+  std::int64_t Count() { return ++sum_; }
+  std::int64_t sum() const { return sum_; }
+  void set_sum(std::int64_t sum) { sum_ = sum; }
+  void Sleep(double seconds) {
+    absl::SleepFor(absl::Seconds(seconds));
+    ++sum_;
+  }
+
+ private:
+  std::int64_t sum_;
+};
+
+Class Describe(As<Counter>) {
+  return Declare<Counter>("Counter", {.doc = "Counts."})
+      .Constructor<std::int64_t>({"start"})
+      .Method("add", &Counter::Add,
+              {.parameters = {"amount"}, .doc = "Adds, and tells the sum."})
+      .Method("count", &Counter::Count, {.exactly_once = true})
+      .Method("sleep", &Counter::Sleep, {.parameters = {"seconds"}})
+      .Attribute("sum", &Counter::sum, &Counter::set_sum);
+}
+
+class Calls : public CallTest {
+ protected:
+  Calls() { serving_.Serve("counter", counter_); }
+  std::shared_ptr<Counter> counter_ = std::make_shared<Counter>();
+  Proxy proxy_ = calling_.Get("counter");
+};
+
+TEST_P(Calls, AResultComesBack) {
+  EXPECT_EQ(*proxy_.Call<std::int64_t>("add", 5), 5);
+  EXPECT_EQ(*proxy_.Call<std::int64_t>("add", 2), 7);
+}
+
+TEST_P(Calls, ATypedProxyCallsMembers) {
+  TypedProxy<Counter> typed(proxy_);
+  EXPECT_EQ(*typed.Call<&Counter::Add>(5), 5);
+}
+
+TEST_P(Calls, AttributesAreReadAndWritten) {
+  EXPECT_THAT(proxy_.Set("sum", 42), IsOk());
+  EXPECT_EQ(*proxy_.Get<std::int64_t>("sum"), 42);
+}
+
+TEST_P(Calls, WhatIsNotNamedCantBeCalled) {
+  const auto status = proxy_.Call<void>("drop_tables");
+  EXPECT_EQ(ReasonOf(status), Reason::kNameUnknown);
+  EXPECT_THAT(std::string(status.message()),
+              ::testing::HasSubstr("it has add, count, sleep, sum, sum="));
+}
+
+TEST_P(Calls, AWrongTypeNamesMethodParameterExpectedAndGot) {
+  const auto status = proxy_.Call<void>("add", "five");
+  EXPECT_EQ(std::string(status.message()),
+            "call Counter.add: parameter \"amount\" expects int64, got string");
+}
+
+TEST_P(Calls, AWrongCountNamesThemAll) {
+  const auto status = proxy_.Call<void>("add", 1, 2);
+  EXPECT_EQ(std::string(status.message()),
+            "call Counter.add: it takes 1 argument (amount: int64), got 2");
+}
+
+TEST_P(Calls, AOnewayCallReturnsWhileItsMethodSleeps) {
+  ASSERT_THAT(proxy_.Call<void>("add", 0), IsOk());
+  const absl::Time begin = absl::Now();
+  ASSERT_THAT(proxy_.Oneway("sleep", 0.3), IsOk());
+  EXPECT_LT(absl::Now() - begin, absl::Milliseconds(100));
+  EXPECT_EQ(*proxy_.Call<std::int64_t>("add", 0), 1);  // behind it
+}
+
+TEST_P(Calls, FuturesAreWaitedForLater) {
+  std::vector<Future<std::int64_t>> futures;
+  for (int i = 0; i < 100; ++i) {
+    futures.push_back(proxy_.Later<std::int64_t>("add", 1));
+  }
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(*futures[i].Get(), i + 1);
+}
+
+TEST_P(Calls, ABatchStopsAtTheFirstErrorAndSaysAtWhich) {
+  auto batch = proxy_.Batch();
+  batch.Add("add", 1).Add("add", 2).Add("add", "x").Add("add", 4);
+  const BatchResult result = batch.Run();
+  ASSERT_EQ(result.values.size(), 2u);
+  EXPECT_EQ(result.values[1], Value(3));
+  EXPECT_EQ(ReasonOf(result.status), Reason::kBadParameter);
+  EXPECT_EQ(counter_->sum(), 3);
+}
+
+TEST_P(Calls, ManyThreadsShareAProxy) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 16; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) {
+        EXPECT_THAT(proxy_.Call<void>("add", 1), IsOk());
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(counter_->sum(), 16 * 50);
+}
+
+TEST_P(Calls, ACallThatTakesTooLongEnds) {
+  const absl::Time begin = absl::Now();
+  const auto status =
+      proxy_.With({.timeout = absl::Milliseconds(50)}).Call<void>("sleep", 0.4);
+  EXPECT_EQ(ReasonOf(status), Reason::kDeadlineExceeded);
+  EXPECT_LT(absl::Now() - begin, absl::Milliseconds(300));
+}
+
+TEST_P(Calls, ACallCanBeCancelled) {
+  auto later = proxy_.Later<void>("sleep", 0.5);
+  absl::SleepFor(absl::Milliseconds(20));
+  const absl::Time begin = absl::Now();
+  later.Cancel();
+  EXPECT_EQ(ReasonOf(later.Get()), Reason::kCallCancelled);
+  EXPECT_LT(absl::Now() - begin, absl::Milliseconds(300));
+}
+
+TEST_P(Calls, AnObjectThatMovedIsFoundAgain) {
+  EXPECT_EQ(*proxy_.Call<std::int64_t>("count"), 1);
+  serving_.Move();
+  EXPECT_EQ(*proxy_.Call<std::int64_t>("count"), 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Over, Calls,
+                         ::testing::Values(Transport::kMemory, Transport::kUnix,
+                                           Transport::kTcp),
+                         [](const auto& one) { return NameOf(one.param); });
+
+}  // namespace
+}  // namespace hearth::testing
