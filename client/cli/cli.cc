@@ -115,6 +115,8 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   AddCancel(app, line);
   AddDrain(app, line);
   AddOperations(app, line);
+  AddObjects(app, line);
+  AddCall(app, line);
   AddUp(app, line);
   AddStatus(app, line);
   AddDown(app, line);

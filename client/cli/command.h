@@ -38,6 +38,8 @@ void AddCancel(CLI::App& app, CommandLine& line);
 void AddDrain(CLI::App& app, CommandLine& line);
 void AddOperations(CLI::App& app, CommandLine& line);
 void AddProcesses(CLI::App& app, CommandLine& line);  // local, coordinator, ...
+void AddObjects(CLI::App& app, CommandLine& line);
+void AddCall(CLI::App& app, CommandLine& line);
 void AddUp(CLI::App& app, CommandLine& line);
 void AddStatus(CLI::App& app, CommandLine& line);
 void AddDown(CLI::App& app, CommandLine& line);

@@ -13,8 +13,6 @@ namespace hearth::client {
 
 void AddNotYet(CLI::App& app, CommandLine& line) {
   const std::vector<std::pair<std::string, std::string>> commands = {
-      {"objects", "List remote objects (not built yet)"},
-      {"call", "Call a remote object (not built yet)"},
       {"top", "Watch a cluster live (not built yet)"},
       {"doctor", "Check this machine (not built yet)"}};
   for (const auto& [name, summary] : commands) {

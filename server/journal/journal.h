@@ -19,7 +19,13 @@ namespace hearth::server {
 //          file. Nothing of a failed Write is there afterwards.
 class Journal {
  public:
-  enum class Kind : std::uint8_t { kNumber = 1, kMatrix = 2, kJob = 3 };
+  enum class Kind : std::uint8_t {
+    kNumber = 1,
+    kMatrix = 2,
+    kJob = 3,
+    kObjectHost = 4,
+    kObjectName = 5
+  };
   struct Row {
     Kind kind{};
     std::string key;

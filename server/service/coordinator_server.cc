@@ -10,6 +10,7 @@
 #include "hearth/base/unix_socket.h"
 #include "hearth/transport/control/listener.h"
 #include "server/service/coordinator_service.h"
+#include "server/service/directory_service.h"
 
 namespace hearth::server {
 namespace {
@@ -19,8 +20,8 @@ constexpr std::chrono::milliseconds kTick(50);
 // Calls Tick until it is destroyed.
 class Ticker {
  public:
-  explicit Ticker(CoordinatorService& service)
-      : thread_([this, &service] { Run(service); }) {}
+  Ticker(CoordinatorService& service, DirectoryService& directory)
+      : thread_([this, &service, &directory] { Run(service, directory); }) {}
   ~Ticker() {
     {
       std::scoped_lock lock(mutex_);
@@ -31,11 +32,12 @@ class Ticker {
   }
 
  private:
-  void Run(CoordinatorService& service) {
+  void Run(CoordinatorService& service, DirectoryService& directory) {
     std::unique_lock lock(mutex_);
     while (!wake_.wait_for(lock, kTick, [this] { return stopping_; })) {
       lock.unlock();
       service.Tick();
+      directory.Tick();
       lock.lock();
     }
   }
@@ -51,6 +53,7 @@ class Ticker {
 // In the order of building; ended in the reverse one.
 struct CoordinatorServer::Parts {
   CoordinatorService service{CoordinatorOptions(), Clock::Real()};
+  DirectoryService directory{DirectoryOptions(), Clock::Real()};
   std::unique_ptr<Listener> listener;
   std::unique_ptr<Ticker> ticker;
 };
@@ -67,7 +70,12 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
     CoordinatorServerOptions options) {
   std::unique_ptr<CoordinatorServer> server(new CoordinatorServer);
   Parts& parts = *server->parts_;
-  ListenerOptions listener{.local = std::move(options.listener)};
+  const auto add_directory = [&parts](grpc::ServerBuilder& builder) {
+    builder.RegisterService(&parts.directory);
+  };
+  ListenerOptions listener{.local = std::move(options.listener),
+                           .prepare = add_directory,
+                           .is_discoverable = true};
   if (options.local.has_value()) {
     server->address_ = options.local->ToString();
     if (!listener.local.valid()) {
@@ -83,6 +91,9 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
     HEARTH_ASSIGN_OR_RETURN(const auto rows, journal->Read());
     port_before = NumberIn(rows, kPort);
     HEARTH_RETURN_IF_ERROR(parts.service.Resume(std::move(journal), rows));
+    HEARTH_ASSIGN_OR_RETURN(auto names,
+                            Journal::Open(options.state_dir + "/objects"));
+    HEARTH_RETURN_IF_ERROR(parts.directory.Resume(std::move(names)));
   }
   if (!options.tcp.has_value()) {
     HEARTH_ASSIGN_OR_RETURN(
@@ -96,7 +107,10 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
       tcp.port = static_cast<std::uint16_t>(port_before);
       listener.tcp = tcp.ToString();
       auto again = Listener::Start(
-          {.tcp = listener.tcp, .credentials = listener.credentials},
+          {.tcp = listener.tcp,
+           .credentials = listener.credentials,
+           .prepare = add_directory,
+           .is_discoverable = true},
           parts.service);
       if (again.ok()) parts.listener = *std::move(again);
     }
@@ -110,7 +124,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
                             Address::Parse(server->address_));
     parts.service.NotePort(bound.port);
   }
-  parts.ticker = std::make_unique<Ticker>(parts.service);
+  parts.ticker = std::make_unique<Ticker>(parts.service, parts.directory);
   return server;
 }
 

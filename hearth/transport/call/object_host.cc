@@ -186,7 +186,9 @@ void ObjectHost::Serve(std::function<void(proto::MethodReply)> answer,
   const proto::MethodCall& message = job->call;
   const absl::Time now = clock_.Now();
   if (message.timeout_us() > 0) {
-    job->deadline = now + absl::Microseconds(message.timeout_us());
+    const absl::Duration left = absl::Microseconds(message.timeout_us());
+    job->deadline = now + left;
+    job->wall_deadline = absl::Now() + left;
   }
   MutexLock lock(mutex_);
   if (message.confirmed() > 0) {
@@ -335,7 +337,7 @@ absl::StatusOr<proto::MethodReply> ObjectHost::Perform(Job& job) {
     }
   }
   CallContext context;
-  context.deadline = job.deadline;
+  context.deadline = job.wall_deadline;
   context.chain = {call.chain_high(), call.chain_low()};
   context.correlation = call.correlation();
   context.metadata = {call.metadata().begin(), call.metadata().end()};
@@ -410,8 +412,10 @@ void ObjectHost::Finish(const JobPtr& job,
     MutexLock lock(mutex_);
     jobs_.erase(job->number);
     if (job->once.has_value()) {
-      absl::StatusOr<Value> kept = result.status();
-      if (result.ok()) {
+      absl::StatusOr<Value> kept = Value();
+      if (!result.ok()) {
+        kept = result.status();
+      } else {
         proto::MethodReply copy = *result;
         kept = FromProto(*copy.mutable_result());
       }

@@ -1,0 +1,83 @@
+#include "client/service/objects_link.h"
+
+#include <unistd.h>
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/limits.h"
+#include "hearth/base/status.h"
+#include "hearth/base/tcp_socket.h"
+#include "hearth/transport/control/channel.h"
+#include "hearth/transport/security/identity.h"
+
+namespace hearth::client {
+namespace {
+
+// A channel with the credentials of this client's user.
+ConnectFunction Connector(const TcpSecurityOptions& security) {
+  return [security](const std::string& text, absl::Duration within)
+             -> absl::StatusOr<std::shared_ptr<grpc::Channel>> {
+    HEARTH_ASSIGN_OR_RETURN(const Address address, Address::Parse(text));
+    ChannelOptions options{
+        .deadline = within,
+        .message_bytes_max = static_cast<int>(limits::kCallBytesMax)};
+    if (!address.local()) {
+      HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp,
+                              TcpSecurity::Open(security));
+      options.tcp = {.credentials = tcp.ForChannel(),
+                     .server_name = kClusterName,
+                     .explain = [tcp, address] { return tcp.Explain(address); }};
+    }
+    return ConnectChannel(address, options);
+  };
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<ObjectsLink>> ObjectsLink::Connect(
+    const std::string& address, const TcpSecurityOptions& security) {
+  std::shared_ptr<ObjectsLink> link(new ObjectsLink);
+  link->address_ = address;
+  link->security_ = security;
+  const ConnectFunction connect = Connector(security);
+  auto directory = std::make_shared<DirectoryClient>(connect, address);
+  proto::NameQuery nothing;
+  nothing.set_name("$");
+  HEARTH_RETURN_IF_ERROR(directory->Find(nothing).status());
+  link->directory_ = directory;
+  link->space_ = ObjectSpace::Make(
+      {.host = {.process = absl::StrCat("pid ", getpid())},
+       .connect = connect,
+       .find = [directory](const std::string& name) {
+         return directory->FindHandle(name);
+       }});
+  return link;
+}
+
+ObjectsLink::~ObjectsLink() {
+  if (space_ != nullptr) space_->End();
+}
+
+absl::StatusOr<std::unique_ptr<ServedProcess>> ObjectsLink::Serve(
+    const std::string& listen, const std::string& advertise,
+    std::vector<std::shared_ptr<const Class>> classes) {
+  ServedProcessOptions options{.advertise = advertise,
+                               .classes = std::move(classes)};
+  HEARTH_ASSIGN_OR_RETURN(const Address coordinator, Address::Parse(address_));
+  if (!listen.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(options.listen, Address::Parse(listen));
+  } else if (!coordinator.local()) {
+    HEARTH_ASSIGN_OR_RETURN(std::string own, OwnAddressTowards(coordinator));
+    options.listen = Address{
+        .kind = Address::Kind::kTcp, .name = std::move(own), .port = 0};
+  }
+  if (options.listen.has_value()) {
+    HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp, TcpSecurity::Open(security_));
+    options.credentials = tcp.ForServer();
+  }
+  return ServedProcess::Start(space_, *directory_, std::move(options));
+}
+
+}  // namespace hearth::client

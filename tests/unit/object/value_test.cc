@@ -1,0 +1,164 @@
+// Values, conversions, JSON, and calling by name.
+#include <gmock/gmock.h>
+
+#include "hearth/base/error.h"
+#include "hearth/object/call_error.h"
+#include "hearth/object/declare.h"
+#include "hearth/object/json.h"
+
+namespace hearth {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Point {
+  double x = 0;
+  double y = 0;
+  friend bool operator==(const Point&, const Point&) = default;
+};
+auto Describe(As<Point>) {
+  return Struct("Point", Field("x", &Point::x), Field("y", &Point::y));
+}
+struct Shape2 {
+  std::string name;
+  std::vector<Point> corners;
+  std::optional<Point> centre;
+  friend bool operator==(const Shape2&, const Shape2&) = default;
+};
+auto Describe(As<Shape2>) {
+  return Struct("Shape", Field("name", &Shape2::name),
+                Field("corners", &Shape2::corners),
+                Field("centre", &Shape2::centre));
+}
+
+template <class T>
+T Again(T value) {
+  Value made = Type<T>::Make(value);
+  T out{};
+  std::string fault;
+  EXPECT_TRUE(Type<T>::Read(made, out, fault)) << fault;
+  return out;
+}
+template <class T>
+std::string FaultOf(Value value) {
+  T out{};
+  std::string fault;
+  EXPECT_FALSE(Type<T>::Read(value, out, fault));
+  return fault;
+}
+
+TEST(Conversion, KeepsWhatItConverts) {
+  EXPECT_EQ(Again<std::int8_t>(-7), -7);
+  EXPECT_EQ(Again<std::uint64_t>(UINT64_MAX), UINT64_MAX);
+  EXPECT_EQ(Again<float>(1.5F), 1.5F);
+  EXPECT_EQ(Again(std::string("\0x", 2)), std::string("\0x", 2));
+  EXPECT_EQ(Again(std::optional<int>()), std::nullopt);
+  EXPECT_EQ(Again(std::map<std::string, std::vector<int>>{{"a", {1, 2}}}),
+            (std::map<std::string, std::vector<int>>{{"a", {1, 2}}}));
+  EXPECT_EQ(Again(std::tuple(1, std::string("b"), 2.5)),
+            std::tuple(1, std::string("b"), 2.5));
+  const Shape2 shape{"square", {{0, 0}, {1, 1}}, Point{0.5, 0.5}};
+  EXPECT_EQ(Again(shape), shape);
+}
+
+TEST(Conversion, RefusesNumbersThatDoNotFit) {
+  EXPECT_EQ(FaultOf<std::int8_t>(Value(128)), "expects int8, got int64 128");
+  EXPECT_EQ(FaultOf<std::uint32_t>(Value(-1)), "expects uint32, got int64 -1");
+  EXPECT_EQ(FaultOf<int>(Value(2.5)), "expects int32, got float64 2.5");
+}
+
+TEST(Conversion, SaysWhereInsideSomethingIsWrong) {
+  Value shape = Type<Shape2>::Make({"s", {{0, 0}}, {}});
+  auto& corners = *shape.get<ValueStruct>()->fields[1].second.get<Value::List>();
+  corners[0].get<ValueStruct>()->fields[1].second = Value("up");
+  EXPECT_EQ(FaultOf<Shape2>(shape),
+            "field \"corners\" item 0 field \"y\" expects float64, got string");
+}
+
+TEST(Conversion, ReadsAStructFromAMapAsJsonHasIt) {
+  Value value = *FromJson(R"({"x": 1, "y": 2.5})");
+  Point point;
+  std::string fault;
+  ASSERT_TRUE(Type<Point>::Read(value, point, fault)) << fault;
+  EXPECT_EQ(point, (Point{1, 2.5}));
+}
+
+TEST(Conversion, NamesAMissingField) {
+  EXPECT_EQ(FaultOf<Point>(*FromJson(R"({"x": 1})")),
+            "has no field \"y\" of struct Point");
+}
+
+TEST(Json, SaysWhatItReads) {
+  const std::string text =
+      R"({"a":[1,-2,2.5,true,null,"x"],"b":{"$bytes":"aGk="}})";
+  EXPECT_EQ(ToJson(*FromJson(text)), text);
+  const std::string array =
+      R"({"$array":"float64","shape":[2],"values":[1.0,2.5]})";
+  EXPECT_EQ(ToJson(*FromJson(array)), array);
+}
+
+TEST(Json, RefusesWhatIsNone) {
+  for (const char* text : {"", "{", "[1,", "nope", "{\"$odd\": 1}",
+                           "{\"$array\": \"float64\"}"}) {
+    EXPECT_EQ(ReasonOf(FromJson(text).status()), Reason::kBadUsage) << text;
+  }
+  EXPECT_EQ(ReasonOf(FromJson(std::string(100'000, '[')).status()),
+            Reason::kTooLarge);
+}
+
+class Account {
+ public:
+  explicit Account(double balance) : balance_(balance) {}
+  absl::Status Draw(double amount) {
+    if (amount > balance_) {
+      return TypedError("bank.InsufficientFunds", "not enough");
+    }
+    balance_ -= amount;
+    return absl::OkStatus();
+  }
+  double balance() const { return balance_; }
+
+ private:
+  double balance_;
+};
+Class Describe(As<Account>) {
+  return Declare<Account>("Account", {.doc = "Money."})
+      .Constructor<double>({"balance"})
+      .Method("draw", &Account::Draw, {.parameters = {"amount"}})
+      .Attribute("balance", &Account::balance);
+}
+
+absl::StatusOr<Value> Call(const std::shared_ptr<void>& object,
+                           const std::string& method,
+                           std::vector<Value> arguments) {
+  CallContext context;
+  const Class& of = *ClassOf<Account>();
+  const auto found = FindMethod(of, "mine", method);
+  if (!found.ok()) return found.status();
+  return Invoke(of, **found, object.get(), context, arguments);
+}
+
+TEST(Dispatch, CallsByNameWithCheckedArguments) {
+  std::vector<Value> arguments = {Value(10)};
+  const auto account = Construct(*ClassOf<Account>(), arguments);
+  ASSERT_TRUE(account.ok());
+  EXPECT_TRUE(Call(*account, "draw", {Value(4)}).ok());
+  EXPECT_EQ(*Call(*account, "balance", {}), Value(6.0));
+  EXPECT_EQ(TypeOf(Call(*account, "draw", {Value(7)}).status()),
+            "bank.InsufficientFunds");
+  EXPECT_THAT(
+      std::string(Call(*account, "draw", {Value("all")}).status().message()),
+      HasSubstr("parameter \"amount\" expects float64, got string"));
+  EXPECT_THAT(std::string(Call(*account, "rob", {}).status().message()),
+              HasSubstr("it has balance, draw"));
+}
+
+TEST(Dispatch, ConstructorsAreCheckedToo) {
+  std::vector<Value> arguments = {Value("much")};
+  EXPECT_THAT(std::string(
+                  Construct(*ClassOf<Account>(), arguments).status().message()),
+              HasSubstr("parameter \"balance\" expects float64, got string"));
+}
+
+}  // namespace
+}  // namespace hearth
