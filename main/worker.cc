@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "worker/keeper/keeper.h"
 #include "worker/keeper/lifeline.h"
 #include "worker/keeper/runtime_socket.h"
+#include "worker/service/object_hosting.h"
 #include "worker/service/worker_server.h"
 
 namespace hearth {
@@ -88,6 +90,15 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
     keeper.segment_bytes_max = static_cast<std::uint64_t>(bytes);
     keeper.worker.argv.push_back(absl::StrCat("--memory=", bytes));
   }
+  for (const std::string& plugin : options.plugins) {
+    if (access(plugin.c_str(), R_OK) != 0) {
+      return Error(Reason::kFileMissing,
+                   absl::StrCat("load the plugin ", plugin,
+                                ": there is no such file, or it can't be "
+                                "read"));
+    }
+    keeper.worker.argv.push_back(absl::StrCat("--plugin=", plugin));
+  }
   keeper.hands_over = true;
   keeper.verbose = context.verbose;
   keeper.on_ready = [&](const std::vector<worker::ReadyChild>& children) {
@@ -109,6 +120,24 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
                           Address::Parse(options.coordinator));
   HEARTH_ASSIGN_OR_RETURN(const std::optional<Address> listen,
                           ListenAddress(options, lifeline->hello().slot));
+  HEARTH_ASSIGN_OR_RETURN(auto classes, worker::LoadPlugins(options.plugins));
+  std::unique_ptr<worker::ObjectHosting> objects;
+  const auto host_objects = [&] {
+    if (options.plugins.empty()) return;
+    auto hosting = worker::ObjectHosting::Start(
+        {.coordinator = coordinator,
+         .security = {.tls_dir = context.tls_dir, .insecure = context.insecure},
+         .listen = listen,
+         .advertise = options.advertise,
+         .keeper = keeper,
+         .classes = classes});
+    if (hosting.ok()) {
+      objects = *std::move(hosting);
+    } else {
+      std::fprintf(stderr, "hearth worker: %s\n",
+                   std::string(hosting.status().message()).c_str());
+    }
+  };
   std::atomic<bool> leaving = false;
   std::int64_t segment_bytes_max = 0;
   if (!options.memory.empty()) {
@@ -123,7 +152,11 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
        .slot = absl::StrCat(lifeline->hello().slot),
        .threads = std::max(1, options.threads),
        .segment_bytes_max = segment_bytes_max,
-       .on_ready = [&lifeline] { lifeline->Ready().IgnoreError(); },
+       .on_ready =
+           [&] {
+             host_objects();
+             lifeline->Ready().IgnoreError();
+           },
        .on_leaving = [&lifeline] { lifeline->Leaving().IgnoreError(); }},
       Clock::Real());
   for (const worker::WorkerStory& story : lifeline->hello().predecessors) {

@@ -108,8 +108,7 @@ void AddWorker(CLI::App& app, CommandLine& line) {
       [options, &line]() -> absl::Status {
         HEARTH_RETURN_IF_ERROR(CheckMemory(options->memory));
         HEARTH_RETURN_IF_ERROR(RefuseNotYet(
-            "worker", {{"--plugin", !options->plugins.empty()},
-                       {"--allow-python", options->allow_python}}));
+            "worker", {{"--allow-python", options->allow_python}}));
         return End(line, options->child
                              ? line.mains->one_worker(*options, line.context)
                              : line.mains->worker(*options, line.context));
@@ -143,7 +142,7 @@ void AddWorker(CLI::App& app, CommandLine& line) {
                    "have it map each other's matrices")
       ->type_name("DIR");
   command->add_option("--plugin", options->plugins,
-                      "Library with operations (not built yet)");
+                      "Library with classes of objects; may be repeated");
   command->add_flag("--allow-python", options->allow_python,
                     "Run Python functions that clients send (not built yet)");
   command->add_flag("--child", options->child)->group("");
