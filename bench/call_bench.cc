@@ -103,10 +103,11 @@ double Compare(const char* where, const char* what, const Measured& bare,
                const Measured& ours, bool rate) {
   const double ratio = rate ? ours.calls_a_second / bare.calls_a_second
                             : bare.median_us / ours.median_us;
-  std::printf("%-5s %-10s bare %8.1f us %8.0f/s   hearth %8.1f us %8.0f/s   "
-              "%.2f\n",
-              where, what, bare.median_us, bare.calls_a_second, ours.median_us,
-              ours.calls_a_second, ratio);
+  std::printf(
+      "%-5s %-10s bare %8.1f us %8.0f/s   hearth %8.1f us %8.0f/s   "
+      "%.2f\n",
+      where, what, bare.median_us, bare.calls_a_second, ours.median_us,
+      ours.calls_a_second, ratio);
   return ratio;
 }
 
@@ -121,8 +122,8 @@ void Run(const char* where, bool tcp, double seconds, int rounds) {
     bare_options.local = *ListenUnix(bare_address, SocketType::kStream);
   }
   auto bare_server = *Listener::Start(std::move(bare_options), bare_service);
-  const auto stub = proto::Objects::NewStub(ChannelTo(
-      tcp ? bare_server->tcp_address() : bare_address.ToString()));
+  const auto stub = proto::Objects::NewStub(
+      ChannelTo(tcp ? bare_server->tcp_address() : bare_address.ToString()));
 
   auto server = ObjectSpace::Make({.host = {.process = "server"}});
   const Address address = RandomAbstractAddress();
@@ -136,12 +137,12 @@ void Run(const char* where, bool tcp, double seconds, int rounds) {
   if (!server->Listen(std::move(options)).ok()) std::abort();
   server->SetAddresses({tcp ? server->tcp_address() : address.ToString()});
   (void)server->host().Add("echo", InstanceOf(std::make_shared<Echo>()));
-  auto client = ObjectSpace::Make(
-      {.host = {.process = "client"},
-       .connect = [](const std::string& to, absl::Duration)
-           -> absl::StatusOr<std::shared_ptr<grpc::Channel>> {
-         return ChannelTo(to);
-       }});
+  auto client =
+      ObjectSpace::Make({.host = {.process = "client"},
+                         .connect = [](const std::string& to, absl::Duration)
+                             -> absl::StatusOr<std::shared_ptr<grpc::Channel>> {
+                           return ChannelTo(to);
+                         }});
   const ObjectHandle handle = server->HandleOf("echo");
   const Proxy proxy(client->Bind(handle));
 

@@ -35,8 +35,8 @@ ObjectInfo InfoOf(const proto::NameRecord& record) {
 }
 
 // The keepers of the hosts that have a matrix.
-absl::StatusOr<std::vector<std::string>> MachinesOf(
-    ObjectsLink& link, const std::string& matrix) {
+absl::StatusOr<std::vector<std::string>> MachinesOf(ObjectsLink& link,
+                                                    const std::string& matrix) {
   HEARTH_ASSIGN_OR_RETURN(
       const auto coordinator,
       client::CoordinatorClient::Connect(link.address(), link.security()));
@@ -53,10 +53,10 @@ absl::StatusOr<std::vector<std::string>> MachinesOf(
 
 absl::StatusOr<Objects> Objects::Connect(absl::string_view address,
                                          ConnectOptions options) {
-  HEARTH_ASSIGN_OR_RETURN(
-      auto link, ObjectsLink::Connect(std::string(address),
-                                      {.tls_dir = options.tls_dir,
-                                       .insecure = options.insecure}));
+  HEARTH_ASSIGN_OR_RETURN(auto link,
+                          ObjectsLink::Connect(std::string(address),
+                                               {.tls_dir = options.tls_dir,
+                                                .insecure = options.insecure}));
   return Objects(std::move(link));
 }
 
@@ -115,8 +115,8 @@ absl::StatusOr<Proxy> Objects::Create(absl::string_view class_name,
                               "is given it"));
   }
   // Anywhere is somewhere else each time; near a matrix goes before that.
-  const auto start = static_cast<std::ptrdiff_t>(Id::Random().low %
-                                                 fitting.size());
+  const auto start =
+      static_cast<std::ptrdiff_t>(Id::Random().low % fitting.size());
   std::rotate(fitting.begin(), fitting.begin() + start, fitting.end());
   std::stable_partition(fitting.begin(), fitting.end(), [&](const auto& host) {
     return std::find(near.begin(), near.end(), host.machine()) != near.end();
@@ -165,9 +165,8 @@ absl::StatusOr<ObjectServer> ObjectServer::Start(const Objects& objects,
   auto state = std::make_unique<State>();
   state->link = objects.link_;
   HEARTH_ASSIGN_OR_RETURN(
-      state->process,
-      objects.link_->Serve(options.listen, options.advertise,
-                           std::move(options.classes)));
+      state->process, objects.link_->Serve(options.listen, options.advertise,
+                                           std::move(options.classes)));
   return ObjectServer(std::move(state));
 }
 

@@ -85,8 +85,8 @@ class Objects {
   // Takes away an object that Create or Serve has named.
   absl::Status Remove(absl::string_view name) const;
 
-  // A proxy of an object of this process, to be passed along for callbacks: they
-  // come through the connection that this process has made.
+  // A proxy of an object of this process, to be passed along for callbacks:
+  // they come through the connection that this process has made.
   template <class T>
   absl::StatusOr<Proxy> Expose(std::shared_ptr<T> object) const {
     return ExposeInstance(InstanceOf(std::move(object)));
@@ -126,8 +126,7 @@ class ObjectServer {
   ~ObjectServer();
 
   template <class T>
-  absl::StatusOr<Proxy> Serve(absl::string_view name,
-                              std::shared_ptr<T> object,
+  absl::StatusOr<Proxy> Serve(absl::string_view name, std::shared_ptr<T> object,
                               const ServeOptions& options = {}) {
     return ServeInstance(name, InstanceOf(std::move(object)), options);
   }
@@ -137,8 +136,7 @@ class ObjectServer {
                                    const ServeOptions& options = {}) {
     return ServeInstance(name, {ClassOf<T>(), nullptr}, options);
   }
-  absl::StatusOr<Proxy> ServeInstance(absl::string_view name,
-                                      Instance instance,
+  absl::StatusOr<Proxy> ServeInstance(absl::string_view name, Instance instance,
                                       const ServeOptions& options = {});
   absl::Status Unserve(absl::string_view name);
   // Leaves its port for another one: objects stay, and callers find them.

@@ -173,6 +173,7 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
                                  server.Leave();
                                }});
   const absl::StatusOr<std::string> lost = server.Run();
+  objects.reset();  // while somebody is there to be told
   if (!lost.ok() && leaving) {
     lifeline
         ->Leaving(

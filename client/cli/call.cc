@@ -62,8 +62,8 @@ absl::Status RunCall(const CallArguments& call, const Context& context) {
   if (call.timeout_seconds > 0) {
     proxy = proxy.With({.timeout = absl::Seconds(call.timeout_seconds)});
   }
-  HEARTH_ASSIGN_OR_RETURN(
-      Value result, proxy.CallValues(call.method, std::move(arguments)));
+  HEARTH_ASSIGN_OR_RETURN(Value result,
+                          proxy.CallValues(call.method, std::move(arguments)));
   const auto* stream = result.get<ValueStream>();
   if (stream != nullptr && stream->source != nullptr) {
     // One line an item, as they come.

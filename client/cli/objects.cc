@@ -48,11 +48,11 @@ absl::Status RunObjects(const ObjectQuery& query, const Context& context) {
 
 void AddObjects(CLI::App& app, CommandLine& line) {
   auto query = std::make_shared<ObjectQuery>();
-  CLI::App* command = AddCommand(
-      app, line, "objects", "List remote objects",
-      "  hearth objects\n"
-      "  hearth objects --prefix bank. --tag production",
-      [query, &line] { return RunObjects(*query, line.context); });
+  CLI::App* command =
+      AddCommand(app, line, "objects", "List remote objects",
+                 "  hearth objects\n"
+                 "  hearth objects --prefix bank. --tag production",
+                 [query, &line] { return RunObjects(*query, line.context); });
   command->add_option("--prefix", query->prefix, "Names that begin so");
   command->add_option("--tag", query->all_tags, "That have all of these tags");
   command->add_option("--any-tag", query->any_tags,

@@ -22,13 +22,15 @@ ConnectFunction Connector(const TcpSecurityOptions& security) {
     HEARTH_ASSIGN_OR_RETURN(const Address address, Address::Parse(text));
     ChannelOptions options{
         .deadline = within,
-        .message_bytes_max = static_cast<int>(limits::kCallBytesMax)};
+        .message_bytes_max = static_cast<int>(limits::kCallBytesMax),
+        .once = true};
     if (!address.local()) {
       HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp,
                               TcpSecurity::Open(security));
-      options.tcp = {.credentials = tcp.ForChannel(),
-                     .server_name = kClusterName,
-                     .explain = [tcp, address] { return tcp.Explain(address); }};
+      options.tcp = {
+          .credentials = tcp.ForChannel(),
+          .server_name = kClusterName,
+          .explain = [tcp, address] { return tcp.Explain(address); }};
     }
     return ConnectChannel(address, options);
   };
@@ -47,12 +49,12 @@ absl::StatusOr<std::shared_ptr<ObjectsLink>> ObjectsLink::Connect(
   nothing.set_name("$");
   HEARTH_RETURN_IF_ERROR(directory->Find(nothing).status());
   link->directory_ = directory;
-  link->space_ = ObjectSpace::Make(
-      {.host = {.process = absl::StrCat("pid ", getpid())},
-       .connect = connect,
-       .find = [directory](const std::string& name) {
-         return directory->FindHandle(name);
-       }});
+  link->space_ =
+      ObjectSpace::Make({.host = {.process = absl::StrCat("pid ", getpid())},
+                         .connect = connect,
+                         .find = [directory](const std::string& name) {
+                           return directory->FindHandle(name);
+                         }});
   return link;
 }
 
@@ -70,11 +72,12 @@ absl::StatusOr<std::unique_ptr<ServedProcess>> ObjectsLink::Serve(
     HEARTH_ASSIGN_OR_RETURN(options.listen, Address::Parse(listen));
   } else if (!coordinator.local()) {
     HEARTH_ASSIGN_OR_RETURN(std::string own, OwnAddressTowards(coordinator));
-    options.listen = Address{
-        .kind = Address::Kind::kTcp, .name = std::move(own), .port = 0};
+    options.listen =
+        Address{.kind = Address::Kind::kTcp, .name = std::move(own), .port = 0};
   }
   if (options.listen.has_value()) {
-    HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp, TcpSecurity::Open(security_));
+    HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp,
+                            TcpSecurity::Open(security_));
     options.credentials = tcp.ForServer();
   }
   return ServedProcess::Start(space_, *directory_, std::move(options));

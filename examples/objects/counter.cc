@@ -1,12 +1,13 @@
 // counter ADDRESS serve: serves a counter until its input ends.
 // counter ADDRESS [COUNT]: calls it, from another process.
+#include "examples/objects/counter.h"
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
 #include "client/objects.h"
-#include "examples/objects/counter.h"
 
 namespace {
 

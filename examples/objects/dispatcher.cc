@@ -85,13 +85,12 @@ absl::Status Work(const char* address, const std::string& name,
   if (!objects.ok()) return objects.status();
   auto server = hearth::ObjectServer::Start(*objects);
   if (!server.ok()) return server.status();
-  const auto here = server->Serve(name, std::make_shared<Worker>(),
-                                  {.tags = {"worker"}});
+  const auto here =
+      server->Serve(name, std::make_shared<Worker>(), {.tags = {"worker"}});
   if (!here.ok()) return here.status();
   const hearth::Proxy dispatcher = objects->Get("dispatcher");
   for (int done = 0;; ++done) {
-    const auto job =
-        dispatcher.Call<std::optional<Job>>("take", name);
+    const auto job = dispatcher.Call<std::optional<Job>>("take", name);
     if (!job.ok()) return job.status();
     if (done == leave_after) return absl::OkStatus();  // with the job
     if (!job->has_value()) {
@@ -115,10 +114,11 @@ absl::Status Run(const char* address) {
   const auto dispatcher = std::make_shared<Dispatcher>(200);
   const auto served = server->Serve("dispatcher", dispatcher);
   if (!served.ok()) return served.status();
-  const auto watch = objects->Watch(
-      {.all_tags = {"worker"}}, [&](const hearth::ObjectChange& change) {
-        if (change.left) dispatcher->Left(change.object.name);
-      });
+  const auto watch = objects->Watch({.all_tags = {"worker"}},
+                                    [&](const hearth::ObjectChange& change) {
+                                      if (change.left)
+                                        dispatcher->Left(change.object.name);
+                                    });
   std::vector<std::thread> workers;
   for (int i = 0; i < 4; ++i) {
     workers.emplace_back([address, i] {
@@ -130,8 +130,7 @@ absl::Status Run(const char* address) {
     });
   }
   for (std::thread& worker : workers) worker.join();
-  std::printf("%lld jobs left\n",
-              static_cast<long long>(dispatcher->left()));
+  std::printf("%lld jobs left\n", static_cast<long long>(dispatcher->left()));
   return absl::OkStatus();
 }
 

@@ -38,7 +38,8 @@ class Centroids {
       double count = 0;
       for (const Sums& part : parts) {
         count += static_cast<double>(part.counts[k]);
-        for (std::size_t d = 0; d < mean.size(); ++d) mean[d] += part.sums[k][d];
+        for (std::size_t d = 0; d < mean.size(); ++d)
+          mean[d] += part.sums[k][d];
       }
       if (count == 0) continue;
       double moved = 0;
@@ -105,11 +106,11 @@ class Assigner {
   hearth::Cluster cluster_;
 };
 hearth::Class Describe(hearth::As<Assigner>) {
-  return hearth::Declare<Assigner>("Assigner").Method(
-      "assign", &Assigner::Assign,
-      {.parameters = {"matrix", "begin", "end", "centroids"},
-       .idempotent = true,
-       .concurrent = true});
+  return hearth::Declare<Assigner>("Assigner")
+      .Method("assign", &Assigner::Assign,
+              {.parameters = {"matrix", "begin", "end", "centroids"},
+               .idempotent = true,
+               .concurrent = true});
 }
 
 absl::Status Run(const char* address, const std::string& name, int clusters) {

@@ -1,6 +1,7 @@
 // A library of classes: hearth worker --plugin example_plugin.so
-#include "examples/objects/counter.h"
 #include "hearth/object/plugin.h"
+
+#include "examples/objects/counter.h"
 
 HEARTH_PLUGIN(registry) {
   registry.Add<Counter>();

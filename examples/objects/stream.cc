@@ -20,8 +20,8 @@ class Squares {
   }
 };
 hearth::Class Describe(hearth::As<Squares>) {
-  return hearth::Declare<Squares>("Squares").Method(
-      "up", &Squares::Up, {.parameters = {"count"}});
+  return hearth::Declare<Squares>("Squares").Method("up", &Squares::Up,
+                                                    {.parameters = {"count"}});
 }
 
 absl::Status Run(const char* address, std::int64_t count) {

@@ -42,8 +42,7 @@ class Cancellation {
     Mutex mutex;
     std::atomic<bool> cancelled = false;
     std::uint64_t next ABSL_GUARDED_BY(mutex) = 1;
-    std::map<std::uint64_t, std::function<void()>> hooks
-        ABSL_GUARDED_BY(mutex);
+    std::map<std::uint64_t, std::function<void()>> hooks ABSL_GUARDED_BY(mutex);
   };
   std::shared_ptr<State> state_;
 };
@@ -71,7 +70,7 @@ struct CallContext {
   Id chain{};               // of this call and all that it makes
   std::string correlation;  // a person's name for the chain
   std::map<std::string, std::string> metadata;  // travels along the chain
-  Id session{};             // of the caller's process
+  Id session{};                                 // of the caller's process
   Cancellation cancellation;
   Surroundings* surroundings = nullptr;
   // Told when this call begins and ends to wait for another one: meanwhile the

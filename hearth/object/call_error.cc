@@ -55,9 +55,9 @@ absl::Status WithType(absl::Status status, absl::string_view type) {
 absl::Status WithHop(absl::Status status, absl::string_view hop) {
   const std::string before = Payload(status, kStack);
   if (std::ssize(before) > limits::kErrorStackBytesMax) return status;
-  status.SetPayload(kStack,
-                    absl::Cord(before.empty() ? std::string(hop)
-                                              : absl::StrCat(before, "\n", hop)));
+  status.SetPayload(
+      kStack, absl::Cord(before.empty() ? std::string(hop)
+                                        : absl::StrCat(before, "\n", hop)));
   return status;
 }
 

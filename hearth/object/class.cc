@@ -20,22 +20,20 @@ namespace {
 constexpr absl::string_view kArgument = "hearth.argument";
 
 std::string NamesOf(const std::vector<Parameter>& parameters) {
-  return absl::StrJoin(parameters, ", ",
-                       [](std::string* out, const Parameter& parameter) {
-                         absl::StrAppend(out, parameter.name, ": ",
-                                         parameter.type);
-                       });
+  return absl::StrJoin(
+      parameters, ", ", [](std::string* out, const Parameter& parameter) {
+        absl::StrAppend(out, parameter.name, ": ", parameter.type);
+      });
 }
 
 absl::Status CheckCount(const std::string& what,
                         const std::vector<Parameter>& parameters,
                         std::size_t count) {
   if (count == parameters.size()) return absl::OkStatus();
-  return Error(
-      Reason::kBadParameter,
-      absl::StrCat("call ", what, ": it takes ", parameters.size(),
-                   parameters.size() == 1 ? " argument" : " arguments", " (",
-                   NamesOf(parameters), "), got ", count));
+  return Error(Reason::kBadParameter,
+               absl::StrCat("call ", what, ": it takes ", parameters.size(),
+                            parameters.size() == 1 ? " argument" : " arguments",
+                            " (", NamesOf(parameters), "), got ", count));
 }
 
 // A fault of an argument becomes a sentence that names its parameter.
@@ -48,10 +46,10 @@ absl::Status Named(const absl::Status& status, const std::string& what,
       index >= parameters.size()) {
     return status;
   }
-  return Error(Reason::kBadParameter,
-               absl::StrCat("call ", what, ": parameter ",
-                            Quoted(parameters[index].name), " ",
-                            status.message()));
+  return Error(
+      Reason::kBadParameter,
+      absl::StrCat("call ", what, ": parameter ",
+                   Quoted(parameters[index].name), " ", status.message()));
 }
 
 std::string Demangled(const char* name) {
@@ -117,8 +115,8 @@ absl::StatusOr<Value> Invoke(const Class& of, const Method& method,
       !status.ok()) {
     return status;
   }
-  absl::StatusOr<Value> result = Caught(
-      what, [&] { return method.invoke(object, context, arguments); });
+  absl::StatusOr<Value> result =
+      Caught(what, [&] { return method.invoke(object, context, arguments); });
   if (!result.ok()) return Named(result.status(), what, method.parameters);
   return result;
 }
@@ -146,16 +144,16 @@ Value Describe(const Class& of) {
   constexpr const char* kModes[] = {"single", "session", "per-call"};
   Value::List methods;
   for (const auto& [name, method] : of.methods) {
-    methods.push_back(Value(Value::Map{
-        {"name", Value(name)},
-        {"parameters", DescribeParameters(method.parameters)},
-        {"result", Value(method.result)},
-        {"doc", Value(method.marks.doc)},
-        {"attribute", Value(method.is_attribute)},
-        {"oneway", Value(method.marks.oneway)},
-        {"idempotent", Value(method.marks.idempotent)},
-        {"concurrent", Value(method.marks.concurrent)},
-        {"exactly_once", Value(method.marks.exactly_once)}}));
+    methods.push_back(
+        Value(Value::Map{{"name", Value(name)},
+                         {"parameters", DescribeParameters(method.parameters)},
+                         {"result", Value(method.result)},
+                         {"doc", Value(method.marks.doc)},
+                         {"attribute", Value(method.is_attribute)},
+                         {"oneway", Value(method.marks.oneway)},
+                         {"idempotent", Value(method.marks.idempotent)},
+                         {"concurrent", Value(method.marks.concurrent)},
+                         {"exactly_once", Value(method.marks.exactly_once)}}));
   }
   return Value(Value::Map{
       {"name", Value(of.name)},

@@ -35,11 +35,11 @@ struct As {};
 template <class Owner, class Member>
 struct StructField {
   const char* name;
-  Member Owner::* member;
+  Member Owner::*member;
 };
 template <class Owner, class Member>
 constexpr StructField<Owner, Member> Field(const char* name,
-                                           Member Owner::* member) {
+                                           Member Owner::*member) {
   return {name, member};
 }
 template <class... Fields>
@@ -64,7 +64,9 @@ std::string Mismatch(absl::string_view expected, const Value& got);
 std::string Within(absl::string_view where, absl::string_view fault);
 
 template <class T>
-concept Described = requires { Describe(As<T>{}).fields; };
+concept Described = requires {
+  Describe(As<T>{}).fields;
+};
 
 // The values of a list or a tuple: JSON knows only lists.
 const std::vector<Value>* ItemsOf(const Value& value);
@@ -104,8 +106,7 @@ struct Type<bool> {
 };
 
 template <class T>
-  requires(std::integral<T> && !std::same_as<T, bool>)
-struct Type<T> {
+requires(std::integral<T> && !std::same_as<T, bool>) struct Type<T> {
   static std::string Name() {
     return absl::StrCat(std::is_signed_v<T> ? "int" : "uint", sizeof(T) * 8);
   }

@@ -4,13 +4,14 @@
 //     return hearth::Declare<Counter>("Counter", {.doc = "Counts."})
 //         .Constructor<std::int64_t>({"start"})
 //         .Method("add", &Counter::Add,
-//                 {.parameters = {"amount"}, .doc = "Adds, and tells the sum."})
+//                 {.parameters = {"amount"}, .doc = "Adds, and tells the
+//                 sum."})
 //         .Attribute("step", &Counter::step, &Counter::set_step);
 //   }
 //
-// A method returns nothing, a value, absl::Status, absl::StatusOr of a value, or
-// Items of values, which are made as the caller takes them. Its first parameter
-// may be CallContext&.
+// A method returns nothing, a value, absl::Status, absl::StatusOr of a value,
+// or Items of values, which are made as the caller takes them. Its first
+// parameter may be CallContext&.
 #pragma once
 
 #include <functional>
@@ -73,8 +74,8 @@ struct ResultOf<Items<T>> {
   }
   static absl::StatusOr<Value> Make(Items<T> items) {
     auto source = std::make_shared<ItemSource>(
-        [next = std::move(items.next)]()
-            -> absl::StatusOr<std::optional<Value>> {
+        [next =
+             std::move(items.next)]() -> absl::StatusOr<std::optional<Value>> {
           absl::StatusOr<std::optional<T>> item = next();
           if (!item.ok()) return std::move(item).status();
           if (!item->has_value()) return std::nullopt;
@@ -148,7 +149,6 @@ absl::Status ReadArguments(std::vector<Value>& values,
   return is_read ? absl::OkStatus() : ArgumentFault(i, fault);
 }
 
-
 template <class Owner, class Member>
 Method::Invoke InvokeOf(Member member) {
   using Parts = Signature<Member>;
@@ -190,8 +190,8 @@ class Declare {
   template <class... Args>
   Declare&& Constructor(const std::vector<std::string>& parameters = {}) && {
     using Tuple = std::tuple<Args...>;
-    class_.constructor_parameters = object_internal::ParametersOf(
-        parameters, static_cast<Tuple*>(nullptr));
+    class_.constructor_parameters =
+        object_internal::ParametersOf(parameters, static_cast<Tuple*>(nullptr));
     class_.construct = [](std::vector<Value>& values)
         -> absl::StatusOr<std::shared_ptr<void>> {
       Tuple arguments;
@@ -222,9 +222,9 @@ class Declare {
     return std::move(*this);
   }
   template <class Getter, class Setter>
-    requires std::is_member_function_pointer_v<Setter>
-  Declare&& Attribute(const std::string& name, Getter getter, Setter setter,
-                      std::string doc = {}) && {
+  requires std::is_member_function_pointer_v<Setter> Declare &&
+      Attribute(const std::string& name, Getter getter, Setter setter,
+                std::string doc = {}) && {
     Add(name + "=", setter,
         {.parameters = {"value"}, .doc = doc, .idempotent = true})
         .is_attribute = true;
@@ -241,8 +241,8 @@ class Declare {
     method.name = name;
     method.parameters = object_internal::ParametersOf(
         marks.parameters, static_cast<typename Parts::Arguments*>(nullptr));
-    method.result = object_internal::ResultOf<
-        std::decay_t<typename Parts::Result>>::Name();
+    method.result =
+        object_internal::ResultOf<std::decay_t<typename Parts::Result>>::Name();
     method.marks = std::move(marks);
     method.invoke = object_internal::InvokeOf<T>(member);
     method.function = member;

@@ -2,7 +2,9 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -118,12 +120,36 @@ struct Writes {
   }
 };
 
+// One number of type T, if it is one.
+template <class T>
+std::optional<T> ElementOf(const Json& json) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (json.is_number()) return static_cast<T>(json.get<double>());
+    if (json == "nan") return std::numeric_limits<T>::quiet_NaN();
+    if (json == "inf") return std::numeric_limits<T>::infinity();
+    if (json == "-inf") return -std::numeric_limits<T>::infinity();
+    return std::nullopt;
+  } else {
+    if (!json.is_number_integer()) return std::nullopt;
+    if (json.is_number_unsigned() &&
+        json.get<std::uint64_t>() >
+            static_cast<std::uint64_t>(std::numeric_limits<T>::max())) {
+      return std::nullopt;
+    }
+    const auto whole = json.get<std::int64_t>();
+    if (whole < static_cast<std::int64_t>(std::numeric_limits<T>::min())) {
+      return std::nullopt;
+    }
+    return static_cast<T>(whole);
+  }
+}
+
 template <class T>
 bool PutElements(const Json& values, std::string& bytes) {
   for (const Json& one : values) {
-    if (!one.is_number()) return false;
-    const T element = one.get<T>();
-    bytes.append(reinterpret_cast<const char*>(&element), sizeof(T));
+    const std::optional<T> element = ElementOf<T>(one);
+    if (!element.has_value()) return false;
+    bytes.append(reinterpret_cast<const char*>(&*element), sizeof(T));
   }
   return true;
 }
@@ -136,8 +162,9 @@ absl::StatusOr<Value> ReadArray(const Json& json) {
   if (!json["$array"].is_string() || !json.contains("shape") ||
       !json["shape"].is_array() || !json.contains("values") ||
       !json["values"].is_array()) {
-    return bad("it needs {\"$array\": dtype, \"shape\": [...], \"values\": "
-               "[...]}, in C order");
+    return bad(
+        "it needs {\"$array\": dtype, \"shape\": [...], \"values\": "
+        "[...]}, in C order");
   }
   HEARTH_ASSIGN_OR_RETURN(const NamedElementType type,
                           ParseElementType(json["$array"].get<std::string>()));
@@ -273,8 +300,8 @@ absl::StatusOr<Value> FromJson(absl::string_view text) {
       --depth;
     }
   }
-  const Json json =
-      Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  const Json json = Json::parse(text.begin(), text.end(), nullptr,
+                                /*allow_exceptions=*/false);
   if (json.is_discarded()) {
     return Error(Reason::kBadUsage,
                  absl::StrCat("read ", Quoted(text),

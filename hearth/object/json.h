@@ -2,9 +2,9 @@
 //
 // JSON has fewer kinds: what it can't say is an object with one key that begins
 // with "$": {"$bytes": base64}, {"$object": ...}, {"$matrix": name},
-// {"$array": dtype, "shape": [...], "values": [...]}. A struct becomes an object
-// with its fields, a tuple a list; NaN and infinities are the texts "nan",
-// "inf", "-inf".
+// {"$array": dtype, "shape": [...], "values": [...]}. A struct becomes an
+// object with its fields, a tuple a list; NaN and infinities are the texts
+// "nan", "inf", "-inf".
 #pragma once
 
 #include <string>

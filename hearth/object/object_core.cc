@@ -59,8 +59,7 @@ void ObjectCore::StartWaiting(absl::Time now, Actions& actions) {
   }
 }
 
-void ObjectCore::On(const CallArrived& call, absl::Time now,
-                    Actions& actions) {
+void ObjectCore::On(const CallArrived& call, absl::Time now, Actions& actions) {
   if (ended_) {
     actions.push_back(RefuseCall{
         call.call, Error(Reason::kObjectGone,
@@ -72,11 +71,11 @@ void ObjectCore::On(const CallArrived& call, absl::Time now,
   } else if (static_cast<int>(waiting_.size()) >= options_.waiting_max) {
     actions.push_back(RefuseCall{
         call.call,
-        Error(Reason::kQueueFull,
-              absl::StrCat("call ", Quoted(options_.name), ": ",
-                           waiting_.size(),
-                           " calls wait for it already, as many as its class "
-                           "allows; try again later"))});
+        Error(
+            Reason::kQueueFull,
+            absl::StrCat("call ", Quoted(options_.name), ": ", waiting_.size(),
+                         " calls wait for it already, as many as its class "
+                         "allows; try again later"))});
   } else {
     waiting_.push_back(call);
   }
@@ -139,8 +138,7 @@ void ObjectCore::On(const ObjectEnded&, absl::Time, Actions& actions) {
   }
 }
 
-void ObjectCore::On(const ObjectTimePassed&, absl::Time now,
-                    Actions& actions) {
+void ObjectCore::On(const ObjectTimePassed&, absl::Time now, Actions& actions) {
   const auto late = [&](absl::string_view finding) {
     return Error(Reason::kDeadlineExceeded,
                  absl::StrCat("call ", Quoted(options_.name), ": ", finding));

@@ -47,9 +47,8 @@ struct CallCancelled {
 // The object is taken away: what waits is refused, what runs is stopped.
 struct ObjectEnded {};
 struct ObjectTimePassed {};
-using ObjectEvent =
-    std::variant<CallArrived, CallEnded, CallWaits, CallGoesOn, CallCancelled,
-                 ObjectEnded, ObjectTimePassed>;
+using ObjectEvent = std::variant<CallArrived, CallEnded, CallWaits, CallGoesOn,
+                                 CallCancelled, ObjectEnded, ObjectTimePassed>;
 
 // --- what is to be done ------------------------------------------------------
 

@@ -45,9 +45,8 @@ absl::StatusOr<std::vector<std::shared_ptr<const Class>>> LoadPlugin(
   HEARTH_RETURN_IF_ERROR(added);
   for (const auto& of : registry.classes) {
     const bool is_taken =
-        std::any_of(known.begin(), known.end(), [&](const auto& other) {
-          return other->name == of->name;
-        });
+        std::any_of(known.begin(), known.end(),
+                    [&](const auto& other) { return other->name == of->name; });
     if (is_taken) {
       return Error(Reason::kNameTaken,
                    absl::StrCat("load the plugin ", path, ": there is a class ",

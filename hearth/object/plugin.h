@@ -55,13 +55,13 @@ absl::StatusOr<std::vector<std::shared_ptr<const Class>>> LoadPlugin(
 
 }  // namespace hearth
 
-#define HEARTH_PLUGIN(registry)                                               \
-  static absl::Status HearthPluginAdd(::hearth::PluginRegistry& registry);    \
-  extern "C" const ::hearth::PluginEntry hearth_plugin;                       \
-  extern "C" __attribute__((visibility("default"), used))                     \
-  const ::hearth::PluginEntry hearth_plugin = {                               \
-      ::hearth::kPluginVersion, ::hearth::kVersion,                           \
-      [](::hearth::PluginRegistry& classes, absl::Status& status) {           \
-        status = HearthPluginAdd(classes);                                    \
-      }};                                                                     \
+#define HEARTH_PLUGIN(registry)                                            \
+  static absl::Status HearthPluginAdd(::hearth::PluginRegistry& registry); \
+  extern "C" const ::hearth::PluginEntry hearth_plugin;                    \
+  extern "C" __attribute__((visibility("default"), used))                  \
+  const ::hearth::PluginEntry hearth_plugin = {                            \
+      ::hearth::kPluginVersion, ::hearth::kVersion,                        \
+      [](::hearth::PluginRegistry& classes, absl::Status& status) {        \
+        status = HearthPluginAdd(classes);                                 \
+      }};                                                                  \
   static absl::Status HearthPluginAdd(::hearth::PluginRegistry& registry)

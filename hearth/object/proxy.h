@@ -40,9 +40,9 @@ absl::StatusOr<T> ReadResult(absl::StatusOr<Value> value,
   T out{};
   std::string fault;
   if (Type<T>::Read(*value, out, fault)) return out;
-  return Error(Reason::kBadParameter,
-               absl::StrCat("read the result of ", std::string(method), ": it ",
-                            fault));
+  return Error(
+      Reason::kBadParameter,
+      absl::StrCat("read the result of ", std::string(method), ": it ", fault));
 }
 template <class T>
 struct CallResult {
@@ -137,8 +137,7 @@ class Stream {
     if (!value.ok() || !value->has_value()) source_ = nullptr;
     if (!value.ok()) return value.status();
     if (!value->has_value()) return std::nullopt;
-    auto item =
-        object_internal::ReadResult<T>(**std::move(value), "a stream");
+    auto item = object_internal::ReadResult<T>(**std::move(value), "a stream");
     if (!item.ok()) return item.status();
     return std::optional<T>(*std::move(item));
   }
@@ -208,10 +207,9 @@ class Proxy {
   template <class T, class... Args>
   Future<T> Later(const std::string& method, Args&&... arguments) const {
     Cancellation cancellation;
-    return Future<T>(
-        Begin(method, Arguments(std::forward<Args>(arguments)...),
-              cancellation),
-        cancellation, method);
+    return Future<T>(Begin(method, Arguments(std::forward<Args>(arguments)...),
+                           cancellation),
+                     cancellation, method);
   }
   std::shared_ptr<object_internal::Outcome> Begin(
       const std::string& method, std::vector<Value> arguments,
@@ -220,8 +218,8 @@ class Proxy {
   template <class T, class... Args>
   absl::StatusOr<Stream<T>> Iterate(const std::string& method,
                                     Args&&... arguments) const {
-    absl::StatusOr<std::shared_ptr<ItemSource>> source = Open(
-        method, Arguments(std::forward<Args>(arguments)...));
+    absl::StatusOr<std::shared_ptr<ItemSource>> source =
+        Open(method, Arguments(std::forward<Args>(arguments)...));
     if (!source.ok()) return source.status();
     return Stream<T>(*std::move(source));
   }
@@ -297,8 +295,8 @@ class TypedProxy {
   template <auto member, class... Args>
   auto Call(Args&&... arguments) const {
     using Parts = object_internal::Signature<decltype(member)>;
-    using Result = object_internal::CallResult<
-        typename object_internal::PlainResult<
+    using Result =
+        object_internal::CallResult<typename object_internal::PlainResult<
             std::decay_t<typename Parts::Result>>::type>;
     const std::string& name = object_internal::NameOfMember<T, member>();
     absl::StatusOr<Value> value = proxy_.CallValues(

@@ -77,8 +77,9 @@ class Value {
 
   Value() = default;  // null
   template <class T>
-    requires std::is_constructible_v<Variant, std::in_place_type_t<T>, T>
-  Value(T of) : of_(std::in_place_type<T>, std::move(of)) {}
+  requires std::is_constructible_v<Variant, std::in_place_type_t<T>, T> Value(
+      T of)
+      : of_(std::in_place_type<T>, std::move(of)) {}
   Value(const char* text) : of_(std::string(text)) {}
   Value(int number) : of_(static_cast<std::int64_t>(number)) {}
 

@@ -89,13 +89,12 @@ absl::Status DirectoryCore::CheckBinding(const NameBound& event) const {
     return Error(reason, absl::StrCat("name an object ", Quoted(record.name),
                                       ": ", finding));
   };
-  if (record.name.empty() ||
-      std::ssize(record.name) > limits::kNameBytesMax ||
+  if (record.name.empty() || std::ssize(record.name) > limits::kNameBytesMax ||
       std::ssize(record.key) > limits::kNameBytesMax ||
       std::ssize(record.class_name) > limits::kNameBytesMax) {
-    return refuse(Reason::kBadUsage,
-                  absl::StrCat("a name has 1 to ", limits::kNameBytesMax,
-                               " bytes"));
+    return refuse(
+        Reason::kBadUsage,
+        absl::StrCat("a name has 1 to ", limits::kNameBytesMax, " bytes"));
   }
   if (std::ssize(record.tags) > limits::kTagsMax) {
     return refuse(Reason::kTooLarge,
@@ -104,9 +103,9 @@ absl::Status DirectoryCore::CheckBinding(const NameBound& event) const {
   }
   for (const std::string& tag : record.tags) {
     if (tag.empty() || std::ssize(tag) > limits::kNameBytesMax) {
-      return refuse(Reason::kBadUsage,
-                    absl::StrCat("a tag has 1 to ", limits::kNameBytesMax,
-                                 " bytes"));
+      return refuse(
+          Reason::kBadUsage,
+          absl::StrCat("a tag has 1 to ", limits::kNameBytesMax, " bytes"));
     }
   }
   if (!hosts_.contains(record.host)) {

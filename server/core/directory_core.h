@@ -93,7 +93,7 @@ using DirectoryAction =
 
 struct DirectoryOptions {
   // What a host does not renew within this leaves.
-  absl::Duration lease = absl::Seconds(6);
+  absl::Duration lease = absl::Seconds(4);
 };
 
 // Which object is called what, and where: names, tags, hosts, leases.

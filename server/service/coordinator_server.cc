@@ -106,12 +106,11 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
     if (tcp.port == 0 && port_before > 0 && port_before <= 65535) {
       tcp.port = static_cast<std::uint16_t>(port_before);
       listener.tcp = tcp.ToString();
-      auto again = Listener::Start(
-          {.tcp = listener.tcp,
-           .credentials = listener.credentials,
-           .prepare = add_directory,
-           .is_discoverable = true},
-          parts.service);
+      auto again = Listener::Start({.tcp = listener.tcp,
+                                    .credentials = listener.credentials,
+                                    .prepare = add_directory,
+                                    .is_discoverable = true},
+                                   parts.service);
       if (again.ok()) parts.listener = *std::move(again);
     }
     if (parts.listener == nullptr) {

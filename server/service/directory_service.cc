@@ -75,10 +75,11 @@ absl::Status DirectoryService::Resume(std::unique_ptr<Journal> journal) {
                name.ParseFromString(row.value)) {
       past.names.push_back(FromMessage(name));
     } else {
-      return Error(Reason::kBadFile,
-                   absl::StrCat("read the journal of names: row ",
-                                Quoted(row.key), " is damaged; move the file "
-                                "away to start with nothing"));
+      return Error(
+          Reason::kBadFile,
+          absl::StrCat("read the journal of names: row ", Quoted(row.key),
+                       " is damaged; move the file "
+                       "away to start with nothing"));
     }
   }
   MutexLock lock(mutex_);

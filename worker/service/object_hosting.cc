@@ -23,13 +23,15 @@ ConnectFunction Connector(const TcpSecurityOptions& security) {
     HEARTH_ASSIGN_OR_RETURN(const Address address, Address::Parse(text));
     ChannelOptions options{
         .deadline = within,
-        .message_bytes_max = static_cast<int>(limits::kCallBytesMax)};
+        .message_bytes_max = static_cast<int>(limits::kCallBytesMax),
+        .once = true};
     if (!address.local()) {
       HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp,
                               TcpSecurity::Open(security));
-      options.tcp = {.credentials = tcp.ForChannel(),
-                     .server_name = kClusterName,
-                     .explain = [tcp, address] { return tcp.Explain(address); }};
+      options.tcp = {
+          .credentials = tcp.ForChannel(),
+          .server_name = kClusterName,
+          .explain = [tcp, address] { return tcp.Explain(address); }};
     }
     return ConnectChannel(address, options);
   };
@@ -68,12 +70,12 @@ absl::StatusOr<std::unique_ptr<ObjectHosting>> ObjectHosting::Start(
   auto directory = std::make_shared<DirectoryClient>(
       connect, options.coordinator.ToString());
   parts->directory = directory;
-  parts->space = ObjectSpace::Make(
-      {.host = {.process = absl::StrCat("worker ", getpid())},
-       .connect = connect,
-       .find = [directory](const std::string& name) {
-         return directory->FindHandle(name);
-       }});
+  parts->space =
+      ObjectSpace::Make({.host = {.process = absl::StrCat("worker ", getpid())},
+                         .connect = connect,
+                         .find = [directory](const std::string& name) {
+                           return directory->FindHandle(name);
+                         }});
   ServedProcessOptions served{.advertise = options.advertise,
                               .machine = options.keeper.ToString(),
                               .classes = std::move(options.classes)};

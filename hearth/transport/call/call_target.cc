@@ -52,10 +52,8 @@ class CallTarget final : public Target,
     attempt->deadline = DeadlineOf(options);
     auto place = route_->Find(false, attempt->deadline);
     if (!place.ok()) {
-      return host_.crew().Post(
-          [self = shared_from_this(), attempt, options, done] {
-            self->GoOn(*attempt, options, done);
-          });
+      return host_.crew().Post([self = shared_from_this(), attempt, options,
+                                done] { self->GoOn(*attempt, options, done); });
     }
     auto pending = std::make_shared<Conversation::Pending>();
     pending->on_done = [self = shared_from_this(), attempt, options, done,
@@ -114,10 +112,10 @@ class CallTarget final : public Target,
     if (steps.empty()) return {};
     if (std::ssize(steps) > limits::kBatchCallsMax) {
       return {.values = {},
-              .status = Error(Reason::kTooLarge,
-                              absl::StrCat("call a batch of ", steps.size(),
-                                           ": the limit is ",
-                                           limits::kBatchCallsMax))};
+              .status = Error(
+                  Reason::kTooLarge,
+                  absl::StrCat("call a batch of ", steps.size(),
+                               ": the limit is ", limits::kBatchCallsMax))};
     }
     proto::MethodCall call = Pack({}, options);
     for (CallStep& step : steps) {
@@ -283,11 +281,11 @@ class CallTarget final : public Target,
         return Error(
             attempt.call.again() ? Reason::kOutcomeUnknown
                                  : Reason::kObjectGone,
-            absl::StrCat("call ", Named(), ".", attempt.call.method(), ": ",
-                         failed.message(), "; it was not there again within ",
-                         absl::FormatDuration(options_.patience),
-                         attempt.call.again() ? ", and the call may have run"
-                                              : ""));
+            absl::StrCat(
+                "call ", Named(), ".", attempt.call.method(), ": ",
+                failed.message(), "; it was not there again within ",
+                absl::FormatDuration(options_.patience),
+                attempt.call.again() ? ", and the call may have run" : ""));
       }
       absl::SleepFor(kPause);
     }

@@ -59,10 +59,11 @@ class ChannelWire final : public Wire {
   void Poll(absl::Time until) override {
     void* tag = nullptr;
     bool ok = false;
-    const auto status = queue_.AsyncNext(
-        &tag, &ok,
-        until == absl::InfiniteFuture() ? std::chrono::system_clock::time_point::max()
-                                        : absl::ToChronoTime(until));
+    const auto status =
+        queue_.AsyncNext(&tag, &ok,
+                         until == absl::InfiniteFuture()
+                             ? std::chrono::system_clock::time_point::max()
+                             : absl::ToChronoTime(until));
     if (status != grpc::CompletionQueue::GOT_EVENT) {
       if (status == grpc::CompletionQueue::SHUTDOWN) Broken();
       return;
@@ -103,8 +104,7 @@ class ChannelWire final : public Wire {
         Work work;
         const absl::Status why =
             Error(Reason::kObjectGone,
-                  absl::StrCat("the connection broke",
-                               status_.ok() ? "" : ": ",
+                  absl::StrCat("the connection broke", status_.ok() ? "" : ": ",
                                status_.error_message()));
         conversation->OnBroken(why, work);
         for (auto& part : work) host_.crew().Post(std::move(part));
@@ -167,8 +167,8 @@ absl::StatusOr<std::shared_ptr<Conversation>> OpenConversation(
     std::shared_ptr<grpc::Channel> channel, ObjectHost& host,
     absl::Time deadline) {
   auto conversation = std::make_shared<Conversation>(host);
-  conversation->Start(std::make_shared<ChannelWire>(std::move(channel),
-                                                    conversation, host));
+  conversation->Start(
+      std::make_shared<ChannelWire>(std::move(channel), conversation, host));
   proto::Frame hello;
   hello.mutable_hello()->set_version(kVersion);
   *hello.mutable_hello()->mutable_session() = ToProto(host.id());

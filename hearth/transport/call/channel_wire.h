@@ -13,8 +13,8 @@
 namespace hearth {
 
 // Opens the stream of a pair of processes on `channel`: says Hello as
-// `host.id()`, and returns once the other end has said who it is. `own_threads`:
-// as a rule one, which reads while nobody waits.
+// `host.id()`, and returns once the other end has said who it is.
+// `own_threads`: as a rule one, which reads while nobody waits.
 //
 // Fails: object-gone when nobody answers by `deadline`.
 absl::StatusOr<std::shared_ptr<Conversation>> OpenConversation(

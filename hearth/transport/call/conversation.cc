@@ -30,9 +30,8 @@ void Conversation::Start(std::shared_ptr<Wire> wire) {
 }
 
 void Conversation::ReadInBackground() {
-  background_ = std::thread([self = shared_from_this()] {
-    self->Background();
-  });
+  background_ =
+      std::thread([self = shared_from_this()] { self->Background(); });
 }
 
 void Conversation::End() {
@@ -300,7 +299,8 @@ bool Conversation::Wait(Pending& pending, absl::Time deadline) {
     } else if (is_endless) {
       pending.changed.wait(lock);
     } else {
-      pending.changed.wait_for(lock, absl::ToChronoMicroseconds(deadline - now));
+      pending.changed.wait_for(lock,
+                               absl::ToChronoMicroseconds(deadline - now));
     }
   }
   waiters_.erase(place);

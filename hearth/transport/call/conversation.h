@@ -46,8 +46,8 @@ struct ItemInbox {
   explicit ItemInbox(std::uint64_t window) : taker(window) {}
   std::mutex mutex;
   std::condition_variable changed;
-  ItemTaker taker;         // under the mutex, as all below
-  bool is_broken = false;  // the connection that it came by
+  ItemTaker taker;          // under the mutex, as all below
+  bool is_broken = false;   // the connection that it came by
   bool is_missing = false;  // items were passed over: ask again
 };
 

@@ -21,7 +21,6 @@ namespace hearth {
 namespace {
 
 constexpr absl::Duration kConnectTime = absl::Seconds(5);
-constexpr absl::Duration kPatience = absl::Seconds(10);
 constexpr absl::Duration kPause = absl::Milliseconds(100);
 constexpr std::chrono::seconds kCallTime(10);
 
@@ -115,8 +114,9 @@ DirectoryClient::OpenLine(const std::shared_ptr<Line>& broken) {
 
 template <class Request, class Reply, class Method>
 absl::StatusOr<Reply> DirectoryClient::Call(Method method,
-                                            const Request& request) {
-  const absl::Time give_up = absl::Now() + kPatience;
+                                            const Request& request,
+                                            absl::Duration patience) {
+  const absl::Time give_up = absl::Now() + patience;
   std::shared_ptr<Line> broken;
   while (true) {
     const auto line = OpenLine(broken);
@@ -149,7 +149,8 @@ absl::StatusOr<proto::RenewReply> DirectoryClient::Renew(
   return Call<proto::HostRecord, proto::RenewReply>(&Stub::RenewHost, record);
 }
 absl::Status DirectoryClient::EndHost(const proto::HostRecord& record) {
-  return Call<proto::HostRecord, proto::RenewReply>(&Stub::EndHost, record)
+  return Call<proto::HostRecord, proto::RenewReply>(&Stub::EndHost, record,
+                                                    absl::ZeroDuration())
       .status();
 }
 absl::Status DirectoryClient::Bind(const proto::BindRequest& request) {
@@ -190,8 +191,7 @@ absl::StatusOr<ObjectHandle> DirectoryClient::FindHandle(
 std::shared_ptr<DirectoryClient::Watch> DirectoryClient::WatchNames(
     proto::NameQuery query,
     std::function<void(const proto::NameChange&)> on_change) {
-  return std::make_shared<Watch>(*this, std::move(query),
-                                 std::move(on_change));
+  return std::make_shared<Watch>(*this, std::move(query), std::move(on_change));
 }
 
 ObjectHandle HandleOf(const proto::NameRecord& record) {
@@ -199,8 +199,7 @@ ObjectHandle HandleOf(const proto::NameRecord& record) {
           .key = record.key(),
           .server = FromProto(record.host()),
           .class_name = record.class_name(),
-          .addresses = {record.addresses().begin(),
-                        record.addresses().end()}};
+          .addresses = {record.addresses().begin(), record.addresses().end()}};
 }
 
 }  // namespace hearth

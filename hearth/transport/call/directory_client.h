@@ -33,6 +33,7 @@ class DirectoryClient {
   ~DirectoryClient();
 
   absl::StatusOr<proto::RenewReply> Renew(const proto::HostRecord& record);
+  // Asked once: who ends does not wait for a coordinator that may have, too.
   absl::Status EndHost(const proto::HostRecord& record);
   absl::Status Bind(const proto::BindRequest& request);
   absl::StatusOr<proto::NameList> Unbind(const std::string& name);
@@ -51,9 +52,11 @@ class DirectoryClient {
       std::function<void(const proto::NameChange&)> on_change);
 
  private:
+  static constexpr absl::Duration kPatience = absl::Seconds(10);
   struct Line;
   template <class Request, class Reply, class Method>
-  absl::StatusOr<Reply> Call(Method method, const Request& request);
+  absl::StatusOr<Reply> Call(Method method, const Request& request,
+                             absl::Duration patience = kPatience);
   absl::StatusOr<std::shared_ptr<Line>> OpenLine(
       const std::shared_ptr<Line>& broken) ABSL_LOCKS_EXCLUDED(mutex_);
 

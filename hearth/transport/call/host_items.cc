@@ -89,8 +89,7 @@ void ObjectHost::Produce(const std::shared_ptr<ItemJob>& items) {
       if (absl::Now() - begin > kSlowItem) break;
       if (std::ssize(made) % 16 == 0) {
         MutexLock lock(mutex_);
-        if (items->window.made() + made.size() + 16 >
-            items->window.allowed()) {
+        if (items->window.made() + made.size() + 16 > items->window.allowed()) {
           break;
         }
       }

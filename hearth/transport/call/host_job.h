@@ -20,7 +20,7 @@ struct ObjectHost::Job {
   proto::MethodCall call;
   std::shared_ptr<const Class> of;
   std::shared_ptr<Box> box;
-  absl::Time deadline = absl::InfiniteFuture();  // the host's clock's
+  absl::Time deadline = absl::InfiniteFuture();       // the host's clock's
   absl::Time wall_deadline = absl::InfiniteFuture();  // what methods are told
   std::optional<OnceId> once;
   Cancellation cancellation;

@@ -52,107 +52,6 @@ void ObjectHost::SetSurroundings(Bind bind, Surroundings& expose) {
   expose_ = &expose;
 }
 
-// -------------------------------------------------------------------- objects
-
-absl::Status ObjectHost::Add(const std::string& key, Instance instance) {
-  MutexLock lock(mutex_);
-  if (served_.contains(key)) {
-    return Error(Reason::kNameTaken,
-                 absl::StrCat("serve ", Quoted(key),
-                              ": this process serves an object of that name; "
-                              "choose another"));
-  }
-  if (served_.size() >= limits::kObjectsMax) {
-    return Error(Reason::kTooLarge,
-                 absl::StrCat("serve ", Quoted(key), ": this process serves ",
-                              served_.size(), " objects, the most there may "
-                              "be"));
-  }
-  auto served = std::make_shared<Served>();
-  served->key = key;
-  served->of = std::move(instance.of);
-  if (instance.object != nullptr) {
-    const ClassOptions& options = served->of->options;
-    served->single = std::make_shared<Box>(
-        std::move(instance.object),
-        ObjectCoreOptions{.name = key,
-                          .waiting_max = options.waiting_max,
-                          .call_time_max = options.call_time_max});
-    served->single->is_made = true;
-  }
-  served_[key] = std::move(served);
-  return absl::OkStatus();
-}
-
-absl::Status ObjectHost::Remove(const std::string& key) {
-  Work work;
-  {
-    MutexLock lock(mutex_);
-    const auto found = served_.find(key);
-    if (found == served_.end()) return NoSuchObject(key);
-    const std::shared_ptr<Served> served = std::move(found->second);
-    served_.erase(found);
-    if (served->single != nullptr) Tell(served->single, ObjectEnded{}, work);
-    for (auto& [session, box] : served->sessions) {
-      Tell(box, ObjectEnded{}, work);
-    }
-  }
-  for (auto& part : work) crew_.Post(std::move(part));
-  return absl::OkStatus();
-}
-
-bool ObjectHost::Has(const std::string& key) const {
-  MutexLock lock(mutex_);
-  return served_.contains(key);
-}
-
-std::string ObjectHost::FreshKey() {
-  MutexLock lock(mutex_);
-  return absl::StrCat("#", next_key_++);
-}
-
-std::shared_ptr<const Class> ObjectHost::ClassOfKey(
-    const std::string& key) const {
-  MutexLock lock(mutex_);
-  const auto found = served_.find(key);
-  return found == served_.end() ? nullptr : found->second->of;
-}
-
-Value ObjectHost::List() const {
-  MutexLock lock(mutex_);
-  Value::List list;
-  for (const auto& [key, served] : served_) {
-    list.push_back(Value(Value::Map{{Value("object"), Value(key)},
-                                    {Value("class"), Describe(*served->of)}}));
-  }
-  return Value(std::move(list));
-}
-
-absl::StatusOr<std::shared_ptr<ObjectHost::Box>> ObjectHost::BoxFor(
-    Served& served, const Id& session) {
-  if (served.single != nullptr) return served.single;
-  const ClassOptions& options = served.of->options;
-  const auto fresh = [&] {
-    return std::make_shared<Box>(
-        nullptr, ObjectCoreOptions{.name = served.key,
-                                   .waiting_max = options.waiting_max,
-                                   .call_time_max = options.call_time_max});
-  };
-  switch (options.mode) {
-    case InstanceMode::kPerCall:
-      return fresh();
-    case InstanceMode::kSession: {
-      std::shared_ptr<Box>& box = served.sessions[session];
-      if (box == nullptr) box = fresh();
-      return box;
-    }
-    case InstanceMode::kSingle:
-      served.single = fresh();
-      return served.single;
-  }
-  return Error(Reason::kInternal, "serve an object: unknown mode");
-}
-
 // ---------------------------------------------------------------------- calls
 
 void ObjectHost::OnHello(const std::shared_ptr<Conversation>& from,
@@ -283,8 +182,8 @@ absl::Status ObjectHost::Admit(const JobPtr& job, Work& work) {
   return absl::OkStatus();
 }
 
-void ObjectHost::Tell(const std::shared_ptr<Box>& box,
-                      const ObjectEvent& event, Work& work) {
+void ObjectHost::Tell(const std::shared_ptr<Box>& box, const ObjectEvent& event,
+                      Work& work) {
   for (ObjectAction& action : box->core.Handle(event, clock_.Now())) {
     if (const auto* start = std::get_if<StartCall>(&action)) {
       const auto job = jobs_.find(start->call);
@@ -309,17 +208,14 @@ void ObjectHost::Tell(const std::shared_ptr<Box>& box,
       const auto found = jobs_.find(stop->call);
       if (found == jobs_.end()) continue;
       Answer(*found->second, stop->status, work);
-      work.push_back(
-          [cancellation = found->second->cancellation] {
-            cancellation.Cancel();
-          });
+      work.push_back([cancellation = found->second->cancellation] {
+        cancellation.Cancel();
+      });
     }
   }
 }
 
-void ObjectHost::Run(const JobPtr& job) {
-  Finish(job, Perform(*job));
-}
+void ObjectHost::Run(const JobPtr& job) { Finish(job, Perform(*job)); }
 
 absl::StatusOr<proto::MethodReply> ObjectHost::Perform(Job& job) {
   proto::MethodCall& call = job.call;
@@ -389,16 +285,15 @@ absl::StatusOr<Value> ObjectHost::PerformStep(Job& job,
                                               std::vector<Value> arguments) {
   HEARTH_ASSIGN_OR_RETURN(const Method* found,
                           FindMethod(*job.of, job.call.object(), method));
-  absl::StatusOr<Value> value =
-      Invoke(*job.of, *found, job.box->object.get(), *CallContext::Current(),
-             arguments);
+  absl::StatusOr<Value> value = Invoke(*job.of, *found, job.box->object.get(),
+                                       *CallContext::Current(), arguments);
   if (value.ok()) {
     if (found->result.starts_with("stream")) KeepStreams(job, *value);
     return value;
   }
-  absl::Status status =
-      WithHop(value.status(), absl::StrCat(job.call.object(), ".", method,
-                                           " at ", options_.process));
+  absl::Status status = WithHop(
+      value.status(),
+      absl::StrCat(job.call.object(), ".", method, " at ", options_.process));
   if (!job.call.correlation().empty() && CorrelationOf(status).empty()) {
     status = WithCorrelation(status, job.call.correlation());
   }
@@ -542,8 +437,7 @@ std::shared_ptr<Conversation> ObjectHost::ConversationWith(
     const Id& session) const {
   MutexLock lock(mutex_);
   const auto found = sessions_.find(session);
-  return found == sessions_.end() ? nullptr
-                                  : found->second.conversation.lock();
+  return found == sessions_.end() ? nullptr : found->second.conversation.lock();
 }
 
 std::size_t ObjectHost::stream_count() const {

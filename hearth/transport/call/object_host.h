@@ -35,8 +35,8 @@ struct ObjectHostOptions {
 };
 
 // What one process serves: its objects, who calls them, and which calls run.
-// The decisions are ObjectCore's, OnceTable's and ItemWindow's; this class locks,
-// translates and carries out.
+// The decisions are ObjectCore's, OnceTable's and ItemWindow's; this class
+// locks, translates and carries out.
 //
 // Kind:    resource. Conversations that know it end before it does.
 // Threads: any. Methods run on the threads that hand frames in, and the crew's;
@@ -44,8 +44,8 @@ struct ObjectHostOptions {
 class ObjectHost {
  public:
   // What handles lead to that methods of this host read.
-  using Bind = std::function<std::shared_ptr<Target>(
-      const ObjectHandle& handle, const Id& session)>;
+  using Bind = std::function<std::shared_ptr<Target>(const ObjectHandle& handle,
+                                                     const Id& session)>;
 
   ObjectHost(ObjectHostOptions options, const Clock& clock);
   ~ObjectHost();
@@ -74,8 +74,8 @@ class ObjectHost {
   // From conversations.
   void OnHello(const std::shared_ptr<Conversation>& from,
                proto::SessionWelcome& welcome);
-  void OnCall(const std::shared_ptr<Conversation>& from,
-              proto::MethodCall call, Work& work);
+  void OnCall(const std::shared_ptr<Conversation>& from, proto::MethodCall call,
+              Work& work);
   void OnCancel(const Conversation& from, std::uint64_t id, Work& work);
   void OnCredit(const std::shared_ptr<Conversation>& from,
                 const proto::Credit& credit, Work& work);
@@ -120,8 +120,7 @@ class ObjectHost {
 
   absl::Status Admit(const JobPtr& job, Work& work)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::shared_ptr<Box>> BoxFor(Served& served,
-                                              const Id& session)
+  absl::StatusOr<std::shared_ptr<Box>> BoxFor(Served& served, const Id& session)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Tell(const std::shared_ptr<Box>& box, const ObjectEvent& event,
             Work& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -130,7 +129,8 @@ class ObjectHost {
   absl::StatusOr<proto::MethodReply> Perform(Job& job);
   absl::StatusOr<Value> PerformStep(Job& job, const std::string& method,
                                     std::vector<Value> arguments);
-  void Answer(Job& job, absl::StatusOr<proto::MethodReply> result, Work& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Answer(Job& job, absl::StatusOr<proto::MethodReply> result, Work& work)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void KeepStreams(Job& job, Value& value);
   void Produce(const std::shared_ptr<ItemJob>& items);
   void EndSession(const Id& session, Work& work)
@@ -162,8 +162,8 @@ class ObjectHost {
   Crew crew_;  // last: its threads use the others
 };
 
-// Runs `work`: the first part here, the rest on the crew's threads, since any of
-// it may block.
+// Runs `work`: the first part here, the rest on the crew's threads, since any
+// of it may block.
 void RunHere(Work work, Crew& crew);
 
 }  // namespace hearth

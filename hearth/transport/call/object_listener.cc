@@ -69,7 +69,8 @@ class ObjectListener::Impl {
       ending_ = true;
       listener_->Shutdown();
       // Nothing may be begun on a queue that is shut down.
-      while (live_ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      while (live_ > 0)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
       queue_->Shutdown();
     }
     while (true) {
@@ -221,8 +222,8 @@ class ObjectListener::Impl::Session final
   }
 
   void End(Work& work) {
-    conversation_->OnBroken(
-        Error(Reason::kObjectGone, "the connection broke"), work);
+    conversation_->OnBroken(Error(Reason::kObjectGone, "the connection broke"),
+                            work);
     bool finish = false;
     {
       std::scoped_lock lock(mutex_);
@@ -238,7 +239,8 @@ class ObjectListener::Impl::Session final
   void Finished(Work& work) {
     // The last that gRPC has of this. What runs still may hold the
     // conversation, and it this.
-    work.push_back([self = std::move(self_)] { self->conversation_ = nullptr; });
+    work.push_back(
+        [self = std::move(self_)] { self->conversation_ = nullptr; });
     --impl_.live_;
   }
 
@@ -318,8 +320,12 @@ class ObjectListener::Impl::PlainCall {
 void ObjectListener::Impl::AcceptSession() {
   std::make_shared<Session>(*this)->Accept();
 }
-void ObjectListener::Impl::AcceptCall() { (new PlainCall(*this))->AcceptCall(); }
-void ObjectListener::Impl::AcceptList() { (new PlainCall(*this))->AcceptList(); }
+void ObjectListener::Impl::AcceptCall() {
+  (new PlainCall(*this))->AcceptCall();
+}
+void ObjectListener::Impl::AcceptList() {
+  (new PlainCall(*this))->AcceptList();
+}
 
 ObjectListener::ObjectListener(std::unique_ptr<Impl> impl)
     : impl_(std::move(impl)) {}

@@ -185,7 +185,8 @@ Proxy ObjectSpace::Named(const std::string& name) {
 
 std::shared_ptr<Target> ObjectSpace::Bind(const ObjectHandle& handle) {
   std::unique_ptr<Route> route;
-  if (handle.key.empty() || (!handle.name.empty() && options_.find != nullptr)) {
+  if (handle.key.empty() ||
+      (!handle.name.empty() && options_.find != nullptr)) {
     route = std::make_unique<NameRoute>(shared_from_this(), handle.name);
   } else {
     route = std::make_unique<HandleRoute>(shared_from_this(), handle);

@@ -36,8 +36,8 @@ class Factory {
 };
 
 Class Describe(As<Factory>) {
-  return Declare<Factory>("Factory", {.doc = "Creates objects here.",
-                                      .concurrent = true})
+  return Declare<Factory>("Factory",
+                          {.doc = "Creates objects here.", .concurrent = true})
       .Method("create", &Factory::Create,
               {.parameters = {"class", "arguments", "name", "tags", "replace"},
                .exactly_once = true})
@@ -83,7 +83,8 @@ absl::Status ServedProcess::Listen() {
   HEARTH_RETURN_IF_ERROR(space_->Listen(std::move(listener)));
   addresses_ = {local.ToString()};
   if (options_.listen.has_value()) {
-    HEARTH_ASSIGN_OR_RETURN(Address told, Address::Parse(space_->tcp_address()));
+    HEARTH_ASSIGN_OR_RETURN(Address told,
+                            Address::Parse(space_->tcp_address()));
     const auto advertised = Address::Parse(options_.advertise);
     if (advertised.ok()) {
       told = *advertised;
@@ -129,14 +130,14 @@ absl::StatusOr<ObjectHandle> ServedProcess::Create(
     if (known->name == class_name) of = known;
   }
   if (of == nullptr) {
-    return Error(Reason::kNameUnknown,
-                 absl::StrCat("create a ", Quoted(class_name),
-                              ": this process has no such class; it has ",
-                              absl::StrJoin(options_.classes, ", ",
-                                            [](std::string* out,
-                                               const auto& known) {
-                                              out->append(known->name);
-                                            })));
+    return Error(
+        Reason::kNameUnknown,
+        absl::StrCat("create a ", Quoted(class_name),
+                     ": this process has no such class; it has ",
+                     absl::StrJoin(options_.classes, ", ",
+                                   [](std::string* out, const auto& known) {
+                                     out->append(known->name);
+                                   })));
   }
   Instance instance{of, nullptr};
   if (of->options.mode == InstanceMode::kSingle) {

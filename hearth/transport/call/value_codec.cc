@@ -92,14 +92,14 @@ class Reader {
         return Value(ValueBytes{std::move(*message.mutable_data())});
       case proto::Value::kList: {
         HEARTH_ASSIGN_OR_RETURN(
-            auto items, ReadAll(*message.mutable_list()->mutable_items(),
-                                depth + 1));
+            auto items,
+            ReadAll(*message.mutable_list()->mutable_items(), depth + 1));
         return Value(std::move(items));
       }
       case proto::Value::kTuple: {
         HEARTH_ASSIGN_OR_RETURN(
-            auto items, ReadAll(*message.mutable_tuple()->mutable_items(),
-                                depth + 1));
+            auto items,
+            ReadAll(*message.mutable_tuple()->mutable_items(), depth + 1));
         return Value(ValueTuple{std::move(items)});
       }
       case proto::Value::kMap:
@@ -149,10 +149,10 @@ class Reader {
 
   absl::StatusOr<Value> ReadStruct(proto::StructValue& message, int depth) {
     if (message.names_size() != message.values_size()) {
-      return Error(Reason::kBadUsage,
-                   absl::StrCat("read a value: a struct has ",
-                                message.names_size(), " names and ",
-                                message.values_size(), " values"));
+      return Error(
+          Reason::kBadUsage,
+          absl::StrCat("read a value: a struct has ", message.names_size(),
+                       " names and ", message.values_size(), " values"));
     }
     HEARTH_ASSIGN_OR_RETURN(auto values,
                             ReadAll(*message.mutable_values(), depth + 1));
@@ -168,11 +168,11 @@ class Reader {
   static absl::StatusOr<Value> ReadArray(proto::ArrayValue& message) {
     HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(message.layout()));
     if (layout.bytes() != std::ssize(message.data())) {
-      return Error(Reason::kBadUsage,
-                   absl::StrCat("read a value: an array of shape ",
-                                ToString(layout.shape), " needs ",
-                                layout.bytes(), " bytes, and came with ",
-                                message.data().size()));
+      return Error(
+          Reason::kBadUsage,
+          absl::StrCat("read a value: an array of shape ",
+                       ToString(layout.shape), " needs ", layout.bytes(),
+                       " bytes, and came with ", message.data().size()));
     }
     return Value(
         ValueArray{std::move(layout), std::move(*message.mutable_data())});
@@ -209,12 +209,12 @@ proto::ObjectRef ToProto(const ObjectHandle& handle) {
 }
 
 ObjectHandle FromProto(const proto::ObjectRef& message) {
-  return {.name = message.name(),
-          .key = message.key(),
-          .server = FromProto(message.host()),
-          .class_name = message.class_name(),
-          .addresses = {message.addresses().begin(),
-                        message.addresses().end()}};
+  return {
+      .name = message.name(),
+      .key = message.key(),
+      .server = FromProto(message.host()),
+      .class_name = message.class_name(),
+      .addresses = {message.addresses().begin(), message.addresses().end()}};
 }
 
 proto::CallError ToCallError(const absl::Status& status) {

@@ -64,7 +64,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(
     if (state == GRPC_CHANNEL_TRANSIENT_FAILURE && options.tcp.explain) {
       HEARTH_RETURN_IF_ERROR(options.tcp.explain());
     }
-    if (!channel->WaitForStateChange(state, deadline)) {
+    const bool is_refused =
+        state == GRPC_CHANNEL_TRANSIENT_FAILURE && options.once;
+    if (is_refused || !channel->WaitForStateChange(state, deadline)) {
       return Error(
           Reason::kClusterUnreachable,
           absl::StrCat("connect to ", name, ": no coordinator answered in ",

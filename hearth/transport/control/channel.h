@@ -29,6 +29,9 @@ struct ChannelOptions {
   TcpChannelOptions tcp;
   absl::Duration deadline = absl::Seconds(5);
   int message_bytes_max = limits::kMessageBytesMax;
+  // Whoever is refused is told so at once; else it is tried again until the
+  // deadline.
+  bool once = false;
 };
 
 // Connects to `address`.

@@ -175,9 +175,9 @@ TEST_P(Chains, AnErrorHasItsTypeMessageAndEveryHop) {
                                   .Call<void>("fail_there", proxy_b_);
   EXPECT_EQ(TypeOf(status), "peer.Failed");
   EXPECT_EQ(std::string(status.message()), "too deep");
-  EXPECT_THAT(StackOf(status),
-              ::testing::ElementsAre("b.fail at server",
-                                     "a.fail_there at server"));
+  EXPECT_THAT(
+      StackOf(status),
+      ::testing::ElementsAre("b.fail at server", "a.fail_there at server"));
   EXPECT_EQ(CorrelationOf(status), "order 7");
 }
 

@@ -132,8 +132,8 @@ TEST_P(Lasting, ASessionWhoseProcessIsGoneIsLetGo) {
     EXPECT_EQ(*gone.Get("notebook").Call<std::int64_t>("count"), 1);
     EXPECT_EQ(serving_.space().host().session_count(), 1u);
   }
-  EXPECT_TRUE(SoonTrue(
-      [&] { return serving_.space().host().session_count() == 0; }));
+  EXPECT_TRUE(
+      SoonTrue([&] { return serving_.space().host().session_count() == 0; }));
 }
 
 TEST_P(Lasting, EveryCallHasItsOwnInstance) {
@@ -214,8 +214,7 @@ TEST_P(Lasting, AnErrorEndsItemsAfterThoseBeforeIt) {
 }
 
 TEST_P(Lasting, ASlowTakerIsNotOverrun) {
-  auto items =
-      calling_.Get("source").Iterate<std::int64_t>("range", 1'000'000);
+  auto items = calling_.Get("source").Iterate<std::int64_t>("range", 1'000'000);
   ASSERT_THAT(items, IsOk());
   ASSERT_EQ(**items->Next(), 0);
   absl::SleepFor(absl::Milliseconds(50));
@@ -256,7 +255,8 @@ TEST_P(Lasting, AFullQueueIsAnErrorThatSaysSo) {
     ++refused;
   }
   EXPECT_THAT(source.Call<void>("unblock"), IsOk());
-  for (int i = 0; i < 5; ++i) EXPECT_THAT(futures[static_cast<std::size_t>(i)].Get(), IsOk());
+  for (int i = 0; i < 5; ++i)
+    EXPECT_THAT(futures[static_cast<std::size_t>(i)].Get(), IsOk());
 }
 
 TEST_P(Lasting, MethodsMarkedConcurrentRunBesideEachOther) {
@@ -268,6 +268,57 @@ TEST_P(Lasting, MethodsMarkedConcurrentRunBesideEachOther) {
   std::int64_t most = 0;
   for (const auto& future : futures) most = std::max(most, *future.Get());
   EXPECT_GT(most, 1);
+}
+
+// What the issue asks for: 64 threads on one proxy, a host that comes back on
+// another port again and again, 10,000 increments.
+TEST(Chaos, TenThousandIncrementsAreTenThousand) {
+  Serving serving(Transport::kTcp);
+  Calling calling(serving);
+  const auto tally = std::make_shared<Tally>();
+  serving.Serve("tally", tally);
+  const Proxy proxy = calling.Get("tally");
+  std::atomic<int> left = 10'000;
+  std::atomic<bool> done = false;
+  int moves = 0;
+  std::thread mover([&] {
+    for (; !done; ++moves) {
+      absl::SleepFor(absl::Milliseconds(30));
+      serving.Move();
+    }
+  });
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 64; ++t) {
+    threads.emplace_back([&] {
+      while (--left >= 0) EXPECT_THAT(proxy.Call<void>("count"), IsOk());
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  done = true;
+  mover.join();
+  EXPECT_EQ(tally->count(), 10'000);
+  EXPECT_GT(moves, 1);
+}
+
+// The process is gone for good: every call ends with an error that says what is
+// known, and none hangs.
+TEST(Chaos, CallsOfAHostThatIsGoneEndWithAClearError) {
+  auto serving = std::make_unique<Serving>(Transport::kUnix);
+  Serving* where = serving.get();
+  Calling calling(*where, {.calls = {.patience = absl::Milliseconds(300)}});
+  const auto source = std::make_shared<Source>();
+  serving->Serve("source", source);
+  serving->Serve("tally", std::make_shared<Tally>());
+  const Proxy proxy = calling.Get("source");
+  ASSERT_THAT(calling.Get("tally").Call<void>("count"), IsOk());
+  auto running = proxy.Later<void>("block");
+  absl::SleepFor(absl::Milliseconds(50));
+  std::thread leaving([&] { serving->space().StopListening(); });
+  EXPECT_EQ(ReasonOf(running.Get()), Reason::kOutcomeUnknown);
+  EXPECT_EQ(ReasonOf(calling.Get("tally").Call<void>("count")),
+            Reason::kObjectGone);
+  source->Unblock();  // it waits for the methods that its threads run
+  leaving.join();
 }
 
 INSTANTIATE_TEST_SUITE_P(Over, Lasting,

@@ -36,11 +36,10 @@ class Serving {
   explicit Serving(Transport transport, ObjectHostOptions options = {})
       : transport_(transport) {
     options.process = "server";
-    space_ = ObjectSpace::Make({.host = options,
-                                .connect = Connector(),
-                                .find = [this](const std::string& name) {
-                                  return Find(name);
-                                }});
+    space_ = ObjectSpace::Make(
+        {.host = options,
+         .connect = Connector(),
+         .find = [this](const std::string& name) { return Find(name); }});
     Open();
   }
   ~Serving() { space_->End(); }
@@ -95,7 +94,8 @@ class Serving {
       HEARTH_ASSIGN_OR_RETURN(const Address parsed, Address::Parse(address));
       return ConnectChannel(
           parsed, {.tcp = {.credentials = grpc::InsecureChannelCredentials()},
-                   .deadline = within});
+                   .deadline = within,
+                   .once = true});
     };
   }
 

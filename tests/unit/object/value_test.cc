@@ -69,7 +69,8 @@ TEST(Conversion, RefusesNumbersThatDoNotFit) {
 
 TEST(Conversion, SaysWhereInsideSomethingIsWrong) {
   Value shape = Type<Shape2>::Make({"s", {{0, 0}}, {}});
-  auto& corners = *shape.get<ValueStruct>()->fields[1].second.get<Value::List>();
+  auto& corners =
+      *shape.get<ValueStruct>()->fields[1].second.get<Value::List>();
   corners[0].get<ValueStruct>()->fields[1].second = Value("up");
   EXPECT_EQ(FaultOf<Shape2>(shape),
             "field \"corners\" item 0 field \"y\" expects float64, got string");
@@ -98,8 +99,8 @@ TEST(Json, SaysWhatItReads) {
 }
 
 TEST(Json, RefusesWhatIsNone) {
-  for (const char* text : {"", "{", "[1,", "nope", "{\"$odd\": 1}",
-                           "{\"$array\": \"float64\"}"}) {
+  for (const char* text :
+       {"", "{", "[1,", "nope", "{\"$odd\": 1}", "{\"$array\": \"float64\"}"}) {
     EXPECT_EQ(ReasonOf(FromJson(text).status()), Reason::kBadUsage) << text;
   }
   EXPECT_EQ(ReasonOf(FromJson(std::string(100'000, '[')).status()),
@@ -155,9 +156,9 @@ TEST(Dispatch, CallsByNameWithCheckedArguments) {
 
 TEST(Dispatch, ConstructorsAreCheckedToo) {
   std::vector<Value> arguments = {Value("much")};
-  EXPECT_THAT(std::string(
-                  Construct(*ClassOf<Account>(), arguments).status().message()),
-              HasSubstr("parameter \"balance\" expects float64, got string"));
+  EXPECT_THAT(
+      std::string(Construct(*ClassOf<Account>(), arguments).status().message()),
+      HasSubstr("parameter \"balance\" expects float64, got string"));
 }
 
 }  // namespace

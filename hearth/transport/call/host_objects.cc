@@ -1,0 +1,121 @@
+// What a host serves: objects by their keys, and the instances behind them.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hearth/base/error.h"
+#include "hearth/base/quoted.h"
+#include "hearth/transport/call/host_job.h"
+#include "hearth/transport/call/object_host.h"
+
+namespace hearth {
+namespace {
+
+absl::Status NoSuchServedObject(absl::string_view key) {
+  return Error(Reason::kObjectGone,
+               absl::StrCat("take away ", Quoted(key),
+                            ": this process serves no such object"));
+}
+
+}  // namespace
+
+absl::Status ObjectHost::Add(const std::string& key, Instance instance) {
+  MutexLock lock(mutex_);
+  if (served_.contains(key)) {
+    return Error(Reason::kNameTaken,
+                 absl::StrCat("serve ", Quoted(key),
+                              ": this process serves an object of that name; "
+                              "choose another"));
+  }
+  if (served_.size() >= limits::kObjectsMax) {
+    return Error(Reason::kTooLarge,
+                 absl::StrCat("serve ", Quoted(key), ": this process serves ",
+                              served_.size(),
+                              " objects, the most there may "
+                              "be"));
+  }
+  auto served = std::make_shared<Served>();
+  served->key = key;
+  served->of = std::move(instance.of);
+  if (instance.object != nullptr) {
+    const ClassOptions& options = served->of->options;
+    served->single = std::make_shared<Box>(
+        std::move(instance.object),
+        ObjectCoreOptions{.name = key,
+                          .waiting_max = options.waiting_max,
+                          .call_time_max = options.call_time_max});
+    served->single->is_made = true;
+  }
+  served_[key] = std::move(served);
+  return absl::OkStatus();
+}
+
+absl::Status ObjectHost::Remove(const std::string& key) {
+  Work work;
+  {
+    MutexLock lock(mutex_);
+    const auto found = served_.find(key);
+    if (found == served_.end()) return NoSuchServedObject(key);
+    const std::shared_ptr<Served> served = std::move(found->second);
+    served_.erase(found);
+    if (served->single != nullptr) Tell(served->single, ObjectEnded{}, work);
+    for (auto& [session, box] : served->sessions) {
+      Tell(box, ObjectEnded{}, work);
+    }
+  }
+  for (auto& part : work) crew_.Post(std::move(part));
+  return absl::OkStatus();
+}
+
+bool ObjectHost::Has(const std::string& key) const {
+  MutexLock lock(mutex_);
+  return served_.contains(key);
+}
+
+std::string ObjectHost::FreshKey() {
+  MutexLock lock(mutex_);
+  return absl::StrCat("#", next_key_++);
+}
+
+std::shared_ptr<const Class> ObjectHost::ClassOfKey(
+    const std::string& key) const {
+  MutexLock lock(mutex_);
+  const auto found = served_.find(key);
+  return found == served_.end() ? nullptr : found->second->of;
+}
+
+Value ObjectHost::List() const {
+  MutexLock lock(mutex_);
+  Value::List list;
+  for (const auto& [key, served] : served_) {
+    list.push_back(Value(Value::Map{{Value("object"), Value(key)},
+                                    {Value("class"), Describe(*served->of)}}));
+  }
+  return Value(std::move(list));
+}
+
+absl::StatusOr<std::shared_ptr<ObjectHost::Box>> ObjectHost::BoxFor(
+    Served& served, const Id& session) {
+  if (served.single != nullptr) return served.single;
+  const ClassOptions& options = served.of->options;
+  const auto fresh = [&] {
+    return std::make_shared<Box>(
+        nullptr, ObjectCoreOptions{.name = served.key,
+                                   .waiting_max = options.waiting_max,
+                                   .call_time_max = options.call_time_max});
+  };
+  switch (options.mode) {
+    case InstanceMode::kPerCall:
+      return fresh();
+    case InstanceMode::kSession: {
+      std::shared_ptr<Box>& box = served.sessions[session];
+      if (box == nullptr) box = fresh();
+      return box;
+    }
+    case InstanceMode::kSingle:
+      served.single = fresh();
+      return served.single;
+  }
+  return Error(Reason::kInternal, "serve an object: unknown mode");
+}
+
+}  // namespace hearth
