@@ -168,8 +168,20 @@ struct HeldType {
 }  // namespace object_internal
 
 template <>
-struct Type<std::string> : object_internal::HeldType<std::string> {
+struct Type<std::string> {
   static std::string Name() { return "string"; }
+  static Value Make(std::string value) { return Value(std::move(value)); }
+  static bool Read(Value& value, std::string& out, std::string& fault) {
+    if (auto* text = value.get<std::string>()) {
+      out = std::move(*text);
+    } else if (auto* bytes = value.get<ValueBytes>()) {
+      out = std::move(bytes->data);  // a text that is no UTF-8 came so
+    } else {
+      fault = object_internal::Mismatch("string", value);
+      return false;
+    }
+    return true;
+  }
 };
 template <>
 struct Type<ValueBytes> : object_internal::HeldType<ValueBytes> {

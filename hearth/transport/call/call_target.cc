@@ -120,7 +120,7 @@ class CallTarget final : public Target,
     proto::MethodCall call = Pack({}, options);
     for (CallStep& step : steps) {
       proto::Step& message = *call.add_steps();
-      message.set_method(std::move(step.method));
+      message.set_method(Utf8(std::move(step.method)));
       for (Value& argument : step.arguments) {
         ToProto(std::move(argument), *message.add_arguments());
       }
@@ -186,7 +186,7 @@ class CallTarget final : public Target,
   proto::MethodCall Pack(CallStep step, const CallOptions& options) {
     static std::atomic<std::uint64_t> chains = 1;
     proto::MethodCall call;
-    call.set_method(std::move(step.method));
+    call.set_method(Utf8(std::move(step.method)));
     for (Value& argument : step.arguments) {
       ToProto(std::move(argument), *call.add_arguments());
     }
@@ -195,17 +195,17 @@ class CallTarget final : public Target,
       call.set_chain_low(current->chain.low);
       call.set_correlation(current->correlation);
       for (const auto& [key, text] : current->metadata) {
-        (*call.mutable_metadata())[key] = text;
+        (*call.mutable_metadata())[key] = text;  // came by a message
       }
     } else {
       call.set_chain_high(host_.id().high);
       call.set_chain_low(chains++);
     }
     if (!options.correlation.empty()) {
-      call.set_correlation(options.correlation);
+      call.set_correlation(Utf8(options.correlation));
     }
     for (const auto& [key, text] : options.metadata) {
-      (*call.mutable_metadata())[key] = text;
+      (*call.mutable_metadata())[Utf8(key)] = Utf8(text);
     }
     call.set_number(numbers_.Next());
     return call;
@@ -213,7 +213,7 @@ class CallTarget final : public Target,
 
   void Address(proto::MethodCall& call, const Route::Place& place,
                absl::Time deadline) {
-    call.set_object(place.key);
+    call.set_object(Utf8(place.key));
     call.set_confirmed(numbers_.confirmed());
     if (deadline != absl::InfiniteFuture()) {
       call.set_timeout_us(std::max<std::int64_t>(

@@ -1,8 +1,11 @@
 #include "hearth/transport/call/value_codec.h"
 
+#include <google/protobuf/stubs/common.h>
+
 #include <string>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
@@ -12,6 +15,11 @@
 
 namespace hearth {
 namespace {
+
+bool IsUtf8(const std::string& text) {
+  return google::protobuf::internal::IsStructurallyValidUTF8(
+      text.data(), static_cast<int>(text.size()));
+}
 
 void PutAll(std::vector<Value> items, proto::Values& out) {
   for (Value& item : items) ToProto(std::move(item), *out.add_items());
@@ -25,7 +33,13 @@ struct Writes {
   void operator()(std::int64_t value) const { out.set_integer(value); }
   void operator()(std::uint64_t value) const { out.set_natural(value); }
   void operator()(double value) const { out.set_real(value); }
-  void operator()(std::string& text) const { out.set_text(std::move(text)); }
+  void operator()(std::string& text) const {
+    if (IsUtf8(text)) {
+      out.set_text(std::move(text));
+    } else {
+      out.set_data(std::move(text));
+    }
+  }
   void operator()(ValueBytes& bytes) const {
     out.set_data(std::move(bytes.data));
   }
@@ -44,9 +58,9 @@ struct Writes {
   }
   void operator()(ValueStruct& of) const {
     proto::StructValue& structure = *out.mutable_structure();
-    structure.set_type(std::move(of.type));
+    structure.set_type(Utf8(std::move(of.type)));
     for (auto& [name, value] : of.fields) {
-      structure.add_names(std::move(name));
+      structure.add_names(Utf8(std::move(name)));
       ToProto(std::move(value), *structure.add_values());
     }
   }
@@ -55,7 +69,7 @@ struct Writes {
     out.mutable_array()->set_data(std::move(array.bytes));
   }
   void operator()(MatrixHandle& matrix) const {
-    out.set_matrix(std::move(matrix.text));
+    out.set_matrix(Utf8(std::move(matrix.text)));
   }
   void operator()(ObjectHandle& object) const {
     *out.mutable_object() = ToProto(object);
@@ -183,6 +197,10 @@ class Reader {
 
 }  // namespace
 
+std::string Utf8(std::string text) {
+  return IsUtf8(text) ? std::move(text) : absl::CEscape(text);
+}
+
 void ToProto(Value value, proto::Value& out) {
   std::visit(Writes{out}, const_cast<Value::Variant&>(value.variant()));
 }
@@ -198,12 +216,12 @@ absl::StatusOr<std::vector<Value>> FromProto(
 
 proto::ObjectRef ToProto(const ObjectHandle& handle) {
   proto::ObjectRef message;
-  message.set_name(handle.name);
-  message.set_key(handle.key);
+  message.set_name(Utf8(handle.name));
+  message.set_key(Utf8(handle.key));
   if (!handle.server.zero()) *message.mutable_host() = ToProto(handle.server);
-  message.set_class_name(handle.class_name);
+  message.set_class_name(Utf8(handle.class_name));
   for (const std::string& address : handle.addresses) {
-    message.add_addresses(address);
+    message.add_addresses(Utf8(address));
   }
   return message;
 }
@@ -220,9 +238,10 @@ ObjectHandle FromProto(const proto::ObjectRef& message) {
 proto::CallError ToCallError(const absl::Status& status) {
   proto::CallError error;
   *error.mutable_failure() = ToProto(status);
-  if (HasType(status)) error.set_type(TypeOf(status));
-  for (std::string& hop : StackOf(status)) error.add_stack(std::move(hop));
-  error.set_correlation(CorrelationOf(status));
+  error.mutable_failure()->set_message(Utf8(std::string(status.message())));
+  if (HasType(status)) error.set_type(Utf8(TypeOf(status)));
+  for (std::string& hop : StackOf(status)) error.add_stack(Utf8(hop));
+  error.set_correlation(Utf8(CorrelationOf(status)));
   return error;
 }
 

@@ -2,6 +2,7 @@
 // is checked here, once.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -11,7 +12,11 @@
 
 namespace hearth {
 
+// A text that is no UTF-8 travels as bytes: Protobuf would end the stream at
+// it.
 void ToProto(Value value, proto::Value& out);
+// For names: what is no UTF-8, C-escaped.
+std::string Utf8(std::string text);
 // Moves texts and bytes out of `message`.
 //
 // Fails: BAD_USAGE naming the field that no Value could have; TOO_LARGE beyond
