@@ -400,7 +400,7 @@ struct Type<T> {
 
 // Any number of Values, for a call.
 template <class... Ts>
-std::vector<Value> Arguments(Ts&&... values) {
+std::vector<Value> ListOf(Ts&&... values) {
   std::vector<Value> out;
   out.reserve(sizeof...(Ts));
   [[maybe_unused]] const auto add = [&]<class T>(T&& value) {

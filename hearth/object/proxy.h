@@ -158,7 +158,7 @@ class Batch {
   template <class... Args>
   Batch& Add(std::string method, Args&&... arguments) {
     steps_.push_back(
-        {std::move(method), Arguments(std::forward<Args>(arguments)...)});
+        {std::move(method), ListOf(std::forward<Args>(arguments)...)});
     return *this;
   }
   std::size_t size() const { return steps_.size(); }
@@ -190,7 +190,7 @@ class Proxy {
   typename object_internal::CallResult<T>::type Call(
       const std::string& method, Args&&... arguments) const {
     absl::StatusOr<Value> value =
-        CallValues(method, Arguments(std::forward<Args>(arguments)...));
+        CallValues(method, ListOf(std::forward<Args>(arguments)...));
     const SurroundingsScope scope(surroundings());
     return object_internal::CallResult<T>::Make(std::move(value), method);
   }
@@ -199,7 +199,7 @@ class Proxy {
 
   template <class... Args>
   absl::Status Oneway(const std::string& method, Args&&... arguments) const {
-    return SendValues(method, Arguments(std::forward<Args>(arguments)...));
+    return SendValues(method, ListOf(std::forward<Args>(arguments)...));
   }
   absl::Status SendValues(const std::string& method,
                           std::vector<Value> arguments) const;
@@ -207,7 +207,7 @@ class Proxy {
   template <class T, class... Args>
   Future<T> Later(const std::string& method, Args&&... arguments) const {
     Cancellation cancellation;
-    return Future<T>(Begin(method, Arguments(std::forward<Args>(arguments)...),
+    return Future<T>(Begin(method, ListOf(std::forward<Args>(arguments)...),
                            cancellation),
                      cancellation, method);
   }
@@ -219,7 +219,7 @@ class Proxy {
   absl::StatusOr<Stream<T>> Iterate(const std::string& method,
                                     Args&&... arguments) const {
     absl::StatusOr<std::shared_ptr<ItemSource>> source =
-        Open(method, Arguments(std::forward<Args>(arguments)...));
+        Open(method, ListOf(std::forward<Args>(arguments)...));
     if (!source.ok()) return source.status();
     return Stream<T>(*std::move(source));
   }
@@ -279,7 +279,7 @@ struct CallTyped;
 template <class... Args>
 struct CallTyped<std::tuple<Args...>> {
   static std::vector<Value> Pack(Args... arguments) {
-    return Arguments(std::move(arguments)...);
+    return ListOf(std::move(arguments)...);
   }
 };
 }  // namespace object_internal

@@ -55,6 +55,14 @@ bool Scheduler::IsAllowed(const Seat& seat, WorkerId worker,
   // Its host may come back; if it does not, the job ends with that.
   if (!is_served) return false;
   if (home_workers == 0) return true;
+  // Its few workers were at home once; the bytes have moved on since.
+  if (seat.max_workers > 0 && std::ssize(seat.briefed) >= seat.max_workers &&
+      std::none_of(seat.briefed.begin(), seat.briefed.end(),
+                   [&](const auto& one) {
+                     return IsHome(seat, loads_.at(one.first).host());
+                   })) {
+    return true;
+  }
   // It is planned where the bytes are.
   if (job.state != JobState::kRunning) return false;
   if (!seat.core->is_measured()) return false;

@@ -22,7 +22,7 @@ using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
 constexpr std::int64_t kMiB = std::int64_t{1} << 20;
-const absl::Duration kGrace = CoordinatorOptions().host_grace;
+const absl::Duration kHostGrace = CoordinatorOptions().host_grace;
 
 // Row blocks of 1 MiB.
 MatrixLayout LayoutOf(std::int64_t mebibytes) {
@@ -259,7 +259,7 @@ class Spread : public ::testing::Test {
   }
   void LoseHost(const std::string& host) {
     cluster_.Lose(workers_.at(host), "its connection broke");
-    Pass(kGrace);
+    Pass(kHostGrace);
   }
 
   Cluster cluster_;
