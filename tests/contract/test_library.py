@@ -39,6 +39,11 @@ def test_a_ten_line_program_computes_column_means(programs, tmp_path):
     np.testing.assert_allclose([float(line) for line in out.split()], array.mean(axis=0), rtol=1e-5)
 
 
+def test_an_object_is_served_and_called(programs):
+    folder, environment = programs
+    assert run(str(folder / "counter"), env=environment).strip() == "5050"
+
+
 def test_a_handle_outlives_the_process_that_gave_it(programs):
     folder, environment = programs
     handle = run(str(folder / "share"), env=environment).strip()

@@ -143,6 +143,11 @@ def test_asyncio(digits):
     assert asyncio.run(work()) == pytest.approx((digits.sum(), digits.mean()))
 
 
+def total_at(address, queue):
+    with hearth.connect(address) as own:
+        queue.put(float(own["digits"].sum()))
+
+
 def test_a_cluster_pickles_as_its_address_and_a_fork_is_told(cluster, matrix, digits):
     again = pickle.loads(pickle.dumps(cluster))
     assert again["digits"].sum() == pytest.approx(digits.sum())
@@ -151,21 +156,25 @@ def test_a_cluster_pickles_as_its_address_and_a_fork_is_told(cluster, matrix, di
         again.ls()
 
     def child(queue):
-        try:
-            cluster.ls()
-        except hearth.Error as error:
-            queue.put(str(error))
-        with hearth.connect(cluster.address) as own:
-            queue.put(float(own["digits"].sum()))
+        for use in cluster.ls, lambda: hearth.connect(cluster.address), hearth.local:
+            try:
+                use()
+            except hearth.Error as error:
+                queue.put(str(error))
 
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    process = context.Process(target=child, args=(queue,))
-    process.start()
-    said, total = queue.get(), queue.get()
-    process.join()
-    assert "hearth.connect(" in said and total == pytest.approx(digits.sum())
-    assert process.exitcode == 0 and cluster.run("sum", matrix) == pytest.approx(digits.sum())
+    for method, target in ("fork", child), ("spawn", total_at):
+        context = multiprocessing.get_context(method)
+        queue = context.SimpleQueue()
+        arguments = (queue,) if method == "fork" else (cluster.address, queue)
+        process = context.Process(target=target, args=arguments)
+        process.start()
+        if method == "fork":
+            assert all("spawn or forkserver" in queue.get() for _ in range(3))
+        else:
+            assert queue.get() == pytest.approx(digits.sum())
+        process.join()
+        assert process.exitcode == 0
+    assert cluster.run("sum", matrix) == pytest.approx(digits.sum())
 
 
 def test_ctrl_c_ends_a_wait_and_the_job():

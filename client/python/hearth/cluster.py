@@ -68,9 +68,10 @@ def connect(address: str | None = None, tls_dir: str | os.PathLike[str] | None =
 class Cluster:
     """A connection to a cluster, and the cluster itself if `local` started it.
 
-    A context manager; safe from many threads. A forked child has to connect
-    anew, which `hearth.connect(cluster.address)` does; a pickled cluster does so
-    by itself.
+    A context manager; safe from many threads. A pickled cluster connects anew
+    where it is unpickled. A forked child can use no cluster at all once its
+    parent was connected to one: gRPC does not survive a fork. Start processes
+    that need one with spawn or forkserver.
     """
 
     def __init__(self, native: _native.Connection) -> None:

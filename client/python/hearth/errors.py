@@ -162,6 +162,30 @@ class BadCredentials(Error):
     reason = "bad-credentials"
 
 
+class ObjectGone(Error, LookupError):
+    """The object was taken away, or nobody answers for it any more."""
+
+    reason = "object-gone"
+
+
+class QueueFull(Error):
+    """As many calls wait for the object as its class allows."""
+
+    reason = "queue-full"
+
+
+class OutcomeUnknown(Error):
+    """The call may have run: the connection broke, or its result was let go of."""
+
+    reason = "outcome-unknown"
+
+
+class CallCancelled(Error):
+    """The caller cancelled the call."""
+
+    reason = "call-cancelled"
+
+
 _BY_REASON = {kind.reason: kind for kind in Error.__subclasses__()}
 
 

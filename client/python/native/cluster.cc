@@ -8,6 +8,7 @@
 #include <nanobind/stl/vector.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -141,6 +142,24 @@ Submission SubmissionOf(const Source& source, const Arguments& arguments,
   return submission;
 }
 
+// The first process of this line of forks that spoke gRPC. What gRPC has of
+// threads and locks does not survive a fork: a child that spoke it too would
+// wait for ever, now and then.
+std::atomic<pid_t> g_speaks_grpc = 0;
+
+void BeginSpeaking(absl::string_view attempt) {
+  pid_t nobody = 0;
+  if (g_speaks_grpc.compare_exchange_strong(nobody, getpid())) return;
+  const pid_t first = nobody;
+  if (first == getpid()) return;
+  Raise(Error(
+      Reason::kBadUsage,
+      absl::StrCat(attempt, ": this process was forked from process ", first,
+                   ", which was connected to a cluster, and gRPC does "
+                   "not survive a fork; start it with spawn or "
+                   "forkserver, or connect after the fork only")));
+}
+
 // A connection that a forked child inherits is not the child's: its threads
 // stayed with the parent.
 //
@@ -166,8 +185,10 @@ class Connection {
       Raise(Error(Reason::kBadUsage,
                   absl::StrCat("use a cluster in a forked process: the "
                                "connection is process ",
-                               pid_, "'s; call hearth.connect(\"", address_,
-                               "\") here")));
+                               pid_,
+                               "'s; start this one with spawn or forkserver, "
+                               "and call hearth.connect(\"",
+                               address_, "\") there")));
     }
     if (!cluster_.has_value()) {
       Raise(Error(Reason::kClusterEnded,
@@ -363,6 +384,7 @@ void BindCluster(nb::module_& module) {
       .def_static(
           "local",
           [](int workers, int threads) {
+            BeginSpeaking("start a local cluster");
             return Connection(Take(Unlocked([&] {
               return Cluster::Local({.workers = workers, .threads = threads});
             })));
@@ -370,6 +392,7 @@ void BindCluster(nb::module_& module) {
       .def_static("connect",
                   [](const std::string& address, const std::string& tls_dir,
                      bool insecure) {
+                    BeginSpeaking("connect to a cluster");
                     return Connection(Take(Unlocked([&] {
                       return Cluster::Connect(
                           address, {.tls_dir = tls_dir, .insecure = insecure});
