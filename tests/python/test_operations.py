@@ -74,9 +74,6 @@ def test_reductions(cluster, name, data):
         arguments["keepdims"] = data.draw(st.booleans())
     theirs = numpys(REDUCTIONS[name], array, **arguments)
     if isinstance(theirs, Exception):
-        lengths = [length for axis, length in enumerate(array.shape) if axis != arguments["axis"]]
-        if array.size == 0 and arguments["axis"] is not None and 0 in lengths:
-            return  # no element of a result is missing: ours is empty, NumPy refuses now and then
         with pytest.raises(hearth.Error):
             cluster.run(name, array, **arguments)
         return

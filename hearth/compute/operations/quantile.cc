@@ -33,15 +33,11 @@ absl::StatusOr<std::unique_ptr<Plan>> PlanFor(const OperationInfo& info,
       const bool keepdims,
       ParseBool("keepdims", TextOf(info, text, "keepdims")));
   std::int64_t elements = 1;
-  std::int64_t lanes = 1;
-  for (int axis = 0; axis < layout.axis_count(); ++axis) {
-    const bool reduced =
-        std::find(axes.begin(), axes.end(), axis) != axes.end();
-    (reduced ? elements : lanes) *=
-        layout.shape[static_cast<std::size_t>(axis)];
+  for (const int axis : axes) {
+    elements *= layout.shape[static_cast<std::size_t>(axis)];
   }
   // NumPy's median of nothing is NaN; its quantile is an error.
-  if (elements == 0 && lanes != 0 && info.name != "median") {
+  if (elements == 0 && info.name != "median") {
     return Error(Reason::kBadParameter,
                  absl::StrCat("run ", info.name, ": an array of shape ",
                               ToString(layout.shape),

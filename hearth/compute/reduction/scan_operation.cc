@@ -1,5 +1,7 @@
 #include "hearth/compute/reduction/scan_operation.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
@@ -55,16 +57,12 @@ absl::StatusOr<std::optional<ElementType>> ReadDtype(
 absl::Status CheckNotEmpty(const OperationInfo& info,
                            const MatrixLayout& layout,
                            const std::vector<int>& axes) {
-  bool reduced_empty = false;
-  bool kept_empty = false;
-  std::size_t next = 0;
-  for (std::size_t i = 0; i < layout.shape.size(); ++i) {
-    const bool reduced =
-        next < axes.size() && static_cast<std::size_t>(axes[next]) == i;
-    if (reduced) ++next;
-    (reduced ? reduced_empty : kept_empty) |= layout.shape[i] == 0;
-  }
-  if (!reduced_empty || kept_empty) return absl::OkStatus();
+  // Also where the result has no elements either: as NumPy has it.
+  const bool reduced_empty =
+      std::any_of(axes.begin(), axes.end(), [&](int axis) {
+        return layout.shape[static_cast<std::size_t>(axis)] == 0;
+      });
+  if (!reduced_empty) return absl::OkStatus();
   return Error(Reason::kBadParameter,
                absl::StrCat("run ", info.name, " on shape ",
                             ToString(layout.shape), ": ", info.name,

@@ -46,7 +46,7 @@ absl::StatusOr<std::optional<ElementType>> ReadDtype(const OperationInfo& info,
                                                      const MatrixLayout& layout,
                                                      const ParameterText& text);
 
-// BAD_PARAMETER when an output would be made of no element, and nothing stands
+// BAD_PARAMETER when an axis that is reduced has no element, and nothing stands
 // for it: "run min on shape (0, 3): min of an empty axis has no identity".
 absl::Status CheckNotEmpty(const OperationInfo& info,
                            const MatrixLayout& layout,
