@@ -30,6 +30,7 @@
 #include "hearth/transport/bulk/bulk_channel.h"
 #include "hearth/transport/bulk/bulk_server.h"
 #include "hearth/transport/bulk/bulk_stream.h"
+#include "hearth/transport/security/identity.h"
 #include "hearth/transport/security/tcp_security.h"
 
 namespace hearth {
@@ -89,8 +90,7 @@ Address Loopback() { return *Address::Parse("127.0.0.1:0"); }
 // Hearth's stream, with or without TLS.
 struct Lane {
   const char* name;
-  std::shared_ptr<grpc::ServerCredentials> server;
-  std::shared_ptr<grpc::ChannelCredentials> client;
+  TcpSecurityOptions security;  // opened behind the fork: gRPC survives none
   Address at = {};
   Shared* shared = nullptr;
   std::shared_ptr<grpc::Channel> channel = nullptr;
@@ -98,11 +98,19 @@ struct Lane {
                       call_us = {};
 };
 
+TcpSecurity SecurityOf(const Lane& lane) {
+  auto security = TcpSecurity::Open(lane.security);
+  if (security.ok()) return *std::move(security);
+  std::fprintf(stderr, "%s\n",
+               std::string(security.status().message()).c_str());
+  std::exit(1);
+}
+
 [[noreturn]] void SendByHearth(TcpListener listener, const Lane& lane,
                                const std::byte* from, std::int64_t bytes) {
   Shared* const shared = lane.shared;
   auto server = BulkServer::Start(
-      std::move(listener), lane.server,
+      std::move(listener), SecurityOf(lane).ForServer(),
       [&](const Id&) -> absl::StatusOr<BulkSource> {
         return BulkSource{bytes, [&](std::int64_t offset, std::int64_t count) {
                             shared->sender_cpu = CpuSeconds(RUSAGE_SELF);
@@ -174,32 +182,17 @@ void ReceiveBare(const Address& at, std::byte* to, std::int64_t bytes) {
   close(line);
 }
 
-std::vector<Lane> LanesFor(const char* tls_dir) {
-  std::vector<Lane> lanes;
-  lanes.push_back({.name = "hearth",
-                   .server = grpc::InsecureServerCredentials(),
-                   .client = grpc::InsecureChannelCredentials()});
-  if (tls_dir == nullptr) return lanes;
-  const auto security =
-      TcpSecurity::Open({.tls_dir = tls_dir, .insecure = false});
-  if (!security.ok()) {
-    std::fprintf(stderr, "%s\n",
-                 std::string(security.status().message()).c_str());
-    std::exit(1);
-  }
-  lanes.push_back({.name = "with TLS",
-                   .server = security->ForServer(),
-                   .client = security->ForChannel()});
-  return lanes;
-}
-
 constexpr int kCalls = 200;  // a round
 
 int Run(std::int64_t bytes, int rounds, std::int64_t block,
         const char* tls_dir) {
   std::byte* from = Populated(bytes);
   std::byte* to = Populated(bytes);
-  std::vector<Lane> lanes = LanesFor(tls_dir);
+  std::vector<Lane> lanes;
+  lanes.push_back({.name = "hearth", .security = {.insecure = true}});
+  if (tls_dir != nullptr) {
+    lanes.push_back({.name = "with TLS", .security = {.tls_dir = tls_dir}});
+  }
   auto* shared = static_cast<Shared*>(
       mmap(nullptr, (1 + lanes.size()) * sizeof(Shared), PROT_READ | PROT_WRITE,
            MAP_SHARED | MAP_ANONYMOUS, -1, 0));
@@ -222,7 +215,8 @@ int Run(std::int64_t bytes, int rounds, std::int64_t block,
     }
   }
   for (Lane& lane : lanes) {
-    lane.channel = ConnectBulk(lane.at.ToString(), lane.client, "");
+    lane.channel = ConnectBulk(lane.at.ToString(),
+                               SecurityOf(lane).ForChannel(), kClusterName);
   }
   std::vector<double> bare_speed, bare_sender, bare_receiver;
   for (int round = 0; round < rounds; ++round) {
