@@ -9,8 +9,8 @@ int main(int argc, char** argv) {
   if (argc < 5) return 2;
   const auto objects = hearth::Objects::Connect(argv[1], {.insecure = true});
   if (!objects.ok()) return 1;
-  const auto made = objects->Create(
-      argv[2], hearth::ListOf(std::atoi(argv[4])), {.name = argv[3]});
+  const auto made = objects->Create(argv[2], hearth::ListOf(std::atoi(argv[4])),
+                                    {.name = argv[3]});
   if (!made.ok()) {
     std::fprintf(stderr, "%s\n", made.status().ToString().c_str());
     return 1;

@@ -207,9 +207,9 @@ class Proxy {
   template <class T, class... Args>
   Future<T> Later(const std::string& method, Args&&... arguments) const {
     Cancellation cancellation;
-    return Future<T>(Begin(method, ListOf(std::forward<Args>(arguments)...),
-                           cancellation),
-                     cancellation, method);
+    return Future<T>(
+        Begin(method, ListOf(std::forward<Args>(arguments)...), cancellation),
+        cancellation, method);
   }
   std::shared_ptr<object_internal::Outcome> Begin(
       const std::string& method, std::vector<Value> arguments,

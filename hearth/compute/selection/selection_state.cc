@@ -87,8 +87,9 @@ absl::StatusOr<SelectionState> SelectionState::Parse(
   std::memcpy(&header, bytes.data(), sizeof(header));
   if (header.lanes != lanes || lanes > kLanesMax || header.slots < 0 ||
       header.slots > kSlotsMax || header.bins_log2 < 0 ||
-      header.bins_log2 > selection_limits::kBinsLog2Max || header.ranks_max < 0 ||
-      header.ranks_max > kSlotsMax || header.collect > 1 || header.first > 1) {
+      header.bins_log2 > selection_limits::kBinsLog2Max ||
+      header.ranks_max < 0 || header.ranks_max > kSlotsMax ||
+      header.collect > 1 || header.first > 1) {
     return Bad("a field of its header is out of bounds");
   }
   // Against the bytes that are there, before anything is allocated. None of

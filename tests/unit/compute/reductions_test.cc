@@ -124,7 +124,8 @@ TEST(Argmin, PrefersTheFirstNan) {
   const auto layout = LayoutOf(ElementType::kFloat64, {4});
   EXPECT_EQ(PlaceIn("argmin", {1, kNotANumber, 0, kNotANumber}, layout), 1);
   EXPECT_EQ(PlaceIn("nanargmin", {1, kNotANumber, 0, kNotANumber}, layout), 2);
-  EXPECT_EQ(RefusalOf("nanargmax", layout, {kNotANumber, kNotANumber, kNotANumber, kNotANumber}),
+  EXPECT_EQ(RefusalOf("nanargmax", layout,
+                      {kNotANumber, kNotANumber, kNotANumber, kNotANumber}),
             Reason::kBadParameter);
 }
 
