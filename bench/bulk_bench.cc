@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -68,6 +69,7 @@ Address Loopback() { return *Address::Parse("127.0.0.1:0"); }
 // Accepts one connection after the other, and sends all to each.
 [[noreturn]] void SendBare(int listener, const std::byte* from,
                            std::int64_t bytes, Shared* shared) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // whatever ends the one that measures
   for (;;) {
     pollfd waiting{.fd = listener, .events = POLLIN, .revents = 0};
     poll(&waiting, 1, -1);
@@ -108,6 +110,7 @@ TcpSecurity SecurityOf(const Lane& lane) {
 
 [[noreturn]] void SendByHearth(TcpListener listener, const Lane& lane,
                                const std::byte* from, std::int64_t bytes) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   Shared* const shared = lane.shared;
   auto server = BulkServer::Start(
       std::move(listener), SecurityOf(lane).ForServer(),
