@@ -168,12 +168,6 @@ void Scheduler::NoteWork(JobId job) {
   for (const auto& [worker, version] : found->second.briefed) Touch(worker);
 }
 
-int Scheduler::workers_used(JobId job) const {
-  const auto found = seats_.find(job);
-  return found == seats_.end() ? 0
-                               : static_cast<int>(found->second.ever.size());
-}
-
 // --- what was answered -------------------------------------------------------
 
 std::optional<InFlight> Scheduler::TakeAnswered(WorkerId worker, TaskId task) {

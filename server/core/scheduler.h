@@ -62,7 +62,6 @@ class Scheduler {
   void RevokeAll(JobId job);
   // It has work again: look at it in the next Fill.
   void NoteWork(JobId job);
-  int workers_used(JobId job) const;
 
   // The task that a report answers, once; none for a late or doubled report.
   std::optional<InFlight> TakeAnswered(WorkerId worker, TaskId task);
