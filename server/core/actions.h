@@ -109,7 +109,8 @@ struct DropTokens {
   std::string host{};
   std::vector<Id> tokens{};
 };
-// No matrix has this segment any more: every host lets go of its copy.
+// No matrix has this segment any more: every worker lets go of its mapping, and
+// its host of a copy.
 struct MatrixGone {
   Id token{};
 };

@@ -174,12 +174,7 @@ void CoordinatorService::Carry(Action& action, Errands& errands,
     }
   } else if (const auto* gone = std::get_if<MatrixGone>(&action)) {
     *message.mutable_drop_copies()->add_tokens() = ToProto(gone->token);
-    std::set<std::string> told;
     for (const auto& [worker, session] : sessions_) {
-      const WorkerRecord* record = core_.members().Find(worker);
-      if (record == nullptr || !told.insert(record->identity.host).second) {
-        continue;
-      }
       SendTo(worker, proto::ToWorker(message), errands);
     }
   } else if (const auto* updated = std::get_if<JobUpdated>(&action)) {

@@ -32,11 +32,11 @@ absl::StatusOr<std::uint64_t> SeedOf(const proto::Brief& brief) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
-    const proto::Brief& brief, SegmentReach& reach, SegmentStore& store,
-    const std::function<bool()>& cancelled) {
+    const proto::Brief& brief, SegmentReach& reach, KeptSegments& kept,
+    SegmentStore& store, const std::function<bool()>& cancelled) {
   auto context = std::make_shared<JobContext>();
   HEARTH_ASSIGN_OR_RETURN(context->source_,
-                          MatrixSource::Open(brief.matrix(), reach));
+                          MatrixSource::Open(brief.matrix(), reach, kept));
   if (brief.matrix().has_unmade() && brief.operation() == kEmptyTasks) {
     context->plan_ = PlanEmptyTasks(context->source_->layout());
     context->max_run_leaves_ = 1;
@@ -44,7 +44,7 @@ absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
     HEARTH_ASSIGN_OR_RETURN(const std::uint64_t seed, SeedOf(brief));
     context->plan_ = PlanRandomFill(context->source_->layout(), seed);
   } else {
-    HEARTH_RETURN_IF_ERROR(context->Prepare(brief, reach, cancelled));
+    HEARTH_RETURN_IF_ERROR(context->Prepare(brief, reach, kept, cancelled));
   }
   if (brief.concatenates() && brief.has_result()) {
     context->result_token_ = FromWire(brief.result()).token;
@@ -55,6 +55,7 @@ absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
 }
 
 absl::Status JobContext::Prepare(const proto::Brief& brief, SegmentReach& reach,
+                                 KeptSegments& kept,
                                  const std::function<bool()>& cancelled) {
   HEARTH_ASSIGN_OR_RETURN(const Operation* operation,
                           FindOperation(brief.operation()));
@@ -63,7 +64,8 @@ absl::Status JobContext::Prepare(const proto::Brief& brief, SegmentReach& reach,
     arguments.text[name] = value;
   }
   for (const auto& [name, record] : brief.parameters()) {
-    HEARTH_ASSIGN_OR_RETURN(auto source, MatrixSource::Open(record, reach));
+    HEARTH_ASSIGN_OR_RETURN(auto source,
+                            MatrixSource::Open(record, reach, kept));
     HEARTH_RETURN_IF_ERROR(source->Bring(cancelled));
     HEARTH_ASSIGN_OR_RETURN(const auto bytes, source->Whole());
     arguments.matrices[name] = {source->layout(), bytes};
@@ -150,7 +152,7 @@ absl::StatusOr<JobCache::Opened> JobCache::Get(
   if (entry->context == nullptr) {
     HEARTH_ASSIGN_OR_RETURN(
         entry->context,
-        JobContext::Open(entry->brief, reach_, store_, cancelled));
+        JobContext::Open(entry->brief, reach_, kept_, store_, cancelled));
   }
   if (entry->state == nullptr) {
     HEARTH_ASSIGN_OR_RETURN(Bytes state,

@@ -12,6 +12,7 @@
 #include "hearth/compute/operation.h"
 #include "hearth/transport/reach/segment_reach.h"
 #include "protos/worker.pb.h"
+#include "worker/service/kept_segments.h"
 #include "worker/service/matrix_source.h"
 #include "worker/service/segment_store.h"
 
@@ -24,8 +25,8 @@ namespace hearth::worker {
 class JobContext {
  public:
   static absl::StatusOr<std::shared_ptr<const JobContext>> Open(
-      const proto::Brief& brief, SegmentReach& reach, SegmentStore& store,
-      const std::function<bool()>& cancelled);
+      const proto::Brief& brief, SegmentReach& reach, KeptSegments& kept,
+      SegmentStore& store, const std::function<bool()>& cancelled);
 
   const Plan& plan() const { return *plan_; }
   const MatrixSource& source() const { return *source_; }
@@ -54,6 +55,7 @@ class JobContext {
 
  private:
   absl::Status Prepare(const proto::Brief& brief, SegmentReach& reach,
+                       KeptSegments& kept,
                        const std::function<bool()>& cancelled);
 
   std::shared_ptr<MatrixSource> source_;
@@ -71,8 +73,8 @@ class JobContext {
 //          wait.
 class JobCache {
  public:
-  JobCache(SegmentReach& reach, SegmentStore& store)
-      : reach_(reach), store_(store) {}
+  JobCache(SegmentReach& reach, KeptSegments& kept, SegmentStore& store)
+      : reach_(reach), kept_(kept), store_(store) {}
 
   void Brief(const proto::Brief& brief);
   void Forget(std::uint64_t job);
@@ -95,6 +97,7 @@ class JobCache {
   };
 
   SegmentReach& reach_;
+  KeptSegments& kept_;
   SegmentStore& store_;
   Mutex mutex_;
   std::map<std::uint64_t, std::shared_ptr<Entry>> entries_

@@ -31,12 +31,13 @@ FileSample PublishedSample(const proto::FileSource& file) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
-    const proto::MatrixRecord& record, SegmentReach& reach) {
+    const proto::MatrixRecord& record, SegmentReach& reach,
+    KeptSegments& kept) {
   HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(record.layout()));
   const std::int64_t bytes = layout.bytes();
   CrashPoint("worker.map");
   std::shared_ptr<MatrixSource> source(
-      new MatrixSource(std::move(layout), reach));
+      new MatrixSource(std::move(layout), reach, kept));
 
   if (record.has_segment()) {
     HEARTH_RETURN_IF_ERROR(
@@ -90,14 +91,8 @@ absl::Status MatrixSource::AddPart(const proto::SegmentSource& segment,
   part.block_end = block_end;
   SegmentPlace place = SegmentPlace::From(segment, part.end - part.begin);
   part.token = place.token;
-  HEARTH_ASSIGN_OR_RETURN(std::optional<FetchedSegment> fetched,
-                          reach_.Fetch(place));
-  if (fetched.has_value()) {
-    HEARTH_ASSIGN_OR_RETURN(
-        part.segment,
-        SealedSegment::Adopt(std::move(fetched->fd), part.end - part.begin));
-    return absl::OkStatus();
-  }
+  HEARTH_ASSIGN_OR_RETURN(part.segment, kept_.Map(place));
+  if (part.segment != nullptr) return absl::OkStatus();
   place.servers = std::make_shared<SegmentServers>(place.replicas);
   part.servers = place.servers;
   part.elsewhere = std::move(place);
@@ -125,11 +120,12 @@ void MatrixSource::Learn(const proto::MatrixRecord& record) const {
 // One copy of all pieces, for as long as the matrix lives.
 absl::Status MatrixSource::BringPieces(const std::function<bool()>& cancelled) {
   const std::int64_t bytes = layout_.bytes();
+  const Id whole_token = SegmentReach::CopyTokenOf(parts_.front().token);
   auto whole = reach_.MakeOnce(
-      SegmentReach::CopyTokenOf(parts_.front().token), bytes,
+      whole_token, bytes,
       [&](const OpenSegment& open) -> absl::Status {
         for (const Part& part : parts_) {
-          if (part.segment.has_value()) {
+          if (part.segment != nullptr) {
             HEARTH_RETURN_IF_ERROR(CopyIntoSegment(
                 open, part.begin, part.segment->bytes(), MemoryLimits()));
             continue;
@@ -156,7 +152,7 @@ absl::Status MatrixSource::BringPieces(const std::function<bool()>& cancelled) {
                     .begin = 0,
                     .end = bytes,
                     .block_end = blocks,
-                    .segment = *std::move(whole),
+                    .segment = kept_.Keep(whole_token, *std::move(whole)),
                     .elsewhere = {},
                     .servers = nullptr});
   return absl::OkStatus();
@@ -168,7 +164,9 @@ absl::Status MatrixSource::Bring(const std::function<bool()>& cancelled) {
     Part& part = parts_.front();
     std::int64_t streamed = 0;
     HEARTH_ASSIGN_OR_RETURN(
-        part.segment, reach_.BringOnce(*part.elsewhere, streamed, cancelled));
+        SealedSegment brought,
+        reach_.BringOnce(*part.elsewhere, streamed, cancelled));
+    part.segment = kept_.Keep(part.token, std::move(brought));
     brought_ += streamed;
     part.elsewhere.reset();
   }
@@ -182,7 +180,7 @@ absl::Status MatrixSource::Bring(const std::function<bool()>& cancelled) {
 }
 
 absl::StatusOr<std::span<const std::byte>> MatrixSource::Whole() const {
-  if (parts_.size() == 1 && parts_.front().segment.has_value()) {
+  if (parts_.size() == 1 && parts_.front().segment != nullptr) {
     return parts_.front().segment->bytes();
   }
   if (file_mapping_.has_value()) return file_mapping_->bytes();
@@ -231,7 +229,7 @@ absl::Status BlockReader::VisitPart(
     const RowBlock& block, std::int64_t offset, std::int64_t bytes,
     absl::FunctionRef<absl::Status(const BlockView&)> work) {
   const MatrixSource::Part& part = PartAt(offset);
-  if (part.segment.has_value()) {
+  if (part.segment != nullptr) {
     effort_.bytes_mapped += bytes;
     return Native(block, part.segment->bytes().data() + (offset - part.begin),
                   work);
@@ -282,7 +280,7 @@ std::int64_t BlockReader::SideBySide(std::int64_t begin,
                        [](std::int64_t block, const MatrixSource::Part& one) {
                          return block < one.block_end;
                        });
-  if (!part->segment.has_value()) return 1;
+  if (part->segment == nullptr) return 1;
   return std::min(end, part->block_end) - begin;
 }
 

@@ -18,6 +18,7 @@
 #include "hearth/shm/window_reader.h"
 #include "hearth/transport/reach/segment_reach.h"
 #include "protos/matrix.pb.h"
+#include "worker/service/kept_segments.h"
 
 namespace hearth::worker {
 
@@ -37,9 +38,10 @@ struct ReadEffort {
 // Threads: const methods from any.
 class MatrixSource {
  public:
-  // `reach` outlives it.
+  // `reach` and `kept` outlive it.
   static absl::StatusOr<std::shared_ptr<MatrixSource>> Open(
-      const proto::MatrixRecord& record, SegmentReach& reach);
+      const proto::MatrixRecord& record, SegmentReach& reach,
+      KeptSegments& kept);
 
   // Has all bytes here, streamed into memory of this host if need be.
   absl::Status Bring(const std::function<bool()>& cancelled);
@@ -61,10 +63,14 @@ class MatrixSource {
 
  private:
   friend class BlockReader;
-  MatrixSource(MatrixLayout layout, SegmentReach& reach)
-      : reach_(reach), layout_(std::move(layout)), partition_(layout_) {}
+  MatrixSource(MatrixLayout layout, SegmentReach& reach, KeptSegments& kept)
+      : reach_(reach),
+        kept_(kept),
+        layout_(std::move(layout)),
+        partition_(layout_) {}
 
   SegmentReach& reach_;
+  KeptSegments& kept_;
   MatrixLayout layout_;
   Partition partition_;
   bool unmade_ = false;  // there are no bytes to read yet
@@ -74,8 +80,8 @@ class MatrixSource {
     std::int64_t begin = 0;  // bytes of the matrix
     std::int64_t end = 0;
     std::int64_t block_end = 0;
-    std::optional<SealedSegment> segment;     // here
-    std::optional<SegmentPlace> elsewhere;    // else
+    std::shared_ptr<const SealedSegment> segment;  // here
+    std::optional<SegmentPlace> elsewhere;         // else
     std::shared_ptr<SegmentServers> servers;  // of `elsewhere`, at any time
   };
   absl::Status AddPart(const proto::SegmentSource& segment,

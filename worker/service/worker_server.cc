@@ -29,6 +29,7 @@
 #include "worker/service/coordinator_link.h"
 #include "worker/service/copier.h"
 #include "worker/service/job_context.h"
+#include "worker/service/kept_segments.h"
 #include "worker/service/leftovers.h"
 #include "worker/service/segment_server.h"
 #include "worker/service/segment_store.h"
@@ -59,7 +60,8 @@ class WorkerServer::Impl {
         reach_(options_.keeper, options_.security),
         leftovers_(options_.keeper),
         store_(reach_),
-        jobs_(reach_, store_),
+        kept_(reach_),
+        jobs_(reach_, kept_, store_),
         next_leftovers_(clock_.Now() + kLeftoversEvery),
         queue_(options_.threads),
         copier_(reach_, options_.threads, [this](const SegmentCopied& copied) {
@@ -281,6 +283,8 @@ class WorkerServer::Impl {
     if (message.has_drop_copies()) {
       for (const auto& token : message.drop_copies().tokens()) {
         const Id copy = SegmentReach::CopyTokenOf(FromProto(token));
+        kept_.Forget(FromProto(token));
+        kept_.Forget(copy);
         reach_.own().Drop(std::span(&copy, 1)).IgnoreError();
       }
       return;
@@ -291,6 +295,8 @@ class WorkerServer::Impl {
     if (message.has_stop_copy()) {
       return copier_.Stop(message.stop_copy().order());
     }
+    // What was dropped while it was away, nobody tells it.
+    if (message.has_welcome()) kept_.Clear();
     if (message.has_brief()) jobs_.Brief(message.brief());
     bool first_welcome = false;
     {
@@ -445,6 +451,7 @@ class WorkerServer::Impl {
   Leftovers leftovers_;          // the main thread's
   std::vector<Id> made_before_;  // the main thread's: before it connected
   SegmentStore store_;
+  KeptSegments kept_;
   JobCache jobs_;
 
   std::mutex mutex_;  // guards all below
