@@ -222,8 +222,10 @@ class WorkerServer::Impl {
       }
       const absl::Time until =
           std::min({queue_.flush_at(), next_heartbeat, next_leftovers_});
+      main_sleeps_until_ = until;
       wake_main_.wait_for(lock, absl::ToChronoMicroseconds(
                                     std::max(until - now, absl::Duration())));
+      main_sleeps_until_ = absl::InfinitePast();
     }
     std::unique_ptr<CoordinatorLink> ended = std::move(link_);
     Apply(queue_.Handle(Disconnected{}, clock_.Now()));
@@ -416,7 +418,8 @@ class WorkerServer::Impl {
         store_.Drop(drop->tokens);
       }
     }
-    wake_main_.notify_all();
+    // Every leaf comes by here: the main thread is only woken to do something.
+    if (queue_.flush_at() < main_sleeps_until_) wake_main_.notify_all();
   }
 
   void Work(int thread) {
@@ -458,6 +461,7 @@ class WorkerServer::Impl {
   absl::Time next_leftovers_;
   std::condition_variable wake_threads_;
   std::condition_variable wake_main_;
+  absl::Time main_sleeps_until_ = absl::InfinitePast();  // that, or it is awake
   TaskQueueCore queue_;
   std::unique_ptr<CoordinatorLink> link_;
   std::deque<std::pair<std::int64_t, std::string>> stories_;
