@@ -17,6 +17,7 @@
 #include "hearth/shm/file_sample.h"
 #include "hearth/shm/segment.h"
 #include "hearth/transport/control/codec.h"
+#include "hearth/transport/reach/published_file.h"
 
 namespace hearth {
 namespace {
@@ -42,13 +43,8 @@ absl::StatusOr<Found> Find(ClusterState& state, absl::string_view name) {
 // A file of the catalog, if it is what was published.
 absl::StatusOr<FileSource> OpenPublished(const proto::FileSource& file) {
   HEARTH_ASSIGN_OR_RETURN(FileSource source, FileSource::Open(file.path()));
-  const FileSample sample{.seed = file.sample_seed(),
-                          .checksums = {file.sample_checksums().begin(),
-                                        file.sample_checksums().end()}};
   HEARTH_RETURN_IF_ERROR(
-      Recognize(source,
-                {file.device(), file.inode(), file.size(), file.mtime_ns()},
-                sample)
+      Recognize(source, PublishedIdentity(file), PublishedSample(file))
           .status());
   return source;
 }

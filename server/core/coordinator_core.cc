@@ -89,7 +89,7 @@ std::vector<WorkerId> CoordinatorCore::WorkersNear(
 CoordinatorCore::Impl::Impl(CoordinatorOptions options)
     : options_(options),
       members_(options.lease),
-      scheduler_(options_, members_),
+      scheduler_(options_, members_, fragments_),
       hosts_(options.host_grace),
       copies_(options_, members_, hosts_),
       ended_(options_) {}
@@ -108,6 +108,7 @@ std::vector<Action> CoordinatorCore::Impl::Handle(Event&& event,
     for (const Replica& one : segment.replicas) {
       if (!tokens_.IsLive(one.token)) tokens_.Drop(one.host, one.token);
     }
+    fragments_.Forget(segment.token);
     Say(MatrixGone{segment.token});
   }
   const std::size_t drops = actions_.size();

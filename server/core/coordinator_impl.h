@@ -99,6 +99,9 @@ class CoordinatorCore::Impl {
   // Null for a job that has ended, is about to, or never was.
   Live* Running(JobId job);
   void Settle(JobId job, Live& live);
+  // What it read of another host's may have stayed.
+  void NoteFragments(const Sender& sender, const Commit& commit,
+                     const JobRecord& job);
   void CountFailure(JobId job, Live& live, const InFlight& task,
                     Attempts::Failure failure);
 
@@ -222,6 +225,7 @@ class CoordinatorCore::Impl {
   CatalogCore catalog_;
   MembershipCore members_;
   TokenBook tokens_;
+  FragmentBook fragments_;
   Scheduler scheduler_;
   RateBook rates_;
   HostBook hosts_;

@@ -185,6 +185,7 @@ void CoordinatorCore::Impl::HostArrived(const std::string& host) {
 }
 
 void CoordinatorCore::Impl::LoseHost(const std::string& host) {
+  fragments_.ForgetHost(host);
   Strike(host);
   LosePiecesAt(host);
   // What was being copied from there alone has no beginning any more.

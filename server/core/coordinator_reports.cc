@@ -68,8 +68,36 @@ void CoordinatorCore::Impl::On(const Sender& sender, Commit& commit) {
     }
   }
   if (verdict != JobCore::Verdict::kAccepted) return;
+  if (commit.is_kept) NoteFragments(sender, commit, live->core.record());
   NoteProgress(commit.job, *live);
   Settle(commit.job, *live);
+}
+
+void CoordinatorCore::Impl::NoteFragments(const Sender& sender,
+                                          const Commit& commit,
+                                          const JobRecord& job) {
+  const MatrixRecord& matrix = *job.order->matrix;
+  const auto is_home = [&](const SegmentPart& part) {
+    return std::any_of(part.segment->replicas.begin(),
+                       part.segment->replicas.end(), [&](const Replica& one) {
+                         return members_.AreNear(one.host, sender.host);
+                       });
+  };
+  const std::vector<SegmentPart> parts = SegmentsOf(matrix);
+  if (parts.empty() || job.plan == nullptr || job.plan->concatenates ||
+      std::all_of(parts.begin(), parts.end(), is_home)) {
+    return;
+  }
+  const std::int64_t blocks = parts.back().block_end;
+  const BlockRun came = job.plan->needs_whole_matrix
+                            ? BlockRun{0, blocks}
+                            : BlocksOf(commit.run, blocks, job.leaves_total);
+  for (const SegmentPart& part : parts) {
+    if (is_home(part)) continue;
+    fragments_.Note(part.segment->token, sender.host,
+                    {std::max(came.begin, part.block_begin),
+                     std::min(came.end, part.block_end)});
+  }
 }
 
 void CoordinatorCore::Impl::Settle(JobId job, Live& live) {

@@ -34,8 +34,9 @@ namespace hearth::server {
 // worker's end costs O(workers).
 class Scheduler {
  public:
-  Scheduler(const CoordinatorOptions& options, const MembershipCore& members)
-      : options_(options), members_(members) {}
+  Scheduler(const CoordinatorOptions& options, const MembershipCore& members,
+            const FragmentBook& fragments)
+      : options_(options), members_(members), fragments_(fragments) {}
 
   // Task numbers of an earlier coordinator are never given out again.
   void StartLife(std::uint64_t life) { next_task_ = (life << 40) | 1; }
@@ -100,7 +101,8 @@ class Scheduler {
     // Replaces `core` being asked again and again within one Fill.
     MatrixPtr matrix;
     int max_workers = 0;
-    Homes homes;  // of a matrix in pieces, as briefed in that version
+    // Of a matrix in pieces or with fragments, as briefed in that version.
+    std::optional<Homes> homes;
     int homes_version = -1;
   };
   using Splittable = std::tuple<std::int64_t, WorkerId, TaskId>;
@@ -108,11 +110,12 @@ class Scheduler {
   bool HasHostFor(const Seat& seat) const;
   // Nothing of the job's matrix has to be streamed to this host.
   bool IsHome(const Seat& seat, const std::string& host) const;
-  bool IsAllowed(const Seat& seat, WorkerId worker,
-                 const WorkerLoad& load) const;
-  // --- of matrices in pieces (scheduler_spread.cc) ---
+  bool IsAllowed(Seat& seat, WorkerId worker, const WorkerLoad& load) const;
+  // --- of matrices in several places (scheduler_spread.cc) ---
   // Null for any other, and where it does not matter what lies where.
   const Homes* HomesOf(Seat& seat) const;
+  // The host that keeps what `host` maps; itself where there is none.
+  const std::string& HomeNear(const Seat& seat, const std::string& host) const;
   bool IsAllowedNear(const Seat& seat, const SpreadSource& spread,
                      const WorkerLoad& load) const;
   bool IsAtHome(Seat& seat, const std::string& host, LeafRun run) const;
@@ -149,6 +152,7 @@ class Scheduler {
 
   const CoordinatorOptions& options_;
   const MembershipCore& members_;
+  const FragmentBook& fragments_;
   Locality locality_;
   std::uint64_t next_task_ = 1;
   std::map<WorkerId, WorkerLoad> loads_;

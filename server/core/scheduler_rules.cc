@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "server/core/catalog_core.h"
 #include "server/core/scheduler.h"
 
 namespace hearth::server {
@@ -29,7 +30,7 @@ bool Scheduler::Exclude(JobId job, const std::string& host) {
   return HasHostFor(seat->second);
 }
 
-bool Scheduler::IsAllowed(const Seat& seat, WorkerId worker,
+bool Scheduler::IsAllowed(Seat& seat, WorkerId worker,
                           const WorkerLoad& load) const {
   if (seat.max_workers > 0 && std::ssize(seat.briefed) >= seat.max_workers &&
       !seat.briefed.contains(worker)) {
@@ -65,9 +66,14 @@ bool Scheduler::IsAllowed(const Seat& seat, WorkerId worker,
   }
   // It is planned where the bytes are.
   if (job.state != JobState::kRunning) return false;
+  const Homes* homes = HomesOf(seat);
+  if (homes != nullptr && !homes->At(load.host()).empty()) return true;
   if (!seat.core->is_measured()) return false;
   const std::int64_t leaves = seat.core->min_run_leaves();
-  const std::int64_t bytes = seat.matrix->layout.bytes();
+  const std::int64_t bytes = fragments_.HasAll(segment->token, load.host(),
+                                               {0, RowBlocksOf(*seat.matrix)})
+                                 ? 0
+                                 : seat.matrix->layout.bytes();
   return locality_.Pays(load.host(),
                         {.bytes = job.plan->needs_whole_matrix
                                       ? bytes

@@ -1,5 +1,5 @@
-// A matrix in pieces: each host computes what it has, and something of another
-// only where that ends sooner.
+// A matrix in pieces, or with fragments: each host computes what it has, and
+// something of another only where that ends sooner.
 #include <algorithm>
 #include <utility>
 
@@ -8,18 +8,33 @@
 namespace hearth::server {
 
 const Homes* Scheduler::HomesOf(Seat& seat) const {
-  const auto* spread = std::get_if<SpreadSource>(&seat.matrix->source);
   const JobRecord& job = seat.core->record();
-  if (spread == nullptr || job.plan == nullptr ||
-      job.state != JobState::kRunning || job.plan->needs_whole_matrix) {
+  if (job.plan == nullptr || job.state != JobState::kRunning ||
+      job.plan->needs_whole_matrix) {
     return nullptr;
   }
   if (seat.homes_version != seat.core->brief_version()) {
     seat.homes_version = seat.core->brief_version();
-    seat.homes =
-        Homes(*spread, spread->pieces.back().block_end, job.leaves_total);
+    seat.homes.reset();
+    const auto* segment = std::get_if<SegmentSource>(&seat.matrix->source);
+    const std::vector<SegmentPart> parts = SegmentsOf(*seat.matrix);
+    if (!parts.empty() &&
+        (segment == nullptr || fragments_.Find(segment->token) != nullptr)) {
+      seat.homes.emplace(parts, fragments_, parts.back().block_end,
+                         job.leaves_total);
+    }
   }
-  return &seat.homes;
+  return seat.homes.has_value() ? &*seat.homes : nullptr;
+}
+
+const std::string& Scheduler::HomeNear(const Seat& seat,
+                                       const std::string& host) const {
+  const auto* segment = std::get_if<SegmentSource>(&seat.matrix->source);
+  if (segment == nullptr) return host;
+  const auto home = std::find_if(
+      segment->replicas.begin(), segment->replicas.end(),
+      [&](const Replica& one) { return members_.AreNear(one.host, host); });
+  return home == segment->replicas.end() ? host : home->host;
 }
 
 bool Scheduler::IsAllowedNear(const Seat& seat, const SpreadSource& spread,
@@ -68,14 +83,16 @@ bool Scheduler::MayCross(const Seat& seat, const Homes& homes,
 bool Scheduler::IsAtHome(Seat& seat, const std::string& host,
                          LeafRun run) const {
   const Homes* homes = HomesOf(seat);
-  return homes == nullptr ? IsHome(seat, host) : homes->IsAt(host, run);
+  return homes == nullptr ? IsHome(seat, host)
+                          : homes->IsAt(HomeNear(seat, host), run);
 }
 
 bool Scheduler::MayHave(Seat& seat, const WorkerLoad& load,
                         const InFlight& task) const {
   const Homes* homes = HomesOf(seat);
   return homes == nullptr || task.kind != TaskKind::kCompute ||
-         homes->IsAt(load.host(), task.run) || MayCross(seat, *homes, load);
+         homes->IsAt(HomeNear(seat, load.host()), task.run) ||
+         MayCross(seat, *homes, load);
 }
 
 std::optional<Work> Scheduler::TakeFor(
@@ -83,9 +100,11 @@ std::optional<Work> Scheduler::TakeFor(
     std::optional<std::int64_t> place) const {
   const Homes* homes = HomesOf(seat);
   if (homes == nullptr) return seat.core->Take(care, thread_count, place);
-  auto work = seat.core->Take(care, thread_count, std::nullopt,
-                              &homes->At(load.host()));
-  if (work.has_value()) return work;
+  const std::string& host = HomeNear(seat, load.host());
+  for (const auto* runs : {&homes->OnlyAt(host), &homes->At(host)}) {
+    auto work = seat.core->Take(care, thread_count, std::nullopt, runs);
+    if (work.has_value()) return work;
+  }
   const std::vector<LeafRun> others = MayCross(seat, *homes, load)
                                           ? homes->Served(members_)
                                           : homes->Unattended(members_);

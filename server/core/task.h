@@ -98,6 +98,8 @@ struct Commit {
   BytesRef partial{};     // neither bytes nor token where the job concatenates
   absl::Duration busy{};  // of the thread, for this run
   Traffic traffic{};
+  // What its task read of another host's is on the worker's now, all of it.
+  bool is_kept = false;
   bool task_done = true;
 };
 

@@ -35,6 +35,7 @@ Commit FromWire(const proto::Commit& commit) {
           .partial = server::FromWire(commit.partial()),
           .busy = absl::Nanoseconds(commit.busy_ns()),
           .traffic = server::FromWire(commit.traffic()),
+          .is_kept = commit.is_kept(),
           .task_done = commit.task_done()};
 }
 

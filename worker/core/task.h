@@ -47,12 +47,14 @@ struct Task {
 struct Traffic {
   std::int64_t bytes_mapped = 0;
   std::int64_t bytes_streamed = 0;
+  std::int64_t bytes_kept = 0;  // of those streamed: they stay on this host
   std::int64_t bytes_copied = 0;
   std::int64_t bytes_converted = 0;
 
   Traffic& operator+=(const Traffic& other) {
     bytes_mapped += other.bytes_mapped;
     bytes_streamed += other.bytes_streamed;
+    bytes_kept += other.bytes_kept;
     bytes_copied += other.bytes_copied;
     bytes_converted += other.bytes_converted;
     return *this;
@@ -70,6 +72,8 @@ struct Commit {
   BytesRef partial{};
   absl::Duration busy{};
   Traffic traffic{};
+  // What its task read of another host's is on this one now, all of it.
+  bool is_kept = false;
   bool task_done = true;
 };
 struct TaskFailed {

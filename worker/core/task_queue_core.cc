@@ -260,14 +260,16 @@ void TaskQueueCore::CommitRuns(Seat& seat, std::vector<BytesRef> partials,
   const absl::Duration busy = now - seat.started_at;
   const std::int64_t leaves = runs.back().end - runs.front().begin;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    Commit commit{.task = task.id,
-                  .job = task.job,
-                  .round = task.round,
-                  .run = runs[i],
-                  .partial = {},
-                  .busy = busy * runs[i].leaf_count() / leaves,
-                  .traffic = {},
-                  .task_done = i + 1 == runs.size()};
+    Commit commit{
+        .task = task.id,
+        .job = task.job,
+        .round = task.round,
+        .run = runs[i],
+        .partial = {},
+        .busy = busy * runs[i].leaf_count() / leaves,
+        .traffic = {},
+        .is_kept = seat.traffic.bytes_kept == seat.traffic.bytes_streamed,
+        .task_done = i + 1 == runs.size()};
     if (!partials.empty()) commit.partial = std::move(partials[i]);
     if (commit.task_done) commit.traffic = seat.traffic;
     AddCommit(std::move(commit), now);

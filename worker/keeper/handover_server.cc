@@ -42,8 +42,17 @@ bool Matches(int fd, SegmentKind kind) {
                  &about) == 0 &&
            S_ISREG(about.stx_mode);
   }
-  if (kind == SegmentKind::kOpen) return fcntl(fd, F_GET_SEALS) >= 0;
+  if (kind == SegmentKind::kOpen || kind == SegmentKind::kFragment) {
+    return fcntl(fd, F_GET_SEALS) >= 0;
+  }
   return SealedForEver(fd);
+}
+
+// What a sparse segment takes; 0 where the kernel won't tell.
+std::uint64_t PagesOf(int fd) {
+  struct stat about {};
+  if (fstat(fd, &about) != 0) return 0;
+  return static_cast<std::uint64_t>(about.st_blocks) * 512;
 }
 
 HeldMessage ToWire(const HeldSegment& held) {
@@ -324,7 +333,11 @@ void HandoverServer::Do(const BookAction& action, const Request* request) {
             head.count = static_cast<std::uint32_t>(answer.held.size());
             head.flags = answer.more ? SegmentMessage::kMorePages : 0;
             std::string entries;
-            for (const HeldSegment& held : answer.held) {
+            for (HeldSegment held : answer.held) {
+              const auto sparse = answer.sparse.find(held.token);
+              if (sparse != answer.sparse.end()) {
+                held.bytes = PagesOf(sparse->second);
+              }
               const HeldMessage line = ToWire(held);
               entries.append(reinterpret_cast<const char*>(&line),
                              sizeof(line));
@@ -355,7 +368,8 @@ void HandoverServer::ReplyWithDescriptor(const Request& request,
   UniqueFd fresh;
   int sent = answer.fd;
   if (answer.countable) {
-    const bool open = card.kind == SegmentKind::kOpen;
+    const bool open =
+        card.kind == SegmentKind::kOpen || card.kind == SegmentKind::kFragment;
     fresh = OpenAgain(answer.fd, open ? O_RDWR : O_RDONLY);
     sent = fresh.get();
   }

@@ -1,5 +1,6 @@
 #include "worker/keeper/keeper_books.h"
 
+#include <limits>
 #include <utility>
 
 #include "hearth/base/limits.h"
@@ -10,6 +11,8 @@ namespace {
 // How long a segment may stay after a process that nobody watches (a forked
 // child of a holder) has let go of it.
 constexpr absl::Duration kLookAgain = absl::Seconds(1);
+
+constexpr std::uint64_t kBytesMax = std::numeric_limits<std::uint64_t>::max();
 
 }  // namespace
 
@@ -54,29 +57,54 @@ void KeeperBooks::On(const DepositAsked& asked, Actions& actions) {
     actions.push_back(CloseDescriptor{asked.fd});
     return;
   }
+  MakeRoom(asked, actions);
   Entry entry;
   entry.fd = asked.fd;
   entry.card = asked.card;
   entry.depositor = asked.depositor;
   entry.inode = asked.inode;
+  entry.deposited = deposit_count_++;
   entries_.emplace(asked.token, std::move(entry));
+}
+
+// Of segments in memory, each once however many tokens it has.
+std::uint64_t KeeperBooks::BytesWith(const DepositAsked& asked,
+                                     bool caches_too) const {
+  std::map<std::uint64_t, std::uint64_t> bytes_by_inode;
+  for (const auto& [token, entry] : entries_) {
+    if (entry.is_ticket || entry.card.kind == SegmentKind::kFile) continue;
+    if (entry.card.kind == SegmentKind::kFragment && !caches_too) continue;
+    bytes_by_inode[entry.inode] = entry.card.bytes;
+  }
+  bytes_by_inode[asked.inode] = asked.card.bytes;
+  std::uint64_t sum = 0;
+  for (const auto& [inode, bytes] : bytes_by_inode) {
+    sum = bytes > kBytesMax - sum ? kBytesMax : sum + bytes;
+  }
+  return sum;
 }
 
 bool KeeperBooks::PassesLimit(const DepositAsked& asked) const {
   if (bounds_.segment_bytes_max == 0) return false;
   if (asked.card.kind == SegmentKind::kFile) return false;  // not in memory
-  std::map<std::uint64_t, std::uint64_t> bytes_by_inode;
-  for (const auto& [token, entry] : entries_) {
-    if (entry.is_ticket || entry.card.kind == SegmentKind::kFile) continue;
-    bytes_by_inode[entry.inode] = entry.card.bytes;
+  return BytesWith(asked, false) > bounds_.segment_bytes_max;
+}
+
+void KeeperBooks::MakeRoom(const DepositAsked& asked, Actions& actions) {
+  if (bounds_.segment_bytes_max == 0) return;
+  if (asked.card.kind == SegmentKind::kFile) return;
+  while (BytesWith(asked, true) > bounds_.segment_bytes_max) {
+    auto oldest = entries_.end();
+    for (auto at = entries_.begin(); at != entries_.end(); ++at) {
+      if (at->second.card.kind != SegmentKind::kFragment) continue;
+      if (oldest == entries_.end() ||
+          at->second.deposited < oldest->second.deposited) {
+        oldest = at;
+      }
+    }
+    if (oldest == entries_.end()) return;
+    Let(Id(oldest->first), actions);
   }
-  bytes_by_inode[asked.inode] = asked.card.bytes;
-  std::uint64_t left = bounds_.segment_bytes_max;
-  for (const auto& [inode, bytes] : bytes_by_inode) {
-    if (bytes > left) return true;
-    left -= bytes;
-  }
-  return false;
 }
 
 void KeeperBooks::On(const TicketAsked& asked, Actions& actions) {
@@ -163,6 +191,9 @@ void KeeperBooks::On(const ListAsked& asked, Actions& actions) {
       break;
     }
     const Entry& entry = at->second;
+    if (entry.card.kind == SegmentKind::kFragment) {
+      list.sparse[at->first] = entry.fd;
+    }
     list.held.push_back({.token = at->first,
                          .kind = entry.card.kind,
                          .is_ticket = entry.is_ticket,

@@ -103,6 +103,8 @@ struct AnswerWithDescriptor {
 struct AnswerWithList {
   std::vector<HeldSegment> held;
   bool more = false;
+  // Of those held: the bytes that they take are to be looked up.
+  std::map<Id, Descriptor> sparse;
   friend bool operator==(const AnswerWithList&,
                          const AnswerWithList&) = default;
 };
@@ -150,7 +152,8 @@ class KeeperBooks {
   struct Bounds {
     std::size_t held_max = 0;
     std::size_t watched_max = 0;
-    // Of all segments together, tickets apart; 0: what the host allows.
+    // Of all segments together, tickets apart; 0: what the host allows. What is
+    // a cache gives way to the others.
     std::uint64_t segment_bytes_max = 0;
   };
   explicit KeeperBooks(Bounds bounds) : bounds_(bounds) {}
@@ -172,6 +175,7 @@ class KeeperBooks {
     bool is_ticket = false;
     // Times that it was handed out and nobody came for it yet.
     int awaited = 0;
+    std::uint64_t deposited = 0;  // how many were before it
     bool fetchers_countable = false;
     std::set<pid_t> family;    // depositor and ancestors, still alive
     std::set<pid_t> holders;   // known to hold it, where the kernel can't tell
@@ -183,6 +187,9 @@ class KeeperBooks {
 
   void On(const DepositAsked& asked, Actions& actions);
   bool PassesLimit(const DepositAsked& asked) const;
+  // Lets go of caches until this one fits in, too; the oldest first.
+  void MakeRoom(const DepositAsked& asked, Actions& actions);
+  std::uint64_t BytesWith(const DepositAsked& asked, bool caches_too) const;
   void On(const TicketAsked& asked, Actions& actions);
   void On(const FetchAsked& asked, Actions& actions);
   void On(const ReleaseAsked& asked, Actions& actions);
@@ -204,6 +211,7 @@ class KeeperBooks {
   Entries entries_;
   std::map<pid_t, std::set<Id>> tickets_by_process_;
   std::size_t look_again_count_ = 0;
+  std::uint64_t deposit_count_ = 0;
 };
 
 }  // namespace hearth::worker

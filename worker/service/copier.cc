@@ -135,8 +135,7 @@ absl::StatusOr<Id> Copier::Copy(const Order& order) {
         token, here->fd.get(), CardOf(SegmentKind::kSealed, bytes)));
     return token;
   }
-  HEARTH_ASSIGN_OR_RETURN(OpenSegment open,
-                          OpenSegment::Create(bytes, MemoryLimits()));
+  HEARTH_ASSIGN_OR_RETURN(OpenSegment open, reach_.Create(bytes));
   // The keeper says first whether it has room.
   HEARTH_RETURN_IF_ERROR(reach_.own().Deposit(
       token, open.fd(), CardOf(SegmentKind::kOpen, bytes)));

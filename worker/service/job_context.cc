@@ -76,6 +76,8 @@ absl::Status JobContext::Prepare(const proto::Brief& brief, SegmentReach& reach,
   if (plan_->needs_whole_matrix()) {
     HEARTH_RETURN_IF_ERROR(source_->Bring(cancelled));
     HEARTH_ASSIGN_OR_RETURN(whole_, source_->Whole());
+  } else {
+    source_->KeepWhatComes();
   }
   return absl::OkStatus();
 }

@@ -9,27 +9,13 @@
 #include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/matrix/byte_order.h"
-#include "hearth/shm/file_sample.h"
 #include "hearth/shm/fill.h"
 #include "hearth/shm/memory_limits.h"
 #include "hearth/shm/sigbus_guard.h"
 #include "hearth/transport/control/codec.h"
+#include "hearth/transport/reach/published_file.h"
 
 namespace hearth::worker {
-namespace {
-
-FileIdentity IdentityOf(const proto::FileSource& file) {
-  return {file.device(), file.inode(), file.size(), file.mtime_ns()};
-}
-
-FileSample PublishedSample(const proto::FileSource& file) {
-  return {.seed = file.sample_seed(),
-          .checksums = {file.sample_checksums().begin(),
-                        file.sample_checksums().end()}};
-}
-
-}  // namespace
-
 absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
     const proto::MatrixRecord& record, SegmentReach& reach,
     KeptSegments& kept) {
@@ -60,9 +46,10 @@ absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
   }
   const proto::FileSource& published = record.file();
   HEARTH_ASSIGN_OR_RETURN(source->file_, FileSource::Open(published.path()));
-  HEARTH_ASSIGN_OR_RETURN(source->published_,
-                          Recognize(*source->file_, IdentityOf(published),
-                                    PublishedSample(published)));
+  HEARTH_ASSIGN_OR_RETURN(
+      source->published_,
+      Recognize(*source->file_, PublishedIdentity(published),
+                PublishedSample(published)));
   source->payload_offset_ = published.payload_offset();
   HEARTH_RETURN_IF_ERROR(source->Verify());
   const std::int64_t free_bytes = MemoryLimits().Tightest().free_bytes;
@@ -88,6 +75,7 @@ absl::Status MatrixSource::AddPart(const proto::SegmentSource& segment,
   Part& part = parts_.emplace_back();
   part.begin = run.element_begin * width;
   part.end = run.element_end() * width;
+  part.block_begin = block_begin;
   part.block_end = block_end;
   SegmentPlace place = SegmentPlace::From(segment, part.end - part.begin);
   part.token = place.token;
@@ -151,10 +139,12 @@ absl::Status MatrixSource::BringPieces(const std::function<bool()>& cancelled) {
   parts_.push_back({.token = {},
                     .begin = 0,
                     .end = bytes,
+                    .block_begin = 0,
                     .block_end = blocks,
                     .segment = kept_.Keep(whole_token, *std::move(whole)),
                     .elsewhere = {},
-                    .servers = nullptr});
+                    .servers = nullptr,
+                    .fragment = nullptr});
   return absl::OkStatus();
 }
 
@@ -179,6 +169,14 @@ absl::Status MatrixSource::Bring(const std::function<bool()>& cancelled) {
   return absl::OkStatus();
 }
 
+void MatrixSource::KeepWhatComes() {
+  for (Part& part : parts_) {
+    if (!part.elsewhere.has_value() || part.begin == part.end) continue;
+    part.fragment = Fragment::Open(part.token, part.end - part.begin,
+                                   part.block_end - part.block_begin, reach_);
+  }
+}
+
 absl::StatusOr<std::span<const std::byte>> MatrixSource::Whole() const {
   if (parts_.size() == 1 && parts_.front().segment != nullptr) {
     return parts_.front().segment->bytes();
@@ -198,8 +196,7 @@ absl::Status MatrixSource::Verify() const {
 BlockReader::BlockReader(const MatrixSource& source, std::int64_t begin,
                          std::int64_t end, std::function<bool()> cancelled)
     : source_(source),
-      end_bytes_(source.partition_.Block(end - 1).element_end() *
-                 BytesOf(source.layout_.type)),
+      end_bytes_(source.EndOf(end - 1)),
       cancelled_(std::move(cancelled)) {
   if (!source.file_.has_value() || source.file_mapping_.has_value()) return;
   const std::int64_t from = source.partition_.Block(begin).element_begin *
@@ -234,17 +231,46 @@ absl::Status BlockReader::VisitPart(
     return Native(block, part.segment->bytes().data() + (offset - part.begin),
                   work);
   }
-  if (stream_ == nullptr) {
-    const std::int64_t end = std::min(end_bytes_, part.end);
+  Fragment* fragment = part.fragment.get();
+  const std::int64_t number = block.index - part.block_begin;
+  if (fragment != nullptr && fragment->Has(number)) {
+    effort_.bytes_mapped += bytes;
+    return Native(block, fragment->At(offset - part.begin, bytes).data(), work);
+  }
+  if (stream_ == nullptr || stream_at_ != offset) {
+    std::int64_t end = std::min(end_bytes_, part.end);
+    if (fragment != nullptr) {
+      const std::int64_t known =
+          fragment->FirstOf(number, part.block_end - part.block_begin);
+      end = std::min(end, source_.EndOf(part.block_begin + known - 1));
+    }
     stream_ =
         source_.reach_.Read(*part.elsewhere, offset - part.begin, end - offset,
                             bytes, {.cancelled = cancelled_});
+    stream_at_ = offset;
   }
-  std::byte* into = streamed_.Get(bytes);
+  bool is_kept = false;
+  std::byte* into = PlaceFor(part, offset, bytes, is_kept);
   HEARTH_RETURN_IF_ERROR(
       stream_->Next({into, static_cast<std::size_t>(bytes)}));
+  stream_at_ += bytes;
+  if (is_kept) {
+    fragment->Publish(number);
+    effort_.bytes_kept += bytes;
+  }
   effort_.bytes_streamed += bytes;
   return Native(block, into, work);
+}
+
+std::byte* BlockReader::PlaceFor(const MatrixSource::Part& part,
+                                 std::int64_t offset, std::int64_t bytes,
+                                 bool& is_kept) {
+  if (part.fragment != nullptr) {
+    const auto place = part.fragment->Take(offset - part.begin, bytes);
+    is_kept = !place.empty();
+    if (is_kept) return place.data();
+  }
+  return streamed_.Get(bytes);
 }
 
 absl::Status BlockReader::Visit(

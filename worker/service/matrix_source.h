@@ -18,6 +18,7 @@
 #include "hearth/shm/window_reader.h"
 #include "hearth/transport/reach/segment_reach.h"
 #include "protos/matrix.pb.h"
+#include "worker/service/fragment.h"
 #include "worker/service/kept_segments.h"
 
 namespace hearth::worker {
@@ -26,6 +27,7 @@ namespace hearth::worker {
 struct ReadEffort {
   std::int64_t bytes_mapped = 0;
   std::int64_t bytes_streamed = 0;  // from another host
+  std::int64_t bytes_kept = 0;      // of these: they are on this one now
   std::int64_t bytes_copied = 0;
   std::int64_t bytes_converted = 0;  // from foreign byte order
 };
@@ -45,6 +47,9 @@ class MatrixSource {
 
   // Has all bytes here, streamed into memory of this host if need be.
   absl::Status Bring(const std::function<bool()>& cancelled);
+  // What comes from another host block by block stays on this one, for the jobs
+  // to come.
+  void KeepWhatComes();
   // Where it lies by now, for those that stream it.
   void Learn(const proto::MatrixRecord& record) const;
   // What Bring has streamed since this was last asked.
@@ -79,14 +84,20 @@ class MatrixSource {
     Id token;                // what its bytes are named by
     std::int64_t begin = 0;  // bytes of the matrix
     std::int64_t end = 0;
+    std::int64_t block_begin = 0;
     std::int64_t block_end = 0;
     std::shared_ptr<const SealedSegment> segment;  // here
     std::optional<SegmentPlace> elsewhere;         // else
     std::shared_ptr<SegmentServers> servers;  // of `elsewhere`, at any time
+    std::shared_ptr<Fragment> fragment;       // of `elsewhere`, or null
   };
   absl::Status AddPart(const proto::SegmentSource& segment,
                        std::int64_t block_begin, std::int64_t block_end);
   absl::Status BringPieces(const std::function<bool()>& cancelled);
+  // In bytes of the matrix.
+  std::int64_t EndOf(std::int64_t block) const {
+    return partition_.Block(block).element_end() * BytesOf(layout_.type);
+  }
 
   std::vector<Part> parts_;  // of a matrix in memory, in order
   std::atomic<std::int64_t> brought_ = 0;
@@ -120,6 +131,10 @@ class BlockReader {
 
  private:
   const MatrixSource::Part& PartAt(std::int64_t offset);
+  // Where the next bytes that come are put: kept or, if that can't be, for the
+  // moment.
+  std::byte* PlaceFor(const MatrixSource::Part& part, std::int64_t offset,
+                      std::int64_t bytes, bool& is_kept);
   absl::Status VisitPart(
       const RowBlock& block, std::int64_t offset, std::int64_t bytes,
       absl::FunctionRef<absl::Status(const BlockView&)> work);
@@ -132,6 +147,7 @@ class BlockReader {
   std::optional<WindowReader> windows_;
   std::size_t part_ = 0;                // that was read last
   std::unique_ptr<BulkStream> stream_;  // of that part, if it is elsewhere
+  std::int64_t stream_at_ = -1;         // the offset that comes next by it
   Scratch streamed_;
   Scratch converted_;
   ReadEffort effort_;

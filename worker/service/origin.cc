@@ -17,13 +17,10 @@
 #include "hearth/shm/fill.h"
 #include "hearth/shm/memory_limits.h"
 #include "hearth/transport/control/codec.h"
+#include "hearth/transport/reach/published_file.h"
 
 namespace hearth::worker {
 namespace {
-
-FileIdentity IdentityOf(const proto::FileSource& file) {
-  return {file.device(), file.inode(), file.size(), file.mtime_ns()};
-}
 
 absl::Status CheckIdentity(int fd, const FileIdentity& published) {
   struct stat found {};
@@ -52,10 +49,8 @@ struct FileHere {
 absl::StatusOr<std::optional<FileHere>> OpenHere(const proto::Origin& origin,
                                                  SegmentReach& reach) {
   const proto::FileSource& file = origin.file();
-  const FileIdentity published = IdentityOf(file);
-  const FileSample sample = {.seed = file.sample_seed(),
-                             .checksums = {file.sample_checksums().begin(),
-                                           file.sample_checksums().end()}};
+  const FileIdentity published = PublishedIdentity(file);
+  const FileSample sample = PublishedSample(file);
   if (auto seen = FileSource::Open(file.path()); seen.ok()) {
     const auto known = Recognize(*seen, published, sample);
     if (known.ok()) {
@@ -117,7 +112,7 @@ absl::Status CheckFile(int fd, absl::string_view note) {
   if (!published.ParseFromArray(note.data(), static_cast<int>(note.size()))) {
     return Error(Reason::kBadUsage, "read a file: its card is none of ours");
   }
-  return CheckIdentity(fd, IdentityOf(published));
+  return CheckIdentity(fd, PublishedIdentity(published));
 }
 
 absl::Status FillFromOrigin(

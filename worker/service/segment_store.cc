@@ -78,8 +78,7 @@ absl::StatusOr<Bytes> SegmentStore::Get(const BytesRef& ref) {
 }
 
 absl::StatusOr<Id> SegmentStore::CreateResult(std::int64_t bytes) {
-  HEARTH_ASSIGN_OR_RETURN(const OpenSegment segment,
-                          OpenSegment::Create(bytes, MemoryLimits()));
+  HEARTH_ASSIGN_OR_RETURN(const OpenSegment segment, reach_.Create(bytes));
   const Id token = Id::Random();
   HEARTH_RETURN_IF_ERROR(
       keeper_.Deposit(token, segment.fd(),

@@ -72,8 +72,10 @@ absl::Status TaskRunner::Compute(const ComputeLeaf& step, Traffic& traffic) {
   HEARTH_RETURN_IF_ERROR(job.context->source().Verify());
   const ReadEffort& after = reader.effort();
   traffic.bytes_mapped = after.bytes_mapped - before.bytes_mapped;
-  traffic.bytes_streamed = after.bytes_streamed - before.bytes_streamed +
-                           job.context->TakeBroughtBytes();
+  const std::int64_t brought = job.context->TakeBroughtBytes();
+  traffic.bytes_streamed =
+      after.bytes_streamed - before.bytes_streamed + brought;
+  traffic.bytes_kept = after.bytes_kept - before.bytes_kept + brought;
   traffic.bytes_copied = after.bytes_copied - before.bytes_copied;
   traffic.bytes_converted = after.bytes_converted - before.bytes_converted;
   return absl::OkStatus();

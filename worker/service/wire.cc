@@ -39,6 +39,7 @@ void Fill(const Commit& commit, const std::string& host, proto::Report& to) {
   traffic.set_bytes_copied(commit.traffic.bytes_copied);
   traffic.set_bytes_converted(commit.traffic.bytes_converted);
   message.set_task_done(commit.task_done);
+  message.set_is_kept(commit.is_kept);
 }
 
 void Fill(const TaskFailed& failed, const std::string&, proto::Report& to) {

@@ -4,9 +4,11 @@
 #include <xmmintrin.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -28,6 +30,7 @@
 #include "worker/core/task_queue_core.h"
 #include "worker/service/coordinator_link.h"
 #include "worker/service/copier.h"
+#include "worker/service/fragment.h"
 #include "worker/service/job_context.h"
 #include "worker/service/kept_segments.h"
 #include "worker/service/leftovers.h"
@@ -143,14 +146,19 @@ class WorkerServer::Impl {
   // What segments of this host may still take: what the machine has, within
   // what the keeper was given.
   std::int64_t FreeBytes() {
-    const std::int64_t free = MemoryLimits().Tightest().free_bytes;
-    if (options_.segment_bytes_max <= 0) return free;
+    std::int64_t free = MemoryLimits().Tightest().free_bytes;
+    const bool is_bounded = options_.segment_bytes_max > 0;
     const auto held = reach_.own().List();
-    if (!held.ok()) return 0;
-    std::int64_t left = options_.segment_bytes_max;
+    if (!held.ok()) return is_bounded ? 0 : free;
+    std::int64_t left = is_bounded ? options_.segment_bytes_max
+                                   : std::numeric_limits<std::int64_t>::max();
     for (const HeldSegment& one : *held) {
-      const bool counts = !one.is_ticket && one.kind != SegmentKind::kFile;
-      left -= counts ? static_cast<std::int64_t>(one.bytes) : 0;
+      const auto bytes = static_cast<std::int64_t>(one.bytes);
+      if (one.kind == SegmentKind::kFragment) {
+        free += bytes;  // gives way
+      } else if (!one.is_ticket && one.kind != SegmentKind::kFile) {
+        left -= is_bounded ? bytes : 0;
+      }
     }
     return std::clamp<std::int64_t>(left, 0, free);
   }
@@ -284,10 +292,12 @@ class WorkerServer::Impl {
     }
     if (message.has_drop_copies()) {
       for (const auto& token : message.drop_copies().tokens()) {
-        const Id copy = SegmentReach::CopyTokenOf(FromProto(token));
-        kept_.Forget(FromProto(token));
-        kept_.Forget(copy);
-        reach_.own().Drop(std::span(&copy, 1)).IgnoreError();
+        const Id gone = FromProto(token);
+        const std::array<Id, 2> caches = {SegmentReach::CopyTokenOf(gone),
+                                          Fragment::TokenOf(gone)};
+        kept_.Forget(gone);
+        kept_.Forget(caches[0]);
+        reach_.own().Drop(caches).IgnoreError();
       }
       return;
     }

@@ -10,10 +10,12 @@ namespace hearth {
 
 // What a descriptor gives access to. The numbers travel on the wire.
 enum class SegmentKind : std::uint16_t {
-  kSealed = 1,  // a sealed memfd, opened read-only: immutable for ever
-  kOpen = 2,    // a memfd, opened read-write: still being filled. Whoever
-                // fetches it after somebody sealed it gets a kSealed
-  kFile = 3,    // a file mapped in place, opened read-only
+  kSealed = 1,    // a sealed memfd, opened read-only: immutable for ever
+  kOpen = 2,      // a memfd, opened read-write: still being filled. Whoever
+                  // fetches it after somebody sealed it gets a kSealed
+  kFile = 3,      // a file mapped in place, opened read-only
+  kFragment = 4,  // a sparse memfd, opened read-write: a cache of what came
+                  // from another host. A keeper lets go of it for others
 };
 
 // What travels beside a segment's descriptor: enough to map it, and a note that
@@ -44,7 +46,7 @@ struct HeldSegment {
   bool is_ticket = false;  // handed out for sharing without a server
   bool fetched = false;    // a ticket that somebody came for
   std::int32_t depositor_pid = 0;
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = 0;  // of a kFragment: those that have pages
 
   friend bool operator==(const HeldSegment&, const HeldSegment&) = default;
 };

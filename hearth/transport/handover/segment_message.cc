@@ -50,7 +50,7 @@ std::optional<ParsedMessage> ParseMessage(absl::string_view packet) {
   const std::optional<std::size_t> entry_bytes = EntryBytes(head.verb);
   if (head.magic != SegmentMessage::kMagic ||
       head.version != SegmentMessage::kVersion || !entry_bytes.has_value() ||
-      head.segment_kind > static_cast<std::uint16_t>(SegmentKind::kFile) ||
+      head.segment_kind > static_cast<std::uint16_t>(SegmentKind::kFragment) ||
       head.note_bytes > limits::kSegmentNoteBytesMax ||
       head.count > limits::kHandoverBatchMax ||
       std::any_of(std::begin(head.reserved), std::end(head.reserved),

@@ -111,6 +111,20 @@ absl::StatusOr<std::optional<FetchedSegment>> SegmentReach::Fetch(
   return gone;
 }
 
+absl::StatusOr<OpenSegment> SegmentReach::Create(std::int64_t bytes) {
+  auto created = OpenSegment::Create(bytes, MemoryLimits());
+  if (ReasonOf(created.status()) != Reason::kOutOfMemory) return created;
+  const auto held = own_.List();
+  if (!held.ok()) return created;
+  std::vector<Id> caches;
+  for (const HeldSegment& one : *held) {
+    if (one.kind == SegmentKind::kFragment) caches.push_back(one.token);
+  }
+  if (caches.empty()) return created;
+  HEARTH_RETURN_IF_ERROR(own_.Drop(caches));
+  return OpenSegment::Create(bytes, MemoryLimits());
+}
+
 std::unique_ptr<BulkStream> SegmentReach::Read(const SegmentPlace& place,
                                                std::int64_t offset,
                                                std::int64_t bytes,
@@ -233,8 +247,7 @@ absl::StatusOr<SealedSegment> SegmentReach::MakeOnce(
       continue;
     }
     if (ReasonOf(held.status()) != Reason::kSegmentGone) return held.status();
-    HEARTH_ASSIGN_OR_RETURN(OpenSegment open,
-                            OpenSegment::Create(bytes, MemoryLimits()));
+    HEARTH_ASSIGN_OR_RETURN(OpenSegment open, Create(bytes));
     HEARTH_ASSIGN_OR_RETURN(const bool is_ours, Claim(copy, open));
     if (!is_ours) continue;
     absl::Cleanup give_up = [&] { own_.Drop(copy).IgnoreError(); };

@@ -88,6 +88,9 @@ class SegmentReach {
 
   HandoverClient& own() { return own_; }
 
+  // A segment of this host; caches give way to it where memory is short.
+  absl::StatusOr<OpenSegment> Create(std::int64_t bytes);
+
   // None where it lies on another host.
   // Fails: SEGMENT_GONE, and what else a keeper says.
   absl::StatusOr<std::optional<FetchedSegment>> Fetch(

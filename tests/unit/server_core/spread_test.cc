@@ -164,9 +164,18 @@ SpreadSource Pieces(std::vector<std::pair<std::int64_t, std::string>> ends) {
   return spread;
 }
 
+std::vector<SegmentPart> PartsOf(const SpreadSource& spread) {
+  std::vector<SegmentPart> parts;
+  for (const Piece& piece : spread.pieces) {
+    parts.push_back({&piece.segment, piece.block_begin, piece.block_end, 0});
+  }
+  return parts;
+}
+
 TEST(Homes, AreWhereALeafBegins) {
   // Leaves of four blocks: the second one has blocks of both hosts.
-  const Homes homes(Pieces({{6, "a"}, {13, "b"}}), 13, 4);
+  const SpreadSource spread = Pieces({{6, "a"}, {13, "b"}});
+  const Homes homes(PartsOf(spread), {}, 13, 4);
   EXPECT_THAT(homes.At("a"), ElementsAre(LeafRun{0, 2}));
   EXPECT_THAT(homes.At("b"), ElementsAre(LeafRun{2, 4}));
   EXPECT_THAT(homes.At("c"), IsEmpty());
@@ -178,7 +187,8 @@ TEST(Homes, ServeNoLeafOfWhichABlockIsCutOff) {
   MembershipCore members(absl::Seconds(5));
   members.Join({.host = "b", .slot = "0", .incarnation = {1, 1}},
                absl::UnixEpoch());
-  const Homes homes(Pieces({{6, "a"}, {14, "b"}, {20, "c"}}), 20, 5);
+  const SpreadSource spread = Pieces({{6, "a"}, {14, "b"}, {20, "c"}});
+  const Homes homes(PartsOf(spread), {}, 20, 5);
   // Block 6 and 7 are b's, but in the leaf that a began.
   EXPECT_THAT(homes.Served(members), ElementsAre(LeafRun{2, 3}));
 }
@@ -382,7 +392,8 @@ TEST_F(Spread, LeavesAreComputedWhereTheirPieceLies) {
   Put(240);
   MakeAll();
   ASSERT_TRUE(Answered().ok());
-  const Homes homes(Source(), 240, 240);
+  const SpreadSource spread = Source();
+  const Homes homes(PartsOf(spread), {}, 240, 240);
   const JobId job = cluster_.SubmitPlanned({.leaf_count = 240},
                                            {.operation = "sum", .matrix = "m"});
   int tasks = 0;
