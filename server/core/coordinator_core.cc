@@ -174,6 +174,15 @@ void CoordinatorCore::Impl::On(WorkerJoined& joined) {
   hosts_.NoteFree(host, joined.free_bytes);
 }
 
+// Later ones say less than whole tasks do, of which some are known by then.
+void CoordinatorCore::Impl::On(StreamPaced& paced) {
+  const WorkerRecord* worker = members_.Find(paced.worker);
+  if (worker == nullptr || worker->epoch != paced.epoch) return;
+  const std::string& host = worker->identity.host;
+  if (scheduler_.locality().MeasuredAt(host).has_value()) return;
+  look_at_everyone_ |= scheduler_.NoteStream(host, paced.bytes, paced.took);
+}
+
 void CoordinatorCore::Impl::On(Heartbeat& beat) {
   if (members_.Renew(beat.worker, beat.epoch, now_)) {
     hosts_.NoteFree(members_.Find(beat.worker)->identity.host, beat.free_bytes);

@@ -67,6 +67,7 @@ class CoordinatorCore::Impl {
   // --- workers (coordinator_core.cc) ---
   void On(WorkerJoined& joined);
   void On(Heartbeat& beat);
+  void On(StreamPaced& paced);
   void On(WorkerLost& lost);
   void On(WorkerStory& story);
   void On(TokensLeft& left);

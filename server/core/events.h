@@ -34,6 +34,13 @@ struct Heartbeat {
   std::int64_t free_bytes = 0;
   bool is_copying = false;  // bytes have come for a copy since the last one
 };
+// So long the first bytes took that it streamed for a task under way.
+struct StreamPaced {
+  WorkerId worker{};
+  std::uint64_t epoch = 0;
+  std::int64_t bytes = 0;
+  absl::Duration took{};
+};
 // Its stream broke. After this nothing of that epoch is handed in any more.
 struct WorkerLost {
   WorkerId worker{};
@@ -138,9 +145,10 @@ struct Recovered {
 // Every 100 ms or so. Leases, stories that never came, nobody left to work.
 struct TimePassed {};
 
-using Event = std::variant<WorkerJoined, Heartbeat, WorkerLost, WorkerStory,
-                           TokensLeft, WorkerReported, DrainWorker, HostLeaves,
-                           SubmitJob, CancelJob, ForgetJob, PutMatrix,
-                           SealMatrix, RemoveMatrix, Recovered, TimePassed>;
+using Event =
+    std::variant<WorkerJoined, Heartbeat, StreamPaced, WorkerLost, WorkerStory,
+                 TokensLeft, WorkerReported, DrainWorker, HostLeaves, SubmitJob,
+                 CancelJob, ForgetJob, PutMatrix, SealMatrix, RemoveMatrix,
+                 Recovered, TimePassed>;
 
 }  // namespace hearth::server

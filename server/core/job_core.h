@@ -83,6 +83,10 @@ class JobCore {
   bool is_measured() const { return is_measured_; }
   void Measure(LeafRun run, absl::Duration busy);
   std::int64_t min_run_leaves() const;
+  // That nobody was given yet.
+  std::int64_t pending_leaves() const {
+    return queue(Care::kNone).leaf_count();
+  }
 
   // --- what is reported ---
   // Whether a report was of use. One that is not has had its tokens dropped,

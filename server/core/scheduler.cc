@@ -372,6 +372,7 @@ void Scheduler::Give(WorkerId worker, WorkerLoad& load, JobId job, Seat& seat,
   if (work.kind == TaskKind::kCompute) {
     if (!IsAtHome(seat, load.host(), work.run)) {
       locality_.NoteCrossing(load.host(), id);
+      seat.crossed_leaves += work.run.leaf_count();
     }
     if (work.run.leaf_count() > 1) {
       splittable_.insert({work.run.leaf_count(), worker, id});

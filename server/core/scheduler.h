@@ -104,6 +104,7 @@ class Scheduler {
     // Of a matrix in pieces or with fragments, as briefed in that version.
     std::optional<Homes> homes;
     int homes_version = -1;
+    std::int64_t crossed_leaves = 0;  // given to hosts that did not have them
   };
   using Splittable = std::tuple<std::int64_t, WorkerId, TaskId>;
 
@@ -121,6 +122,9 @@ class Scheduler {
   bool IsAtHome(Seat& seat, const std::string& host, LeafRun run) const;
   bool MayCross(const Seat& seat, const Homes& homes,
                 const WorkerLoad& load) const;
+  // A host that has fragments has had its share of this matrix once.
+  bool HasEnough(const Seat& seat, const Homes& homes,
+                 const std::string& host) const;
   // Whether a worker that may have some of the job may have this of it.
   bool MayHave(Seat& seat, const WorkerLoad& load, const InFlight& task) const;
   std::optional<Work> TakeFor(Seat& seat, const WorkerLoad& load, Care care,

@@ -6,6 +6,15 @@
 #include "server/core/scheduler.h"
 
 namespace hearth::server {
+namespace {
+
+// Of a matrix that has been shared out before: the second half of a job is not
+// shared out anew. Who has fragments computes them, and but a fortieth moves on
+// in each job, towards what the hosts' speeds are now.
+constexpr std::int64_t kSharePart = 2;
+constexpr std::int64_t kSettlePart = 40;
+
+}  // namespace
 
 const Homes* Scheduler::HomesOf(Seat& seat) const {
   const JobRecord& job = seat.core->record();
@@ -59,6 +68,16 @@ bool Scheduler::IsAllowedNear(const Seat& seat, const SpreadSource& spread,
   return job.state == JobState::kRunning && !job.plan->needs_whole_matrix;
 }
 
+bool Scheduler::HasEnough(const Seat& seat, const Homes& homes,
+                          const std::string& host) const {
+  const JobRecord& job = seat.core->record();
+  const auto* segment = std::get_if<SegmentSource>(&seat.matrix->source);
+  if (segment == nullptr || homes.At(host).empty()) return false;
+  if (seat.core->pending_leaves() > job.leaves_total / kSharePart) return false;
+  return seat.crossed_leaves + seat.core->min_run_leaves() >
+         std::max<std::int64_t>(1, job.leaves_total / kSettlePart);
+}
+
 bool Scheduler::MayCross(const Seat& seat, const Homes& homes,
                          const WorkerLoad& load) const {
   const JobRecord& job = seat.core->record();
@@ -70,6 +89,7 @@ bool Scheduler::MayCross(const Seat& seat, const Homes& homes,
   const int workers = homes.WorkersElsewhere(load.host(), members_);
   if (workers == 0) return true;
   if (!seat.core->is_measured()) return false;
+  if (HasEnough(seat, homes, load.host())) return false;
   const std::int64_t leaves = seat.core->min_run_leaves();
   return locality_.Pays(
       load.host(),

@@ -274,6 +274,10 @@ void CoordinatorService::OnMessage(server::WorkerSession& session,
       Ask(Heartbeat{worker, epoch, message.heartbeat().free_bytes(),
                     message.heartbeat().is_copying()},
           errands);
+    } else if (message.has_stream_pace()) {
+      Ask(StreamPaced{worker, epoch, message.stream_pace().bytes(),
+                      absl::Nanoseconds(message.stream_pace().took_ns())},
+          errands);
     } else if (message.has_leave()) {
       Ask(HostLeaves{worker, epoch}, errands);
     } else if (message.has_reports()) {

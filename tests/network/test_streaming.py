@@ -60,6 +60,33 @@ def test_a_host_streams_a_matrix_that_is_needed_whole_once(cluster, matrix, tmp_
     assert sum(streamed) <= 2 * BYTES, "a host that had it streamed it again"
 
 
+def test_row_blocks_stay_on_the_host_that_they_came_to(cluster, tmp_path):
+    """A gram whose row blocks come one by one: the second time, who has them computes them."""
+    rows, columns = 262_144, 512
+    out = tmp_path / "out.npy"
+    succeed("make", tmp_path / "m.npy", "--shape", f"{rows},{columns}", "--seed", 3)
+    succeed("run", "gram", tmp_path / "m.npy", "-o", out)
+    (tmp_path / "m.npy").unlink()
+    expected = load(out)
+    cluster.succeed("make", "m", "--shape", f"{rows},{columns}", "--seed", 3, at=1)
+    streamed = []
+    for _ in range(3):
+        job = cluster.succeed("run", "gram", "m", "-o", out)["job"]
+        assert load(out) == expected
+        assert job["bytes_mapped"] + job["bytes_streamed"] >= rows * columns * 8
+        streamed.append(job["bytes_streamed"])
+    print(f"streamed {[number // MIB for number in streamed]} MiB")
+    assert 0 < streamed[0] <= 2 * rows * columns * 8
+    leaf = 16 * MIB
+    assert max(streamed[1:]) <= max(leaf, streamed[0] / 20)
+
+    # A cache: it goes with its matrix, and leaves nothing behind.
+    before = meminfo()["Shmem"]
+    cluster.succeed("rm", "m")
+    wait_until(lambda: meminfo()["Shmem"] < before - 1024 * MIB - 0.9 * streamed[0], 5,
+               "the end of the matrix and its fragments")
+
+
 def test_the_plan_and_the_job_tell_what_each_host_does(cluster, matrix, tmp_path):
     """Before: what is expected of each host. Afterwards: what it did, in the same columns."""
     columns = ("bytes_mapped", "bytes_streamed", "bytes_copied", "bytes_converted")

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "hearth/base/crash_point.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
@@ -237,7 +238,9 @@ absl::Status BlockReader::VisitPart(
     effort_.bytes_mapped += bytes;
     return Native(block, fragment->At(offset - part.begin, bytes).data(), work);
   }
-  if (stream_ == nullptr || stream_at_ != offset) {
+  const bool is_first = stream_ == nullptr || stream_at_ != offset;
+  const absl::Time asked_at = absl::Now();
+  if (is_first) {
     std::int64_t end = std::min(end_bytes_, part.end);
     if (fragment != nullptr) {
       const std::int64_t known =
@@ -254,6 +257,7 @@ absl::Status BlockReader::VisitPart(
   HEARTH_RETURN_IF_ERROR(
       stream_->Next({into, static_cast<std::size_t>(bytes)}));
   stream_at_ += bytes;
+  if (is_first) pace_ = {bytes, absl::Now() - asked_at};
   if (is_kept) {
     fragment->Publish(number);
     effort_.bytes_kept += bytes;

@@ -5,12 +5,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "hearth/compute/operation.h"
 #include "hearth/matrix/partition.h"
 #include "hearth/shm/file_source.h"
@@ -30,6 +31,12 @@ struct ReadEffort {
   std::int64_t bytes_kept = 0;      // of these: they are on this one now
   std::int64_t bytes_copied = 0;
   std::int64_t bytes_converted = 0;  // from foreign byte order
+};
+
+// So long the first bytes of a stream took to come.
+struct StreamPace {
+  std::int64_t bytes = 0;
+  absl::Duration took;
 };
 
 // A matrix's bytes as this worker can reach them: sealed segments that a keeper
@@ -129,6 +136,11 @@ class BlockReader {
 
   const ReadEffort& effort() const { return effort_; }
 
+  // Once for each stream that was opened.
+  std::optional<StreamPace> TakePace() {
+    return std::exchange(pace_, std::nullopt);
+  }
+
  private:
   const MatrixSource::Part& PartAt(std::int64_t offset);
   // Where the next bytes that come are put: kept or, if that can't be, for the
@@ -148,6 +160,7 @@ class BlockReader {
   std::size_t part_ = 0;                // that was read last
   std::unique_ptr<BulkStream> stream_;  // of that part, if it is elsewhere
   std::int64_t stream_at_ = -1;         // the offset that comes next by it
+  std::optional<StreamPace> pace_;
   Scratch streamed_;
   Scratch converted_;
   ReadEffort effort_;

@@ -107,6 +107,7 @@ absl::Status TaskRunner::AccumulateLeaf(const ComputeLeaf& step,
     HEARTH_RETURN_IF_ERROR(reader_->Visit(
         job.context->source().partition().Block(i), [&](BlockView view) {
           view.matrix = job.context->whole();
+          if (const auto pace = reader_->TakePace()) on_pace_(*pace);
           return plan.Accumulate(view, *job.state, scratch_, partial);
         }));
   }

@@ -20,8 +20,10 @@ namespace hearth::worker {
 // Kind:    resource. Threads: one; `interrupted` is set by others.
 class TaskRunner {
  public:
-  TaskRunner(JobCache& jobs, SegmentStore& store)
-      : jobs_(jobs), store_(store) {}
+  // `on_pace` is told how long the first bytes of a stream took.
+  using OnPace = std::function<void(const StreamPace&)>;
+  TaskRunner(JobCache& jobs, SegmentStore& store, OnPace on_pace)
+      : jobs_(jobs), store_(store), on_pace_(std::move(on_pace)) {}
 
   // Requires a step that is not Idle.
   Outcome Run(const Step& step);
@@ -63,6 +65,7 @@ class TaskRunner {
 
   JobCache& jobs_;
   SegmentStore& store_;
+  const OnPace on_pace_;
   std::atomic<bool> interrupted_{false};
 
   std::vector<Bytes> slots_;

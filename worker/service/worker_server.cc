@@ -72,7 +72,8 @@ class WorkerServer::Impl {
           Apply(queue_.Handle(CopyEnded{copied}, clock_.Now()));
         }) {
     for (int i = 0; i < options_.threads; ++i) {
-      runners_.push_back(std::make_unique<TaskRunner>(jobs_, store_));
+      runners_.push_back(std::make_unique<TaskRunner>(
+          jobs_, store_, [this](const StreamPace& pace) { TellPace(pace); }));
     }
     for (int i = 0; i < options_.threads; ++i) {
       threads_.emplace_back([this, i] { Work(i); });
@@ -389,6 +390,15 @@ class WorkerServer::Impl {
     }
     std::scoped_lock lock(mutex_);
     if (link_ != nullptr) link_->Send(std::move(message));
+  }
+
+  void TellPace(const StreamPace& pace) {
+    proto::FromWorker message;
+    message.mutable_stream_pace()->set_bytes(pace.bytes);
+    message.mutable_stream_pace()->set_took_ns(
+        absl::ToInt64Nanoseconds(pace.took));
+    std::scoped_lock lock(mutex_);
+    if (link_ != nullptr && welcome_) link_->Send(std::move(message));
   }
 
   void SayLeave() {
