@@ -87,7 +87,7 @@ void Copier::Work() {
 // it: held twice, it lies here once.
 std::optional<FetchedSegment> Copier::FetchHere(const SegmentPlace& place) {
   const auto is_whole = [&](const FetchedSegment& one) {
-    return one.card.kind == SegmentKind::kSealed &&
+    return one.card.kind != SegmentKind::kOpen &&
            one.card.bytes == static_cast<std::uint64_t>(place.bytes);
   };
   auto brought = reach_.own().Fetch(SegmentReach::CopyTokenOf(place.token));

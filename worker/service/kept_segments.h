@@ -27,14 +27,10 @@ class KeptSegments {
   // `reach` outlives it.
   explicit KeptSegments(SegmentReach& reach) : reach_(reach) {}
 
-  // All of it, mapped; null where it lies on another host and was not brought
-  // here. Fails: what SegmentReach::Fetch says.
+  // All of it, mapped; null where it lies on another host. Fails: what
+  // SegmentReach::Fetch says.
   absl::StatusOr<std::shared_ptr<const SealedSegment>> Map(
       const SegmentPlace& place) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Those bytes lie here now, too.
-  std::shared_ptr<const SealedSegment> Keep(const Id& token,
-                                            SealedSegment segment)
-      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // No matrix has it any more.
   void Forget(const Id& token) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -45,6 +41,9 @@ class KeptSegments {
     Id token;  // what the bytes are named by
     std::shared_ptr<const SealedSegment> segment;
   };
+  std::shared_ptr<const SealedSegment> Keep(const Id& token,
+                                            SealedSegment segment)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   std::shared_ptr<const SealedSegment> Find(const Id& token)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -137,15 +137,16 @@ absl::Status MatrixSource::BringPieces(const std::function<bool()>& cancelled) {
   HEARTH_RETURN_IF_ERROR(whole.status());
   const std::int64_t blocks = partition_.block_count();
   parts_.clear();
-  parts_.push_back({.token = {},
-                    .begin = 0,
-                    .end = bytes,
-                    .block_begin = 0,
-                    .block_end = blocks,
-                    .segment = kept_.Keep(whole_token, *std::move(whole)),
-                    .elsewhere = {},
-                    .servers = nullptr,
-                    .fragment = nullptr});
+  parts_.push_back(
+      {.token = {},
+       .begin = 0,
+       .end = bytes,
+       .block_begin = 0,
+       .block_end = blocks,
+       .segment = std::make_shared<const SealedSegment>(*std::move(whole)),
+       .elsewhere = {},
+       .servers = nullptr,
+       .fragment = nullptr});
   return absl::OkStatus();
 }
 
@@ -157,7 +158,8 @@ absl::Status MatrixSource::Bring(const std::function<bool()>& cancelled) {
     HEARTH_ASSIGN_OR_RETURN(
         SealedSegment brought,
         reach_.BringOnce(*part.elsewhere, streamed, cancelled));
-    part.segment = kept_.Keep(part.token, std::move(brought));
+    // Not kept mapped: a cache that gives way has to be gone then.
+    part.segment = std::make_shared<const SealedSegment>(std::move(brought));
     brought_ += streamed;
     part.elsewhere.reset();
   }

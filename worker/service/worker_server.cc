@@ -297,7 +297,6 @@ class WorkerServer::Impl {
         const std::array<Id, 2> caches = {SegmentReach::CopyTokenOf(gone),
                                           Fragment::TokenOf(gone)};
         kept_.Forget(gone);
-        kept_.Forget(caches[0]);
         reach_.own().Drop(caches).IgnoreError();
       }
       return;

@@ -14,8 +14,8 @@ enum class SegmentKind : std::uint16_t {
   kOpen = 2,      // a memfd, opened read-write: still being filled. Whoever
                   // fetches it after somebody sealed it gets a kSealed
   kFile = 3,      // a file mapped in place, opened read-only
-  kFragment = 4,  // a sparse memfd, opened read-write: a cache of what came
-                  // from another host. A keeper lets go of it for others
+  kFragment = 4,  // a cache of what came from another host, whole and sealed or
+                  // a sparse memfd, opened read-write. It gives way to others
 };
 
 // What travels beside a segment's descriptor: enough to map it, and a note that

@@ -234,7 +234,7 @@ absl::StatusOr<SealedSegment> SegmentReach::MakeOnce(
     const std::function<bool()>& cancelled) {
   for (;;) {
     absl::StatusOr<FetchedSegment> held = own_.Fetch(copy);
-    if (held.ok() && held->card.kind == SegmentKind::kSealed) {
+    if (held.ok() && held->card.kind != SegmentKind::kOpen) {
       return SealedSegment::Adopt(std::move(held->fd),
                                   static_cast<std::int64_t>(held->card.bytes));
     }
@@ -255,7 +255,7 @@ absl::StatusOr<SealedSegment> SegmentReach::MakeOnce(
     HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, open.Seal());
     HEARTH_RETURN_IF_ERROR(
         own_.Replace(copy, sealed.fd(),
-                     {.kind = SegmentKind::kSealed,
+                     {.kind = SegmentKind::kFragment,
                       .bytes = static_cast<std::uint64_t>(bytes)}));
     std::move(give_up).Cancel();
     return sealed;

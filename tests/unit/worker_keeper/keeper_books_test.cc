@@ -15,6 +15,7 @@ using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 using ::testing::VariantWith;
 
 constexpr Id kToken{1, 2};
@@ -79,6 +80,31 @@ TEST(SegmentLimit, CountsASegmentOnceHoweverManyTokensItHas) {
   EXPECT_THAT(deposit(3, 41, 8),
               ElementsAre(Refused(Reason::kOutOfMemory), Closes(kFd)));
   EXPECT_THAT(deposit(4, 40, 8), ElementsAre(Done()));
+}
+
+TEST(SegmentLimit, MakesCachesGiveWayTheOldestFirst) {
+  KeeperBooks books(
+      {.held_max = 9, .watched_max = 9, .segment_bytes_max = 100});
+  const auto deposit = [&](std::uint64_t number, SegmentKind kind,
+                           std::uint64_t bytes) {
+    const SegmentCard card{.kind = kind, .bytes = bytes};
+    return books.Handle(
+        DepositAsked{Id{number, 0}, static_cast<Descriptor>(number), card,
+                     kCreator, false, number},
+        absl::UnixEpoch());
+  };
+  EXPECT_THAT(deposit(9, SegmentKind::kFragment, 40), ElementsAre(Done()));
+  EXPECT_THAT(deposit(2, SegmentKind::kFragment, 40), ElementsAre(Done()));
+  EXPECT_THAT(deposit(5, SegmentKind::kFragment, 40),
+              ElementsAre(Done(), Closes(9)));
+  EXPECT_THAT(deposit(1, SegmentKind::kSealed, 20), ElementsAre(Done()));
+  EXPECT_THAT(deposit(3, SegmentKind::kOpen, 70),
+              UnorderedElementsAre(Done(), Closes(2), Closes(5)));
+  // What is none does not: neither for its like nor for a cache.
+  EXPECT_THAT(deposit(4, SegmentKind::kSealed, 20),
+              ElementsAre(Refused(Reason::kOutOfMemory), Closes(4)));
+  EXPECT_THAT(deposit(6, SegmentKind::kFragment, 20),
+              ElementsAre(Refused(Reason::kOutOfMemory), Closes(6)));
 }
 
 TEST_F(Segments, AreHeldUntilTheyAreDropped) {
