@@ -137,10 +137,12 @@ void HandoverServer::AcceptWaiting() {
 
     const absl::StatusOr<Peer> peer = PeerOf(accepted->get());
     const int fd = accepted->get();
-    if (!peer.ok() || !loop_.Add(fd, [this, fd] { Serve(fd); }).ok()) continue;
+    if (!peer.ok()) continue;
     connections_[fd] = {*std::move(accepted), *peer, ++uses_};
     // A client sends before we accept; its request mostly waits already.
     Serve(fd);
+    if (!connections_.contains(fd)) continue;
+    if (!loop_.Add(fd, [this, fd] { Serve(fd); }).ok()) connections_.erase(fd);
   }
 }
 
