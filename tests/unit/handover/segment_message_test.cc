@@ -74,7 +74,7 @@ TEST(SegmentMessage, IsRefusedWhenItIsOfAnotherTimeOrPlace) {
   EXPECT_TRUE(refused([](auto& head) { head.version = 2; }));
   EXPECT_TRUE(refused([](auto& head) { head.verb = 0; }));
   EXPECT_TRUE(refused([](auto& head) { head.verb = 99; }));
-  EXPECT_TRUE(refused([](auto& head) { head.segment_kind = 4; }));
+  EXPECT_TRUE(refused([](auto& head) { head.segment_kind = 5; }));
   EXPECT_TRUE(refused([](auto& head) { head.reserved[3] = 1; }));
 }
 
