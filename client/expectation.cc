@@ -1,16 +1,24 @@
 #include "client/expectation.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace hearth::client {
 namespace {
 
 constexpr double kMargin = 2;  // the coordinator's
 
+// Something that it can compute on without a stream.
+bool HasLanded(const HostMeans& host, const WorkMeans& work) {
+  return host.landed_bytes >= (work.needs_whole ? work.bytes : 1);
+}
+
 // Bytes of the matrix that the host gets done in a second; 0: none.
 double RateOf(const HostMeans& host, const WorkMeans& work, double home_rate) {
   const double threads = host.threads;
-  if (host.has_bytes) return threads * work.thread_bytes_per_second;
+  if (host.has_bytes || HasLanded(host, work)) {
+    return threads * work.thread_bytes_per_second;
+  }
   if (!host.stream_bytes_per_second.has_value()) return 0;
   const double stream = std::max(*host.stream_bytes_per_second, 1.0);
   const auto block = static_cast<double>(work.block_bytes);
@@ -42,6 +50,17 @@ std::vector<Expectation> ExpectInPieces(const std::vector<HostMeans>& hosts,
   return expected;
 }
 
+// What they can't do of their share is left to the others.
+std::vector<std::size_t> LandedFirst(const std::vector<HostMeans>& hosts,
+                                     const WorkMeans& work) {
+  std::vector<std::size_t> order(hosts.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_partition(order.begin(), order.end(), [&](std::size_t i) {
+    return !hosts[i].has_bytes && HasLanded(hosts[i], work);
+  });
+  return order;
+}
+
 }  // namespace
 
 std::vector<Expectation> Expect(const std::vector<HostMeans>& hosts,
@@ -57,11 +76,11 @@ std::vector<Expectation> Expect(const std::vector<HostMeans>& hosts,
     rates.push_back(RateOf(host, work, home_rate));
     rate_left += rates.back();
   }
-  std::vector<Expectation> expected;
+  std::vector<Expectation> expected(hosts.size());
   std::int64_t bytes_left = work.bytes;
-  for (std::size_t i = 0; i < hosts.size(); ++i) {
+  for (const std::size_t i : LandedFirst(hosts, work)) {
     const HostMeans& host = hosts[i];
-    Expectation& one = expected.emplace_back();
+    Expectation& one = expected[i];
     if (rates[i] <= 0) {
       const bool is_unknown =
           !host.has_bytes && !host.stream_bytes_per_second.has_value();
@@ -69,15 +88,17 @@ std::vector<Expectation> Expect(const std::vector<HostMeans>& hosts,
       continue;
     }
     // The last one takes what is left.
-    const auto share =
+    auto share =
         rates[i] >= rate_left
             ? bytes_left
             : static_cast<std::int64_t>(static_cast<double>(bytes_left) *
                                         rates[i] / rate_left);
+    const bool has_landed = !host.has_bytes && HasLanded(host, work);
+    if (has_landed) share = std::min(share, host.landed_bytes);
     bytes_left -= share;
     rate_left -= rates[i];
     one.seconds = static_cast<double>(share) / rates[i];
-    if (host.has_bytes) {
+    if (host.has_bytes || has_landed) {
       one.part = Expectation::Part::kMaps;
       one.bytes_mapped = share;
       continue;

@@ -15,6 +15,8 @@ struct HostMeans {
   bool has_bytes = false;
   // Of a matrix in pieces: those of the pieces that lie there.
   std::int64_t own_bytes = 0;
+  // Of any other: what earlier jobs brought to a host that has it not.
+  std::int64_t landed_bytes = 0;
   // Bytes that a thread of it got streamed, and computed on, in a second.
   // None: nothing was streamed to it yet.
   std::optional<double> stream_bytes_per_second = std::nullopt;
@@ -41,7 +43,8 @@ struct Expectation {
 // time; a host without them takes part where the coordinator would let it:
 // twice the time of one task there must be less than the whole job's without
 // it. An unmeasured one may find out with a single task, and is expected to do
-// none. Of a matrix in pieces each host is expected to do its own.
+// none. Who has some of it by an earlier job does at most that. Of a matrix in
+// pieces each host is expected to do its own.
 std::vector<Expectation> Expect(const std::vector<HostMeans>& hosts,
                                 const WorkMeans& work);
 

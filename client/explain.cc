@@ -120,6 +120,13 @@ std::string SourceOf(Expectation::Part part, const Whereabouts& where) {
   return "none";
 }
 
+std::string NameOf(const MatrixArgumentSource& source) {
+  auto resolved = client::Resolve(source);
+  if (!resolved.ok()) return "";
+  const auto* name = std::get_if<std::string>(&*resolved);
+  return name == nullptr ? "" : *name;
+}
+
 }  // namespace
 
 absl::Status CheckSource(const MatrixArgumentSource& source) {
@@ -182,10 +189,10 @@ absl::StatusOr<Explanation> Cluster::Explain(
                           found->Prepare(layout, opened.arguments));
 
   HEARTH_ASSIGN_OR_RETURN(const Whereabouts where, WhereIs(*state_, source));
-  HEARTH_ASSIGN_OR_RETURN(
-      const proto::Rates rates,
-      state_->coordinator().Measured(std::string(operation),
-                                     submission.arguments, layout));
+  HEARTH_ASSIGN_OR_RETURN(const proto::Rates rates,
+                          state_->coordinator().Measured(
+                              std::string(operation), submission.arguments,
+                              layout, NameOf(source)));
   HEARTH_ASSIGN_OR_RETURN(const auto workers, Workers());
   std::map<std::string, HostMeans> by_host;
   for (const WorkerInfo& worker : workers) {
@@ -203,6 +210,10 @@ absl::StatusOr<Explanation> Cluster::Explain(
     const auto rate = rates.stream_bytes_per_second().find(worker.host);
     if (rate != rates.stream_bytes_per_second().end()) {
       host.stream_bytes_per_second = rate->second;
+    }
+    const auto landed = rates.landed_bytes().find(worker.host);
+    if (landed != rates.landed_bytes().end()) {
+      host.landed_bytes = landed->second;
     }
   }
   std::vector<HostMeans> hosts;

@@ -212,11 +212,12 @@ absl::StatusOr<proto::WorkerList> CoordinatorClient::Workers(bool memory) {
 absl::StatusOr<proto::Rates> CoordinatorClient::Measured(
     const std::string& operation,
     const std::map<std::string, std::string>& arguments,
-    const MatrixLayout& layout) {
+    const MatrixLayout& layout, const std::string& matrix) {
   proto::MeasuredRequest request;
   request.set_operation(operation);
   request.mutable_arguments()->insert(arguments.begin(), arguments.end());
   *request.mutable_layout() = ToProto(layout);
+  request.set_matrix(matrix);
   return Call(*line_, &Stub::Measured, request);
 }
 

@@ -48,7 +48,7 @@ class CoordinatorClient {
   absl::StatusOr<proto::Rates> Measured(
       const std::string& operation,
       const std::map<std::string, std::string>& arguments,
-      const MatrixLayout& layout);
+      const MatrixLayout& layout, const std::string& matrix);
   absl::StatusOr<proto::DrainReply> Drain(const std::string& worker);
 
  private:

@@ -63,6 +63,10 @@ std::optional<double> CoordinatorCore::StreamBytesPerSecond(
     const std::string& host) const {
   return impl_->StreamBytesPerSecond(host);
 }
+std::map<std::string, std::int64_t> CoordinatorCore::LandedBytes(
+    absl::string_view name) const {
+  return impl_->LandedBytes(name);
+}
 std::size_t CoordinatorCore::live_token_count() const {
   return impl_->tokens().live_count();
 }

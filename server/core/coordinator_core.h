@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,6 +58,9 @@ class CoordinatorCore {
                                              const std::string& arguments,
                                              const MatrixLayout& layout) const;
   std::optional<double> StreamBytesPerSecond(const std::string& host) const;
+  // Of a matrix, by host: what earlier jobs brought there, and may be there
+  // still. Empty for a name that nobody knows.
+  std::map<std::string, std::int64_t> LandedBytes(absl::string_view name) const;
 
   // Tokens of partials, states and results that are still wanted somewhere.
   std::size_t live_token_count() const;

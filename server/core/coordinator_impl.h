@@ -36,6 +36,7 @@ class CoordinatorCore::Impl {
   std::optional<double> StreamBytesPerSecond(const std::string& host) const {
     return scheduler_.locality().MeasuredAt(host);
   }
+  std::map<std::string, std::int64_t> LandedBytes(absl::string_view name) const;
   std::optional<JobRecord> FindJob(JobId job) const;
   std::optional<KeptJob> KeptJobOf(JobId job) const;
   std::optional<JobId> FindJobByClientKey(absl::string_view key) const;

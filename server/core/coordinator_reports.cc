@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
+#include "hearth/matrix/partition.h"
 #include "server/core/coordinator_impl.h"
 #include "server/core/job_story.h"
 
@@ -98,6 +99,25 @@ void CoordinatorCore::Impl::NoteFragments(const Sender& sender,
                     {std::max(came.begin, part.block_begin),
                      std::min(came.end, part.block_end)});
   }
+}
+
+std::map<std::string, std::int64_t> CoordinatorCore::Impl::LandedBytes(
+    absl::string_view name) const {
+  std::map<std::string, std::int64_t> bytes;
+  const auto matrix = catalog_.Get(name);
+  if (!matrix.ok()) return bytes;
+  const Partition partition((*matrix)->layout);
+  for (const SegmentPart& part : SegmentsOf(**matrix)) {
+    const FragmentBook::ByHost* hosts = fragments_.Find(part.segment->token);
+    if (hosts == nullptr) continue;
+    for (const auto& [host, runs] : *hosts) {
+      for (const BlockRun& run : runs) {
+        bytes[host] += partition.Joined(run.begin, run.end).element_count *
+                       BytesOf((*matrix)->layout.type);
+      }
+    }
+  }
+  return bytes;
 }
 
 void CoordinatorCore::Impl::Settle(JobId job, Live& live) {

@@ -261,6 +261,9 @@ grpc::ServerUnaryReactor* CoordinatorService::Measured(
         (*reply->mutable_stream_bytes_per_second())[host] = *stream;
       }
     }
+    for (const auto& [host, bytes] : core_.LandedBytes(request->matrix())) {
+      (*reply->mutable_landed_bytes())[host] = bytes;
+    }
     return absl::OkStatus();
   });
 }

@@ -42,6 +42,24 @@ TEST(Expect, StreamsToAHostThatIsMeasuredAndHelps) {
   EXPECT_DOUBLE_EQ(expected[0].seconds, expected[1].seconds);
 }
 
+TEST(Expect, MapsWhatLandedByAnEarlierJob) {
+  HostMeans away = Away(100.0 * kMiB);
+  away.landed_bytes = 200 * kMiB;
+  const auto expected = Expect({kHome, away}, kWork);
+  EXPECT_EQ(expected[1].part, Part::kMaps);
+  EXPECT_EQ(expected[1].bytes_mapped, 200 * kMiB);
+  EXPECT_EQ(expected[1].bytes_streamed, 0);
+  EXPECT_EQ(expected[0].bytes_mapped, 824 * kMiB);
+
+  // A part is of no use to what needs the whole.
+  WorkMeans work = kWork;
+  work.needs_whole = true;
+  EXPECT_EQ(Expect({kHome, away}, work)[1].bytes_mapped, 0);
+  away.landed_bytes = work.bytes;
+  EXPECT_EQ(Expect({kHome, away}, work)[1].bytes_mapped, 512 * kMiB);
+  EXPECT_EQ(Expect({kHome, away}, work)[1].bytes_streamed, 0);
+}
+
 TEST(Expect, LeavesOutAHostThatATaskWouldTakeTooLongAt) {
   const auto expected = Expect({kHome, Away(0.25 * kMiB)}, kWork);
   EXPECT_EQ(expected[1].part, Part::kNone);
