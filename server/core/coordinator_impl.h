@@ -104,6 +104,9 @@ class CoordinatorCore::Impl {
   // What it read of another host's may have stayed.
   void NoteFragments(const Sender& sender, const Commit& commit,
                      const JobRecord& job);
+  // Nothing of it has to be streamed there; for a file: nothing ever.
+  bool IsHomeOf(const std::string& host, const SegmentPart& part) const;
+  bool IsHomeOfAll(const std::string& host, const MatrixRecord& matrix) const;
   void CountFailure(JobId job, Live& live, const InFlight& task,
                     Attempts::Failure failure);
 

@@ -74,27 +74,36 @@ void CoordinatorCore::Impl::On(const Sender& sender, Commit& commit) {
   Settle(commit.job, *live);
 }
 
+bool CoordinatorCore::Impl::IsHomeOf(const std::string& host,
+                                     const SegmentPart& part) const {
+  return std::any_of(
+      part.segment->replicas.begin(), part.segment->replicas.end(),
+      [&](const Replica& one) { return members_.AreNear(one.host, host); });
+}
+
+bool CoordinatorCore::Impl::IsHomeOfAll(const std::string& host,
+                                        const MatrixRecord& matrix) const {
+  const std::vector<SegmentPart> parts = SegmentsOf(matrix);
+  return std::all_of(parts.begin(), parts.end(), [&](const SegmentPart& part) {
+    return IsHomeOf(host, part);
+  });
+}
+
 void CoordinatorCore::Impl::NoteFragments(const Sender& sender,
                                           const Commit& commit,
                                           const JobRecord& job) {
   const MatrixRecord& matrix = *job.order->matrix;
-  const auto is_home = [&](const SegmentPart& part) {
-    return std::any_of(part.segment->replicas.begin(),
-                       part.segment->replicas.end(), [&](const Replica& one) {
-                         return members_.AreNear(one.host, sender.host);
-                       });
-  };
-  const std::vector<SegmentPart> parts = SegmentsOf(matrix);
-  if (parts.empty() || job.plan == nullptr || job.plan->concatenates ||
-      std::all_of(parts.begin(), parts.end(), is_home)) {
+  if (job.plan == nullptr || job.plan->concatenates ||
+      IsHomeOfAll(sender.host, matrix)) {
     return;
   }
+  const std::vector<SegmentPart> parts = SegmentsOf(matrix);
   const std::int64_t blocks = parts.back().block_end;
   const BlockRun came = job.plan->needs_whole_matrix
                             ? BlockRun{0, blocks}
                             : BlocksOf(commit.run, blocks, job.leaves_total);
   for (const SegmentPart& part : parts) {
-    if (is_home(part)) continue;
+    if (IsHomeOf(sender.host, part)) continue;
     fragments_.Note(part.segment->token, sender.host,
                     {std::max(came.begin, part.block_begin),
                      std::min(came.end, part.block_end)});
@@ -208,8 +217,18 @@ void CoordinatorCore::Impl::On(const Sender& sender, TaskFailed& failed) {
   const Reason reason = ReasonOf(failed.status);
   const bool sees_no_file =
       reason == Reason::kFileMissing || reason == Reason::kFileChanged;
-  if (sees_no_file && scheduler_.Exclude(failed.job, sender.host)) {
-    // Its file may be there on the others: not an attempt.
+  const bool has_no_room =
+      reason == Reason::kOutOfMemory &&
+      !IsHomeOfAll(sender.host, *live->core.record().order->matrix);
+  if (has_no_room) {
+    for (const SegmentPart& part :
+         SegmentsOf(*live->core.record().order->matrix)) {
+      fragments_.ForgetAt(part.segment->token, sender.host);
+    }
+  }
+  if ((sees_no_file || has_no_room) &&
+      scheduler_.Exclude(failed.job, sender.host)) {
+    // Others may see its file, or have its bytes: not an attempt.
     live->core.GiveBack(task->kind, task->round, task->run, task->care);
     live->core.CountRetry();
     scheduler_.NoteWork(failed.job);

@@ -44,6 +44,13 @@ bool FragmentBook::HasAll(const Id& segment, const std::string& host,
                      });
 }
 
+void FragmentBook::ForgetAt(const Id& segment, const std::string& host) {
+  const auto found = by_segment_.find(segment);
+  if (found == by_segment_.end()) return;
+  found->second.erase(host);
+  if (found->second.empty()) by_segment_.erase(found);
+}
+
 void FragmentBook::ForgetHost(const std::string& host) {
   for (auto at = by_segment_.begin(); at != by_segment_.end();) {
     at->second.erase(host);

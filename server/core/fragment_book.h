@@ -35,6 +35,7 @@ class FragmentBook {
 
   void Forget(const Id& segment) { by_segment_.erase(segment); }
   void ForgetHost(const std::string& host);
+  void ForgetAt(const Id& segment, const std::string& host);
 
  private:
   std::map<Id, ByHost> by_segment_;

@@ -88,18 +88,18 @@ def test_row_blocks_stay_on_the_host_that_they_came_to(cluster, tmp_path):
 
 
 def test_what_came_for_a_job_gives_way(hosts, tmp_path):
-    """Hosts of 300 MB, full of copies of a matrix of 210: another one of 260 has room."""
-    cluster = ClusterOfHosts(hosts, memory="300M")
+    """Hosts of 600 MB, full of copies of a matrix of 420: another one of 520 has room."""
+    cluster = ClusterOfHosts(hosts, memory="600M")
     with cluster.stack:
-        cluster.succeed("make", "m", "--shape", "51200,1024", "--dtype", "float32", at=1)
+        cluster.succeed("make", "m", "--shape", "51200,1024", at=1)
         out = tmp_path / "out.npy"
         first = cluster.succeed("run", "gram", "m", "-o", out)["job"]
         assert first["bytes_streamed"] > 0
         expected = load(out)
         held = meminfo()["Shmem"]
-        cluster.succeed("make", "n", "--shape", "32500000")
-        assert cluster.succeed("run", "count_nonzero", "n")["result"]["values"] > 32_000_000
-        assert meminfo()["Shmem"] < held + 200 * MIB, "the copies are still there"
+        cluster.succeed("make", "n", "--shape", "65000000")
+        assert cluster.succeed("run", "count_nonzero", "n")["result"]["values"] > 64_000_000
+        assert meminfo()["Shmem"] < held + 400 * MIB, "the copies are still there"
         again = cluster.succeed("run", "gram", "m", "-o", out)["job"]
         assert load(out) == expected
         print(f"streamed {first['bytes_streamed'] // MIB}, then "

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 
+#include "hearth/base/error.h"
 #include "server/core/fragment_book.h"
 #include "server/core/homes.h"
 #include "tests/unit/server_core/language.h"
@@ -154,6 +155,42 @@ TEST_F(Fragments, ThatDidNotStayAreNotCountedOn) {
   const std::int64_t first = LeavesOf(Streamed(false));
   EXPECT_GT(first, 30);
   EXPECT_GT(LeavesOf(Streamed(false)), first / 2);
+}
+
+TEST_F(Fragments, AreForgottenWhereThereIsNoRoom) {
+  EXPECT_GT(LeavesOf(Streamed(true)), 30);
+  const JobId job =
+      cluster_.SubmitPlanned({.leaf_count = 128, .needs_whole_matrix = true},
+                             {.operation = "gram", .matrix = "m"});
+  int refused = 0;
+  for (auto tasks = cluster_.TakeTasks(); !tasks.empty();
+       tasks = cluster_.TakeTasks()) {
+    for (const auto& [worker, task] : tasks) {
+      if (task.kind == TaskKind::kFinish) {
+        cluster_.TellReport(
+            worker,
+            FinishDone{.task = task.id, .job = task.job, .results = {{"r"}}});
+      } else if (worker == away_) {
+        ++refused;
+        cluster_.TellReport(
+            worker, TaskFailed{task.id, task.job, task.round,
+                               Error(Reason::kOutOfMemory, "bring a matrix")});
+      } else {
+        cluster_.Wait(absl::Seconds(1) * task.run.leaf_count());
+        cluster_.TellReport(
+            worker, Commit{.task = task.id,
+                           .job = task.job,
+                           .round = task.round,
+                           .run = task.run,
+                           .partial = {"p"},
+                           .busy = absl::Seconds(1) * task.run.leaf_count()});
+      }
+    }
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_LE(refused, 4) << "it was asked again and again";
+  EXPECT_EQ(cluster_.core().FindJob(job)->state, JobState::kDone);
+  EXPECT_THAT(cluster_.core().LandedBytes("m"), IsEmpty());
 }
 
 TEST_F(Fragments, GoWithTheirMatrix) {
