@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "client/gateway/gateway.h"
+#include "client/gateway/token_file.h"
 #include "hearth/base/descriptor_limit.h"
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
@@ -26,6 +28,32 @@ sigset_t BlockStopSignals() {
   return signals;
 }
 
+// Where the gateway's token is; empty for one that asks for none.
+absl::StatusOr<std::string> TokenFileOf(
+    const client::CoordinatorProcess& options, const client::Context& context) {
+  if (!options.http_token.empty()) return options.http_token;
+  if (context.insecure) return std::string();
+  if (!options.state_dir.empty()) return options.state_dir + "/http-token";
+  return client::TokenPathOfUser();
+}
+
+// Objects of this coordinator for who speaks HTTP; null where none is asked
+// for. `coordinator`: where it serves already.
+absl::StatusOr<std::unique_ptr<client::Gateway>> StartGateway(
+    const client::CoordinatorProcess& options, const client::Context& context,
+    const std::string& coordinator, const std::string& token_file) {
+  if (options.http.empty()) return nullptr;
+  HEARTH_ASSIGN_OR_RETURN(const Address listen, Address::Parse(options.http));
+  HEARTH_ASSIGN_OR_RETURN(
+      Objects objects,
+      Objects::Connect(coordinator, {.tls_dir = context.tls_dir,
+                                     .insecure = context.insecure}));
+  return client::Gateway::Start(std::move(objects),
+                                {.listen = listen,
+                                 .token_file = token_file,
+                                 .insecure = context.insecure});
+}
+
 }  // namespace
 
 absl::StatusOr<int> RunCoordinator(const client::CoordinatorProcess& options,
@@ -45,6 +73,17 @@ absl::StatusOr<int> RunCoordinator(const client::CoordinatorProcess& options,
   if (!server_options.local.has_value() && !server_options.tcp.has_value()) {
     server_options.local = RandomAbstractAddress();
   }
+  std::string token_file;
+  if (!options.http.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(token_file, TokenFileOf(options, context));
+    // The gateway's own way in, whatever clients were given.
+    if (!server_options.local.has_value()) {
+      server_options.local = RandomAbstractAddress();
+    }
+  }
+  const std::string local = server_options.local.has_value()
+                                ? server_options.local->ToString()
+                                : std::string();
   std::unique_ptr<worker::WorkerLifeline> lifeline;
   if (options.child) {
     HEARTH_ASSIGN_OR_RETURN(
@@ -52,13 +91,20 @@ absl::StatusOr<int> RunCoordinator(const client::CoordinatorProcess& options,
   }
   HEARTH_ASSIGN_OR_RETURN(const auto server, server::CoordinatorServer::Start(
                                                  std::move(server_options)));
+  HEARTH_ASSIGN_OR_RETURN(const auto gateway,
+                          StartGateway(options, context, local, token_file));
   if (lifeline != nullptr) {
     lifeline->StartWatching({.on_story = [&](const worker::WorkerStory& story) {
       server->TellStory(options.keeper, story.pid, story.WithLastWords());
     }});
     HEARTH_RETURN_IF_ERROR(lifeline->Ready(server->address()));
   } else {
-    PrintReady(server->address(), {getpid()}, context.json);
+    ReadyLine ready{.address = server->address(), .pids = {getpid()}};
+    if (gateway != nullptr) {
+      ready.http = gateway->url();
+      ready.http_token = token_file;
+    }
+    PrintReady(ready, context.json);
   }
   int signal = 0;
   sigwait(&stop_signals, &signal);

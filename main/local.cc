@@ -81,8 +81,10 @@ absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
     std::vector<int> pids = {getpid()};
     for (const worker::ReadyChild& child : children) pids.push_back(child.pid);
     // A TCP port may have been chosen by the kernel: the coordinator knows it.
-    PrintReady(tcp.has_value() ? children.front().note : address.ToString(),
-               pids, context.json);
+    PrintReady({.address = tcp.has_value() ? children.front().note
+                                           : address.ToString(),
+                .pids = pids},
+               context.json);
   };
   return worker::RunKeeper(std::move(keeper));
 }

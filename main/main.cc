@@ -9,14 +9,26 @@
 
 namespace hearth {
 
-void PrintReady(const std::string& address, const std::vector<int>& pids,
-                bool json) {
+void PrintReady(const ReadyLine& ready, bool json) {
   if (json) {
-    const nlohmann::ordered_json line = {
-        {"address", address}, {"pid", pids.front()}, {"pids", pids}};
+    nlohmann::ordered_json line = {{"address", ready.address},
+                                   {"pid", ready.pids.front()},
+                                   {"pids", ready.pids}};
+    if (!ready.http.empty()) {
+      line["http"] = ready.http;
+      line["http_token"] = ready.http_token.empty()
+                               ? nlohmann::ordered_json(nullptr)
+                               : nlohmann::ordered_json(ready.http_token);
+    }
     std::printf("%s\n", line.dump().c_str());
   } else {
-    std::printf("ready %s\n", address.c_str());
+    if (!ready.http.empty()) {
+      std::fprintf(
+          stderr, "gateway %s, %s%s\n", ready.http.c_str(),
+          ready.http_token.empty() ? "without a token" : "its token is in ",
+          ready.http_token.c_str());
+    }
+    std::printf("ready %s\n", ready.address.c_str());
   }
   std::fflush(stdout);
 }

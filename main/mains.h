@@ -19,9 +19,16 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
 absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
                                  const client::Context& context);
 
-// Prints "ready ADDRESS", or its JSON with `pids`, this process's first.
-void PrintReady(const std::string& address, const std::vector<int>& pids,
-                bool json);
+struct ReadyLine {
+  std::string address;
+  std::vector<int> pids;  // this process's first
+  // Of the gateway, where there is one: its URL, and the file with its token.
+  std::string http = {};
+  std::string http_token = {};
+};
+// Prints "ready ADDRESS", or its JSON; where the gateway is, besides that, on
+// stderr or in the JSON.
+void PrintReady(const ReadyLine& ready, bool json);
 
 // Tells a child of this binary what its TCP connections go by.
 void AddSecurityOptions(const client::Context& context,

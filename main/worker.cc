@@ -104,7 +104,7 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
   keeper.on_ready = [&](const std::vector<worker::ReadyChild>& children) {
     std::vector<int> pids = {getpid()};
     for (const worker::ReadyChild& child : children) pids.push_back(child.pid);
-    PrintReady(coordinator.ToString(), pids, context.json);
+    PrintReady({.address = coordinator.ToString(), .pids = pids}, context.json);
   };
   return worker::RunKeeper(std::move(keeper));
 }

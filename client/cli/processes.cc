@@ -78,10 +78,15 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
       app, line, "coordinator", "The process that workers and clients meet at",
       "  hearth coordinator\n"
       "  hearth coordinator --listen unix-abstract:lab\n"
-      "  hearth coordinator --listen 10.0.0.1:7777 --state-dir /var/lib/hearth",
+      "  hearth coordinator --listen 10.0.0.1:7777 --state-dir "
+      "/var/lib/hearth\n"
+      "  hearth coordinator --http 127.0.0.1:8080",
       [options, &line]() -> absl::Status {
-        HEARTH_RETURN_IF_ERROR(
-            RefuseNotYet("coordinator", {{"--http", !options->http.empty()}}));
+        if (options->http.empty() && !options->http_token.empty()) {
+          return Error(Reason::kBadUsage,
+                       "start hearth coordinator: --http-token is for the "
+                       "gateway; say --http ADDRESS with it");
+        }
         return End(line, line.mains->coordinator(*options, line.context));
       });
   command
@@ -91,8 +96,16 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
   command->add_option("--state-dir", options->state_dir,
                       "Folder of its journal: started again there, it knows "
                       "matrices and jobs, and workers and clients come back");
-  command->add_option("--http", options->http,
-                      "Address of the gateway (not built yet)");
+  command
+      ->add_option("--http", options->http,
+                   "host:port of a gateway to objects, in JSON over HTTP")
+      ->type_name("ADDRESS");
+  command
+      ->add_option("--http-token", options->http_token,
+                   "File with the token that its clients need, made if it is "
+                   "not there; default: http-token in --state-dir, else in "
+                   "~/.local/state/hearth; with --insecure: none")
+      ->type_name("FILE");
   AddHidden(command, "--listen-fd", options->listen_fd);
   command->add_flag("--child", options->child)->group("");
   command->add_option("--address", options->address)->group("");

@@ -69,7 +69,8 @@ inline constexpr std::int64_t kNpzDirectoryBytesMax = 16 * kMiB;
 // threads stay below 200 MiB.
 inline constexpr std::int64_t kWindowBytes = 16 * kMiB;
 
-// More values than this as JSON are refused without -o FILE.
+// More values than this as JSON are refused without -o FILE, and as arguments:
+// one takes some 160 bytes.
 inline constexpr std::int64_t kJsonValuesMax = 1'000'000;
 
 // What travels beside a segment's descriptor: an element type and a shape, or
@@ -157,5 +158,21 @@ inline constexpr int kTagsMax = 64;
 // Threads that run methods of one object server: more calls than that at once
 // wait their turn.
 inline constexpr int kCallThreadsMax = 256;
+
+// The gateway's requests. A browser's cookies fit into a head; a body is read
+// into values, each of which takes some hundred bytes where it took two.
+inline constexpr std::size_t kHttpHeadBytesMax = 16 * 1024;
+inline constexpr std::size_t kHttpHeadersMax = 100;
+inline constexpr std::size_t kHttpBodyBytesMax = 8 * 1024 * 1024;
+
+// Its answers: what the call itself may carry. And of one that comes in parts,
+// what its client has not taken yet.
+inline constexpr std::size_t kHttpAnswerBytesMax = 64 * 1024 * 1024;
+inline constexpr std::size_t kHttpPendingBytesMax = 256 * 1024;
+
+// Its clients at once, and those of them whose calls run: each of these has a
+// thread that waits.
+inline constexpr std::size_t kHttpConnectionsMax = 512;
+inline constexpr int kHttpCallsMax = 64;
 
 }  // namespace hearth::limits

@@ -1,5 +1,6 @@
 #include "hearth/base/quoted.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
@@ -55,6 +56,17 @@ std::string Quoted(absl::string_view text, std::size_t bytes_max) {
     text.remove_prefix(length);
   }
   return quoted + "\"";
+}
+
+bool IsPrintable(absl::string_view text) {
+  while (!text.empty()) {
+    const bool is_ascii =
+        absl::ascii_isprint(static_cast<unsigned char>(text[0]));
+    const std::size_t length = is_ascii ? 1 : Utf8Length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
 }
 
 }  // namespace hearth

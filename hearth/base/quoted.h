@@ -12,4 +12,7 @@ namespace hearth {
 // with "..." after about `bytes_max` bytes.
 std::string Quoted(absl::string_view text, std::size_t bytes_max = 120);
 
+// UTF-8 without control characters: what could be a name.
+bool IsPrintable(absl::string_view text);
+
 }  // namespace hearth

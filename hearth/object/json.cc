@@ -281,8 +281,9 @@ std::string ToJson(const Value& value) {
 }
 
 absl::StatusOr<Value> FromJson(absl::string_view text) {
-  // The parser's own recursion is bounded before it begins.
+  // The parser's own recursion and memory are bounded before it begins.
   int depth = 0;
+  std::int64_t values = 1;
   bool in_text = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -290,14 +291,22 @@ absl::StatusOr<Value> FromJson(absl::string_view text) {
       ++i;
     } else if (c == '"') {
       in_text = !in_text;
-    } else if (!in_text && (c == '[' || c == '{')) {
+    } else if (in_text) {
+      continue;
+    } else if (c == '[' || c == '{') {
       if (++depth > limits::kValueDepthMax) {
         return Error(Reason::kTooLarge,
                      absl::StrCat("read JSON: it is nested deeper than ",
                                   limits::kValueDepthMax));
       }
-    } else if (!in_text && (c == ']' || c == '}')) {
+      ++values;
+    } else if (c == ']' || c == '}') {
       --depth;
+    } else if (c == ',' && ++values > limits::kJsonValuesMax) {
+      return Error(
+          Reason::kTooLarge,
+          absl::StrCat("read JSON: it has more than ", limits::kJsonValuesMax,
+                       " values; put large arrays as matrices"));
     }
   }
   const Json json = Json::parse(text.begin(), text.end(), nullptr,

@@ -16,8 +16,9 @@
 namespace hearth {
 
 std::string ToJson(const Value& value);
-// BAD_USAGE naming the place, for what is no JSON, nested deeper than
-// limits::kValueDepthMax, or a "$" form that is none of the above.
+// BAD_USAGE naming the place, for what is no JSON, or a "$" form that is none
+// of the above; TOO_LARGE for what is nested deeper than limits::kValueDepthMax
+// or has more than limits::kJsonValuesMax values.
 absl::StatusOr<Value> FromJson(absl::string_view text);
 
 }  // namespace hearth

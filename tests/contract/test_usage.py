@@ -33,7 +33,6 @@ def test_what_is_not_built_yet_is_refused_by_name(command):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["coordinator", "--http", "127.0.0.1:0"],
     ["worker", "--coordinator", "unix-abstract:nobody", "--allow-python"],
 ], ids=" ".join)
 def test_an_option_that_is_not_built_yet_is_refused_by_name(arguments, square, tmp_path):

@@ -1,0 +1,208 @@
+#include "client/gateway/http_call.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "hearth/base/error.h"
+#include "hearth/base/id.h"
+#include "hearth/base/quoted.h"
+#include "hearth/base/status.h"
+#include "hearth/object/call_error.h"
+#include "hearth/object/json.h"
+
+namespace hearth::client {
+namespace {
+
+constexpr std::size_t kCorrelationBytesMax = 200;
+
+const Value* Field(const Value::Map& map, absl::string_view key) {
+  for (const auto& [name, value] : map) {
+    const auto* text = name.get<std::string>();
+    if (text != nullptr && *text == key) return &value;
+  }
+  return nullptr;
+}
+
+std::string TextField(const Value::Map& map, absl::string_view key) {
+  const Value* value = Field(map, key);
+  const auto* text = value == nullptr ? nullptr : value->get<std::string>();
+  return text == nullptr ? "" : *text;
+}
+
+// The names of a method's parameters, in order.
+std::vector<std::string> ParametersOf(const Value::Map& method) {
+  std::vector<std::string> names;
+  const Value* list = Field(method, "parameters");
+  const auto* items = list == nullptr ? nullptr : list->get<Value::List>();
+  if (items == nullptr) return names;
+  for (const Value& item : *items) {
+    const auto* parameter = item.get<Value::Map>();
+    names.push_back(parameter == nullptr ? "" : TextField(*parameter, "name"));
+  }
+  return names;
+}
+
+}  // namespace
+
+absl::StatusOr<CallOptions> CallOptionsOf(const HttpRequest& request) {
+  CallOptions options{.timeout = kHttpCallTime};
+  const absl::string_view timeout = request.Header("hearth-timeout");
+  if (!timeout.empty()) {
+    double seconds = 0;
+    if (!absl::SimpleAtod(timeout, &seconds) || !(seconds > 0) ||
+        seconds > absl::ToDoubleSeconds(kHttpCallTimeMax)) {
+      return Error(
+          Reason::kBadUsage,
+          absl::StrCat("call an object: Hearth-Timeout ", Quoted(timeout),
+                       " is no number of seconds ", "up to ",
+                       absl::ToInt64Seconds(kHttpCallTimeMax)));
+    }
+    options.timeout = absl::Seconds(seconds);
+  }
+  options.correlation = std::string(request.Header("hearth-correlation-id"));
+  if (options.correlation.size() > kCorrelationBytesMax) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("call an object: Hearth-Correlation-Id has ",
+                              options.correlation.size(),
+                              " bytes, the most is ", kCorrelationBytesMax));
+  }
+  if (options.correlation.empty()) {
+    options.correlation = Id::Random().ToString();
+  }
+  for (const auto& [name, value] : request.headers) {
+    absl::string_view key = name;
+    if (absl::ConsumePrefix(&key, "hearth-meta-") && !key.empty()) {
+      options.metadata[std::string(key)] = value;
+    }
+  }
+  return options;
+}
+
+absl::StatusOr<HttpArguments> ArgumentsOfBody(absl::string_view body) {
+  HttpArguments arguments;
+  if (body.empty()) return arguments;
+  HEARTH_ASSIGN_OR_RETURN(Value value, FromJson(body));
+  if (auto* list = value.get<Value::List>()) {
+    arguments.values = std::move(*list);
+    return arguments;
+  }
+  auto* map = value.get<Value::Map>();
+  if (map == nullptr) {
+    return Error(
+        Reason::kBadUsage,
+        absl::StrCat("read the arguments: the body is a ", value.TypeName(),
+                     "; send a list of them, or an object with the "
+                     "parameters' names"));
+  }
+  arguments.named = true;
+  for (auto& [name, argument] : *map) {
+    arguments.names.push_back(*name.get<std::string>());
+    arguments.values.push_back(std::move(argument));
+  }
+  return arguments;
+}
+
+absl::StatusOr<HttpArguments> ArgumentsOfQuery(const HttpRequest& request) {
+  HttpArguments arguments{.named = !request.query.empty()};
+  for (const auto& [name, text] : request.query) {
+    absl::StatusOr<Value> value = FromJson(text);
+    arguments.names.push_back(name);
+    arguments.values.push_back(value.ok() ? *std::move(value) : Value(text));
+  }
+  return arguments;
+}
+
+const Value::Map* MethodIn(const Value& description, absl::string_view method) {
+  const auto* of = description.get<Value::Map>();
+  const Value* methods = of == nullptr ? nullptr : Field(*of, "methods");
+  const auto* list = methods == nullptr ? nullptr : methods->get<Value::List>();
+  if (list == nullptr) return nullptr;
+  for (const Value& item : *list) {
+    const auto* map = item.get<Value::Map>();
+    if (map != nullptr && TextField(*map, "name") == method) return map;
+  }
+  return nullptr;
+}
+
+bool HasMark(const Value::Map& method, absl::string_view mark) {
+  const Value* value = Field(method, mark);
+  const bool* is_marked = value == nullptr ? nullptr : value->get<bool>();
+  return is_marked != nullptr && *is_marked;
+}
+
+absl::StatusOr<std::vector<Value>> InOrder(HttpArguments arguments,
+                                           absl::string_view name,
+                                           const Value::Map& method) {
+  if (!arguments.named) return std::move(arguments.values);
+  const std::vector<std::string> parameters = ParametersOf(method);
+  const auto refuse = [&](absl::string_view parameter,
+                          absl::string_view finding) {
+    return Error(
+        Reason::kBadParameter,
+        absl::StrCat("call ", name, ": parameter ", Quoted(parameter), finding,
+                     "; it takes (", absl::StrJoin(parameters, ", "), ")"));
+  };
+  std::vector<Value> ordered(parameters.size());
+  std::vector<bool> is_given(parameters.size());
+  for (std::size_t at = 0; at < arguments.names.size(); ++at) {
+    const auto found =
+        std::find(parameters.begin(), parameters.end(), arguments.names[at]);
+    if (found == parameters.end()) {
+      return refuse(arguments.names[at], " is none of its own");
+    }
+    const auto place = static_cast<std::size_t>(found - parameters.begin());
+    if (is_given[place]) return refuse(*found, " is given twice");
+    is_given[place] = true;
+    ordered[place] = std::move(arguments.values[at]);
+  }
+  const auto missing = std::find(is_given.begin(), is_given.end(), false);
+  if (missing != is_given.end()) {
+    return refuse(
+        parameters[static_cast<std::size_t>(missing - is_given.begin())],
+        " is missing");
+  }
+  return ordered;
+}
+
+std::string ErrorJson(const absl::Status& status) {
+  using Json = nlohmann::ordered_json;
+  const Json body = {{"error",
+                      {{"type", TypeOf(status)},
+                       {"message", std::string(status.message())},
+                       {"stack", StackOf(status)},
+                       {"correlation", CorrelationOf(status)}}}};
+  return body.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+int HttpStatusOf(const absl::Status& status) {
+  if (HasType(status)) return 500;  // the class's own
+  switch (ReasonOf(status)) {
+    case Reason::kBadUsage:
+    case Reason::kBadParameter:
+    case Reason::kTooLarge:
+      return 400;
+    case Reason::kNotAllowed:
+      return 403;
+    case Reason::kNameUnknown:
+      // The method's own, where it ran.
+      return StackOf(status).empty() ? 404 : 500;
+    case Reason::kObjectGone:
+    case Reason::kQueueFull:
+    case Reason::kWorkerLost:
+    case Reason::kClusterUnreachable:
+    case Reason::kClusterEnded:
+      return 503;
+    case Reason::kDeadlineExceeded:
+      return 504;
+    default:
+      return 500;
+  }
+}
+
+}  // namespace hearth::client

@@ -1,0 +1,122 @@
+#include "client/gateway/token_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "hearth/base/environment.h"
+#include "hearth/base/error.h"
+#include "hearth/base/id.h"
+#include "hearth/base/quoted.h"
+#include "hearth/base/status.h"
+#include "hearth/base/unique_fd.h"
+
+namespace hearth::client {
+namespace {
+
+constexpr std::size_t kTokenBytesMin = 16;
+constexpr std::size_t kTokenBytesMax = 1024;
+
+absl::Status Cant(Reason reason, absl::string_view path,
+                  absl::string_view finding) {
+  return Error(reason,
+               absl::StrCat("keep the gateway's token: ", path, ": ", finding));
+}
+
+absl::Status CantWrite(absl::string_view path, int error) {
+  return Cant(Reason::kNotAllowed, path,
+              absl::StrCat(std::system_category().message(error),
+                           "; name a file that can be written by "
+                           "--http-token"));
+}
+
+// Whole or not at all, so that nobody reads half of it; who comes second reads
+// what the first one wrote.
+absl::Status Create(const std::string& path) {
+  const std::filesystem::path folder =
+      std::filesystem::path(path).parent_path();
+  std::error_code failed;
+  if (!folder.empty()) std::filesystem::create_directories(folder, failed);
+  if (failed) return CantWrite(folder.string(), failed.value());
+  const std::string part =
+      absl::StrCat(path, ".", Id::Random().ToString(), ".part");
+  const std::string text =
+      absl::StrCat(Id::Random().ToString(), Id::Random().ToString(), "\n");
+  int error = 0;
+  {
+    const UniqueFd fd(
+        open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!fd.valid()) return CantWrite(path, errno);
+    // The mode is the umask's to narrow: say it again.
+    if (fchmod(fd.get(), 0600) != 0 ||
+        write(fd.get(), text.data(), text.size()) != std::ssize(text) ||
+        fsync(fd.get()) != 0 || link(part.c_str(), path.c_str()) != 0) {
+      error = errno;
+    }
+  }
+  unlink(part.c_str());
+  return error == 0 || error == EEXIST ? absl::OkStatus()
+                                       : CantWrite(path, error);
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> TokenIn(const std::string& path) {
+  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  UniqueFd fd(open(path.c_str(), kFlags));
+  if (!fd.valid() && errno == ENOENT) {
+    HEARTH_RETURN_IF_ERROR(Create(path));
+    fd.Reset(open(path.c_str(), kFlags));
+  }
+  if (!fd.valid()) {
+    return Cant(Reason::kNotAllowed, path,
+                absl::StrCat(std::system_category().message(errno),
+                             "; it must be a file of yours, no link"));
+  }
+  struct stat about {};
+  if (fstat(fd.get(), &about) != 0) return ErrnoStatus("fstat");
+  if (!S_ISREG(about.st_mode) || about.st_uid != geteuid() ||
+      (about.st_mode & 077) != 0) {
+    return Cant(Reason::kNotAllowed, path,
+                absl::StrCat("others than you can read or write it; chmod 600 ",
+                             Quoted(path), ", with a new token in it"));
+  }
+  std::string text(kTokenBytesMax + 1, '\0');
+  const ssize_t count = read(fd.get(), text.data(), text.size());
+  if (count < 0) return ErrnoStatus("read");
+  text.resize(static_cast<std::size_t>(count));
+  const std::string token(absl::StripAsciiWhitespace(text));
+  const bool is_plain = std::all_of(token.begin(), token.end(), [](char c) {
+    return absl::ascii_isgraph(static_cast<unsigned char>(c));
+  });
+  if (text.size() > kTokenBytesMax || token.size() < kTokenBytesMin ||
+      !is_plain) {
+    return Cant(
+        Reason::kBadFile, path,
+        absl::StrCat("it is no token: ", kTokenBytesMin, " to ", kTokenBytesMax,
+                     " letters, digits and signs on one line; remove "
+                     "it, and it is made anew"));
+  }
+  return token;
+}
+
+absl::StatusOr<std::string> TokenPathOfUser() {
+  if (const auto state = EnvironmentVariable("XDG_STATE_HOME")) {
+    return absl::StrCat(*state, "/hearth/http-token");
+  }
+  if (const auto home = EnvironmentVariable("HOME")) {
+    return absl::StrCat(*home, "/.local/state/hearth/http-token");
+  }
+  return Error(Reason::kFileMissing,
+               "find a place for the gateway's token: neither XDG_STATE_HOME "
+               "nor HOME is set; name one by --http-token FILE");
+}
+
+}  // namespace hearth::client
