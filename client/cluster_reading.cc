@@ -14,6 +14,7 @@
 #include "hearth/base/status.h"
 #include "hearth/matrix/partition.h"
 #include "hearth/matrix/reference.h"
+#include "hearth/matrix/row_bytes.h"
 #include "hearth/shm/file_sample.h"
 #include "hearth/shm/segment.h"
 #include "hearth/transport/control/codec.h"
@@ -93,8 +94,8 @@ absl::Status ReadSegment(ClusterState& state,
 }
 
 // Bytes `range` of the matrix, from the segments that have them.
-absl::Status ReadRange(ClusterState& state, const Found& found,
-                       client::ByteRange range, const Cluster::Sink& sink) {
+absl::Status ReadRange(ClusterState& state, const Found& found, ByteRange range,
+                       const Cluster::Sink& sink) {
   if (found.record.has_segment()) {
     return ReadSegment(state, found.record.segment(), found.layout.bytes(),
                        range.begin, range.end, sink);
@@ -120,7 +121,7 @@ absl::Status ReadRange(ClusterState& state, const Found& found,
 }
 
 absl::StatusOr<Matrix> CopyHere(ClusterState& state, const Found& found,
-                                client::ByteRange range, MatrixLayout layout) {
+                                ByteRange range, MatrixLayout layout) {
   HEARTH_ASSIGN_OR_RETURN(
       OpenSegment open,
       OpenSegment::Create(range.end - range.begin, MemoryLimits()));
@@ -157,8 +158,8 @@ absl::StatusOr<Matrix> Cluster::Get(absl::string_view name) const {
 absl::StatusOr<Matrix> Cluster::Rows(absl::string_view name, std::int64_t begin,
                                      std::int64_t end) const {
   HEARTH_ASSIGN_OR_RETURN(const Found found, Find(*state_, name));
-  HEARTH_ASSIGN_OR_RETURN(const client::ByteRange range,
-                          client::RowsOf(found.layout, begin, end));
+  HEARTH_ASSIGN_OR_RETURN(const ByteRange range,
+                          BytesOfRows(found.layout, begin, end));
   MatrixLayout layout = found.layout;
   if (!layout.shape.empty()) layout.shape[0] = end - begin;
   if (!found.record.has_file()) {
@@ -173,8 +174,8 @@ absl::StatusOr<Matrix> Cluster::Rows(absl::string_view name, std::int64_t begin,
 absl::Status Cluster::Read(absl::string_view name, std::int64_t begin,
                            std::int64_t end, const Sink& sink) const {
   HEARTH_ASSIGN_OR_RETURN(const Found found, Find(*state_, name));
-  HEARTH_ASSIGN_OR_RETURN(const client::ByteRange range,
-                          client::RowsOf(found.layout, begin, end));
+  HEARTH_ASSIGN_OR_RETURN(const ByteRange range,
+                          BytesOfRows(found.layout, begin, end));
   if (!found.record.has_file()) {
     return ReadRange(*state_, found, range, sink);
   }

@@ -37,13 +37,4 @@ struct OpenedHandle {
 };
 absl::StatusOr<OpenedHandle> OpenHandle(absl::string_view handle);
 
-// Where rows [begin, end) of axis 0 lie, if they lie in one piece:
-// BAD_PARAMETER when they don't or when there are no such rows.
-struct ByteRange {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-};
-absl::StatusOr<ByteRange> RowsOf(const MatrixLayout& layout, std::int64_t begin,
-                                 std::int64_t end);
-
 }  // namespace hearth::client

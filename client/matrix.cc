@@ -7,6 +7,7 @@
 #include "client/resolve.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
+#include "hearth/matrix/row_bytes.h"
 
 namespace hearth {
 
@@ -49,8 +50,8 @@ std::string Matrix::file() const {
 
 absl::StatusOr<std::span<const std::byte>> Matrix::Rows(
     std::int64_t begin, std::int64_t end) const {
-  HEARTH_ASSIGN_OR_RETURN(const client::ByteRange range,
-                          client::RowsOf(layout(), begin, end));
+  HEARTH_ASSIGN_OR_RETURN(const ByteRange range,
+                          BytesOfRows(layout(), begin, end));
   return bytes().subspan(static_cast<std::size_t>(range.begin),
                          static_cast<std::size_t>(range.end - range.begin));
 }

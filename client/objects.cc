@@ -1,6 +1,7 @@
 #include "client/objects.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,7 +11,9 @@
 #include "hearth/base/id.h"
 #include "hearth/base/quoted.h"
 #include "hearth/base/status.h"
+#include "hearth/matrix/reference.h"
 #include "hearth/transport/control/codec.h"
+#include "hearth/transport/reach/matrix_reader.h"
 
 namespace hearth {
 namespace {
@@ -34,6 +37,35 @@ ObjectInfo InfoOf(const proto::NameRecord& record) {
           .pid = static_cast<int>(record.pid())};
 }
 
+// A matrix that this process mapped by a handle that another one gave out.
+class MappedSource final : public MatrixSource {
+ public:
+  explicit MappedSource(Matrix matrix) : matrix_(std::move(matrix)) {}
+  const MatrixLayout& layout() const override { return matrix_.layout(); }
+  absl::StatusOr<RowView> Rows(std::int64_t begin, std::int64_t end) override {
+    HEARTH_ASSIGN_OR_RETURN(const auto bytes, matrix_.Rows(begin, end));
+    mapped_ += std::ssize(bytes);
+    return RowView{bytes, std::make_shared<const Matrix>(matrix_)};
+  }
+  absl::Status ForEachRows(std::int64_t begin, std::int64_t end,
+                           const OnRows& on_rows) override {
+    HEARTH_ASSIGN_OR_RETURN(const RowView rows, Rows(begin, end));
+    return on_rows(begin, rows.bytes);
+  }
+  MatrixTraffic traffic() const override { return {.mapped = mapped_}; }
+
+ private:
+  const Matrix matrix_;
+  std::atomic<std::int64_t> mapped_ = 0;
+};
+
+absl::StatusOr<std::shared_ptr<MatrixSource>> OpenMatrixOf(
+    const MatrixHandle& handle, MatrixOpener& cluster) {
+  if (CheckMatrixName(handle.text).ok()) return cluster.Open(handle.text);
+  HEARTH_ASSIGN_OR_RETURN(Matrix matrix, Matrix::Open(handle.text));
+  return std::make_shared<MappedSource>(std::move(matrix));
+}
+
 // The keepers of the hosts that have a matrix.
 absl::StatusOr<std::vector<std::string>> MachinesOf(ObjectsLink& link,
                                                     const std::string& matrix) {
@@ -53,10 +85,21 @@ absl::StatusOr<std::vector<std::string>> MachinesOf(ObjectsLink& link,
 
 absl::StatusOr<Objects> Objects::Connect(absl::string_view address,
                                          ConnectOptions options) {
-  HEARTH_ASSIGN_OR_RETURN(auto link,
-                          ObjectsLink::Connect(std::string(address),
-                                               {.tls_dir = options.tls_dir,
-                                                .insecure = options.insecure}));
+  const TcpSecurityOptions security{.tls_dir = options.tls_dir,
+                                    .insecure = options.insecure};
+  HEARTH_ASSIGN_OR_RETURN(
+      auto link, ObjectsLink::Connect(
+                     std::string(address), security,
+                     [&](const std::shared_ptr<DirectoryClient>& directory) {
+                       const auto matrices = MatrixOpener::Make(
+                           [directory](const std::string& name) {
+                             return directory->FindMatrix(name);
+                           },
+                           Address(), security);
+                       return [matrices](const MatrixHandle& handle) {
+                         return OpenMatrixOf(handle, *matrices);
+                       };
+                     }));
   return Objects(std::move(link));
 }
 

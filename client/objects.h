@@ -21,6 +21,7 @@
 #include "absl/strings/string_view.h"
 #include "client/hearth.h"
 #include "hearth/object/declare.h"
+#include "hearth/object/matrix_view.h"
 #include "hearth/object/proxy.h"
 
 namespace hearth {

@@ -5,6 +5,7 @@
 #include "client/mapped_bytes.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
+#include "hearth/matrix/row_bytes.h"
 #include "hearth/shm/segment.h"
 
 namespace hearth {
@@ -55,8 +56,8 @@ const MatrixLayout& OpenMatrix::layout() const { return state_->layout; }
 
 absl::StatusOr<std::span<std::byte>> OpenMatrix::Rows(std::int64_t begin,
                                                       std::int64_t end) {
-  HEARTH_ASSIGN_OR_RETURN(const client::ByteRange range,
-                          client::RowsOf(layout(), begin, end));
+  HEARTH_ASSIGN_OR_RETURN(const ByteRange range,
+                          BytesOfRows(layout(), begin, end));
   return state_->bytes.subspan(
       static_cast<std::size_t>(range.begin),
       static_cast<std::size_t>(range.end - range.begin));

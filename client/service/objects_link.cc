@@ -2,48 +2,21 @@
 
 #include <unistd.h>
 
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/base/tcp_socket.h"
-#include "hearth/transport/control/channel.h"
-#include "hearth/transport/security/identity.h"
+#include "hearth/transport/call/connector.h"
 
 namespace hearth::client {
-namespace {
-
-// A channel with the credentials of this client's user.
-ConnectFunction Connector(const TcpSecurityOptions& security) {
-  return [security](const std::string& text, absl::Duration within)
-             -> absl::StatusOr<std::shared_ptr<grpc::Channel>> {
-    HEARTH_ASSIGN_OR_RETURN(const Address address, Address::Parse(text));
-    ChannelOptions options{
-        .deadline = within,
-        .message_bytes_max = static_cast<int>(limits::kCallBytesMax),
-        .once = true};
-    if (!address.local()) {
-      HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp,
-                              TcpSecurity::Open(security));
-      options.tcp = {
-          .credentials = tcp.ForChannel(),
-          .server_name = kClusterName,
-          .explain = [tcp, address] { return tcp.Explain(address); }};
-    }
-    return ConnectChannel(address, options);
-  };
-}
-
-}  // namespace
-
 absl::StatusOr<std::shared_ptr<ObjectsLink>> ObjectsLink::Connect(
-    const std::string& address, const TcpSecurityOptions& security) {
+    const std::string& address, const TcpSecurityOptions& security,
+    OpenMatrixVia open_matrix) {
   std::shared_ptr<ObjectsLink> link(new ObjectsLink);
   link->address_ = address;
   link->security_ = security;
-  const ConnectFunction connect = Connector(security);
+  const ConnectFunction connect = ConnectorFor(security);
   auto directory = std::make_shared<DirectoryClient>(connect, address);
   proto::NameQuery nothing;
   nothing.set_name("$");
@@ -52,9 +25,11 @@ absl::StatusOr<std::shared_ptr<ObjectsLink>> ObjectsLink::Connect(
   link->space_ =
       ObjectSpace::Make({.host = {.process = absl::StrCat("pid ", getpid())},
                          .connect = connect,
-                         .find = [directory](const std::string& name) {
-                           return directory->FindHandle(name);
-                         }});
+                         .find =
+                             [directory](const std::string& name) {
+                               return directory->FindHandle(name);
+                             },
+                         .open_matrix = open_matrix(directory)});
   return link;
 }
 

@@ -17,8 +17,12 @@ namespace hearth::client {
 // Kind:    resource. Threads: any.
 class ObjectsLink {
  public:
+  // What leads handles to matrices, by asking that directory where they lie.
+  using OpenMatrixVia = std::function<decltype(ObjectSpaceOptions::open_matrix)(
+      const std::shared_ptr<DirectoryClient>& directory)>;
   static absl::StatusOr<std::shared_ptr<ObjectsLink>> Connect(
-      const std::string& address, const TcpSecurityOptions& security);
+      const std::string& address, const TcpSecurityOptions& security,
+      OpenMatrixVia open_matrix);
   ~ObjectsLink();
 
   DirectoryClient& directory() { return *directory_; }

@@ -65,19 +65,15 @@ hearth::Class Describe(hearth::As<Centroids>) {
 // Maps the matrix that it is given, and reads its rows where they lie.
 class Assigner {
  public:
-  explicit Assigner(hearth::Cluster cluster) : cluster_(std::move(cluster)) {}
-  absl::StatusOr<Sums> Assign(const hearth::MatrixHandle& handle,
+  absl::StatusOr<Sums> Assign(const hearth::MatrixView& matrix,
                               std::int64_t begin, std::int64_t end,
                               const hearth::Proxy& centroids) {
-    const auto matrix = cluster_.Get(handle.text);
-    if (!matrix.ok()) return matrix.status();
     const auto points = centroids.Get<Points>("points");
     if (!points.ok()) return points.status();
-    const auto rows = matrix->Rows(begin, end);
+    const auto rows = matrix.Rows(begin, end);
     if (!rows.ok()) return rows.status();
     const std::size_t width = points->front().size();
-    const std::span<const double> values(
-        reinterpret_cast<const double*>(rows->data()), rows->size() / 8);
+    const std::span<const double> values = rows->As<double>();
     Sums out{Points(points->size(), std::vector<double>(width)),
              std::vector<std::int64_t>(points->size())};
     for (std::size_t at = 0; at + width <= values.size(); at += width) {
@@ -101,9 +97,6 @@ class Assigner {
     }
     return out;
   }
-
- private:
-  hearth::Cluster cluster_;
 };
 hearth::Class Describe(hearth::As<Assigner>) {
   return hearth::Declare<Assigner>("Assigner")
@@ -137,7 +130,7 @@ absl::Status Run(const char* address, const std::string& name, int clusters) {
   constexpr int kParts = 2;
   for (int part = 0; part < kParts; ++part) {
     const auto served = server->Serve(absl::StrCat("assigner", part),
-                                      std::make_shared<Assigner>(*cluster));
+                                      std::make_shared<Assigner>());
     if (!served.ok()) return served.status();
   }
   const hearth::MatrixHandle handle{name};

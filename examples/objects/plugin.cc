@@ -2,8 +2,10 @@
 #include "hearth/object/plugin.h"
 
 #include "examples/objects/counter.h"
+#include "examples/objects/sums.h"
 
 HEARTH_PLUGIN(registry) {
   registry.Add<Counter>();
+  registry.Add<Sums>();
   return absl::OkStatus();
 }

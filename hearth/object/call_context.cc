@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "hearth/base/error.h"
+
 namespace hearth {
 namespace {
 
@@ -35,6 +37,12 @@ std::uint64_t Cancellation::Hook(std::function<void()> hook) const {
 void Cancellation::Unhook(std::uint64_t number) const {
   MutexLock lock(state_->mutex);
   state_->hooks.erase(number);
+}
+
+absl::StatusOr<std::shared_ptr<MatrixSource>> Surroundings::OpenMatrix(
+    const MatrixHandle&) {
+  return Error(Reason::kNotAllowed,
+               "open a matrix: this process has no cluster to find it in");
 }
 
 CallContext* CallContext::Current() { return current_call; }

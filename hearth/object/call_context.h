@@ -15,6 +15,7 @@
 
 namespace hearth {
 
+class MatrixSource;
 class Target;
 struct Class;
 
@@ -59,6 +60,10 @@ class Surroundings {
   virtual std::shared_ptr<Target> Bind(const ObjectHandle& handle) = 0;
   // Makes an object callable by whoever gets the handle.
   virtual absl::StatusOr<ObjectHandle> Expose(Instance instance) = 0;
+  // The matrix that a handle stands for. NOT_ALLOWED where nothing leads to
+  // matrices.
+  virtual absl::StatusOr<std::shared_ptr<MatrixSource>> OpenMatrix(
+      const MatrixHandle& handle);
 };
 
 // What a method may know of the call that it serves. A method asks for it by a

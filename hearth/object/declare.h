@@ -154,6 +154,8 @@ Method::Invoke InvokeOf(Member member) {
   using Parts = Signature<Member>;
   return [member](void* object, CallContext& context,
                   std::vector<Value>& values) -> absl::StatusOr<Value> {
+    // Once more for classes of a plugin: it has thread-locals of its own.
+    const CallScope scope(&context);
     typename Parts::Arguments arguments;
     if (absl::Status read = ReadArguments(values, arguments); !read.ok()) {
       return read;

@@ -171,7 +171,8 @@ def test_a_worker_makes_objects_of_a_plugins_classes(coordinator):
     with Server("worker", "--coordinator", coordinator.address, "--plugin", plugin,
                 *coordinator.more):
         made = example("create", coordinator.address, "Counter", "made", 40)
-        assert made == "42\n"
+        assert made == "made made\n"
+        assert call(coordinator, "made", "add", "2") == 42
         listed = coordinator.succeed("objects", *coordinator.more)["objects"]
         assert [(one["name"], one["class"]) for one in listed] == [("made", "Counter")]
         assert call(coordinator, "made", "add", "1") == 43

@@ -5,40 +5,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/object/plugin.h"
+#include "hearth/transport/call/connector.h"
 #include "hearth/transport/call/directory_client.h"
 #include "hearth/transport/call/object_space.h"
 #include "hearth/transport/call/served_process.h"
-#include "hearth/transport/control/channel.h"
-#include "hearth/transport/security/identity.h"
+#include "hearth/transport/reach/matrix_reader.h"
 
 namespace hearth::worker {
-namespace {
-
-ConnectFunction Connector(const TcpSecurityOptions& security) {
-  return [security](const std::string& text, absl::Duration within)
-             -> absl::StatusOr<std::shared_ptr<grpc::Channel>> {
-    HEARTH_ASSIGN_OR_RETURN(const Address address, Address::Parse(text));
-    ChannelOptions options{
-        .deadline = within,
-        .message_bytes_max = static_cast<int>(limits::kCallBytesMax),
-        .once = true};
-    if (!address.local()) {
-      HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp,
-                              TcpSecurity::Open(security));
-      options.tcp = {
-          .credentials = tcp.ForChannel(),
-          .server_name = kClusterName,
-          .explain = [tcp, address] { return tcp.Explain(address); }};
-    }
-    return ConnectChannel(address, options);
-  };
-}
-
-}  // namespace
-
 // In the order of building; ended in the reverse one.
 struct ObjectHosting::Parts {
   std::shared_ptr<DirectoryClient> directory;
@@ -66,16 +41,26 @@ absl::StatusOr<std::vector<std::shared_ptr<const Class>>> LoadPlugins(
 absl::StatusOr<std::unique_ptr<ObjectHosting>> ObjectHosting::Start(
     ObjectHostingOptions options) {
   auto parts = std::make_unique<Parts>();
-  const ConnectFunction connect = Connector(options.security);
+  const ConnectFunction connect = ConnectorFor(options.security);
   auto directory = std::make_shared<DirectoryClient>(
       connect, options.coordinator.ToString());
   parts->directory = directory;
+  const auto matrices = MatrixOpener::Make(
+      [directory](const std::string& name) {
+        return directory->FindMatrix(name);
+      },
+      options.keeper, options.security);
   parts->space =
       ObjectSpace::Make({.host = {.process = absl::StrCat("worker ", getpid())},
                          .connect = connect,
-                         .find = [directory](const std::string& name) {
-                           return directory->FindHandle(name);
-                         }});
+                         .find =
+                             [directory](const std::string& name) {
+                               return directory->FindHandle(name);
+                             },
+                         .open_matrix =
+                             [matrices](const MatrixHandle& handle) {
+                               return matrices->Open(handle.text);
+                             }});
   ServedProcessOptions served{.advertise = options.advertise,
                               .machine = options.keeper.ToString(),
                               .classes = std::move(options.classes)};

@@ -15,6 +15,7 @@
 #include "hearth/base/quoted.h"
 #include "hearth/base/status.h"
 #include "hearth/transport/control/codec.h"
+#include "protos/coordinator.grpc.pb.h"
 #include "protos/directory.grpc.pb.h"
 
 namespace hearth {
@@ -33,8 +34,26 @@ bool IsBroken(const grpc::Status& status) {
 
 struct DirectoryClient::Line {
   std::shared_ptr<grpc::Channel> channel;
-  std::unique_ptr<proto::Directory::Stub> stub;
+  std::unique_ptr<proto::Directory::Stub> directory;
+  std::unique_ptr<proto::Coordinator::Stub> coordinator;
+
+  // The stub that has a method.
+  proto::Directory::Stub& Of(const proto::Directory::Stub*) const {
+    return *directory;
+  }
+  proto::Coordinator::Stub& Of(const proto::Coordinator::Stub*) const {
+    return *coordinator;
+  }
 };
+
+namespace {
+
+template <class Stub, class... Arguments>
+const Stub* OwnerOf(grpc::Status (Stub::*)(Arguments...)) {
+  return nullptr;
+}
+
+}  // namespace
 
 // Kind: resource; its destructor ends the thread.
 class DirectoryClient::Watch {
@@ -74,7 +93,7 @@ class DirectoryClient::Watch {
         if (ended_) return;
         context_ = &context;
       }
-      const auto reader = (*line)->stub->WatchNames(&context, query);
+      const auto reader = (*line)->directory->WatchNames(&context, query);
       proto::NameChange change;
       while (reader->Read(&change)) on_change(change);
       const bool is_broken = IsBroken(reader->Finish());
@@ -105,7 +124,8 @@ DirectoryClient::OpenLine(const std::shared_ptr<Line>& broken) {
   }
   HEARTH_ASSIGN_OR_RETURN(auto channel, connect_(address_, kConnectTime));
   auto line = std::make_shared<Line>();
-  line->stub = proto::Directory::NewStub(channel);
+  line->directory = proto::Directory::NewStub(channel);
+  line->coordinator = proto::Coordinator::NewStub(channel);
   line->channel = std::move(channel);
   MutexLock lock(mutex_);
   line_ = line;
@@ -126,7 +146,7 @@ absl::StatusOr<Reply> DirectoryClient::Call(Method method,
       context.set_deadline(std::chrono::system_clock::now() + kCallTime);
       Reply reply;
       const grpc::Status status =
-          ((*line)->stub.get()->*method)(&context, request, &reply);
+          ((*line)->Of(OwnerOf(method)).*method)(&context, request, &reply);
       if (status.ok()) return reply;
       if (!IsBroken(status)) return FromGrpc(status);
       broken = *line;
@@ -167,6 +187,14 @@ absl::StatusOr<proto::NameList> DirectoryClient::Find(
     const proto::NameQuery& query) {
   return Call<proto::NameQuery, proto::NameList>(&Stub::FindNames, query);
 }
+absl::StatusOr<proto::MatrixInfo> DirectoryClient::FindMatrix(
+    const std::string& name) {
+  proto::MatrixName query;
+  query.set_name(name);
+  return Call<proto::MatrixName, proto::MatrixInfo>(
+      &proto::Coordinator::Stub::GetMatrix, query);
+}
+
 absl::StatusOr<proto::HostList> DirectoryClient::FindHosts(
     const std::string& class_name) {
   proto::HostQuery query;

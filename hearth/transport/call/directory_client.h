@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "hearth/base/mutex.h"
 #include "hearth/object/value.h"
+#include "protos/coordinator.pb.h"
 #include "protos/directory.pb.h"
 
 namespace grpc {
@@ -42,6 +43,9 @@ class DirectoryClient {
 
   // NAME_UNKNOWN if nothing has it.
   absl::StatusOr<ObjectHandle> FindHandle(const std::string& name);
+
+  // Where a matrix lies, from the same coordinator. NAME_UNKNOWN.
+  absl::StatusOr<proto::MatrixInfo> FindMatrix(const std::string& name);
 
   // Calls `on_change` from a thread of its own with what there is and what
   // comes, until the result is let go of. A connection that broke is made anew,

@@ -52,6 +52,10 @@ class SessionSurroundings final : public Surroundings {
   absl::StatusOr<ObjectHandle> Expose(Instance instance) override {
     return expose_->Expose(std::move(instance));
   }
+  absl::StatusOr<std::shared_ptr<MatrixSource>> OpenMatrix(
+      const MatrixHandle& handle) override {
+    return expose_->OpenMatrix(handle);
+  }
 
  private:
   const ObjectHost::Bind& bind_;

@@ -171,6 +171,12 @@ ObjectHandle ObjectSpace::HandleOf(const std::string& key,
           .addresses = addresses_};
 }
 
+absl::StatusOr<std::shared_ptr<MatrixSource>> ObjectSpace::OpenMatrix(
+    const MatrixHandle& handle) {
+  if (options_.open_matrix == nullptr) return Surroundings::OpenMatrix(handle);
+  return options_.open_matrix(handle);
+}
+
 absl::StatusOr<ObjectHandle> ObjectSpace::Expose(Instance instance) {
   const std::string key = host_.FreshKey();
   HEARTH_RETURN_IF_ERROR(host_.Add(key, std::move(instance)));

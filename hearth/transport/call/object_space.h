@@ -26,6 +26,10 @@ struct ObjectSpaceOptions {
       connect;
   // Where the object of that name is now. None: names lead nowhere.
   std::function<absl::StatusOr<ObjectHandle>(const std::string& name)> find;
+  // The matrix of a handle that came as an argument. None: there are none.
+  std::function<absl::StatusOr<std::shared_ptr<MatrixSource>>(
+      const MatrixHandle& handle)>
+      open_matrix = nullptr;
 };
 
 // A process's place among objects: what it serves, and the connections by which
@@ -56,6 +60,8 @@ class ObjectSpace : public Surroundings,
 
   std::shared_ptr<Target> Bind(const ObjectHandle& handle) override;
   absl::StatusOr<ObjectHandle> Expose(Instance instance) override;
+  absl::StatusOr<std::shared_ptr<MatrixSource>> OpenMatrix(
+      const MatrixHandle& handle) override;
 
   // A connection to the process that has the object.
   // Fails: object-gone when it can't be reached.
