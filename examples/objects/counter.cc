@@ -45,7 +45,10 @@ int Call(const hearth::Objects& objects, int count) {
 
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
-  const auto objects = hearth::Objects::Connect(argv[1], {.insecure = true});
+  // With the credentials that HEARTH_TLS_DIR names; else TCP goes without.
+  const bool insecure = std::getenv("HEARTH_TLS_DIR") == nullptr;
+  const auto objects =
+      hearth::Objects::Connect(argv[1], {.insecure = insecure});
   if (!objects.ok()) return Fail(objects.status());
   if (argc > 2 && std::strcmp(argv[2], "serve") == 0) return Serve(*objects);
   return Call(*objects, argc > 2 ? std::atoi(argv[2]) : 1);
