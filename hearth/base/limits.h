@@ -128,6 +128,12 @@ inline constexpr int kValueDepthMax = 40;
 // An argument or a result as one message. Arrays beyond that go as matrices.
 inline constexpr std::int64_t kCallBytesMax = 64 * kMiB;
 
+// Calls and answers that are ready together go as one message of at most so
+// many bytes, unless one alone has more. Oneway calls wait for room once so
+// much waits to be written: their host reads more slowly than they are made.
+inline constexpr std::int64_t kEnvelopeBytesMax = 4 * kMiB;
+inline constexpr std::int64_t kOnewayBytesMax = 16 * kMiB;
+
 // Values in one message, at every depth: each takes some 100 bytes of memory
 // where it took two on the wire.
 inline constexpr std::int64_t kCallValuesMax = 4'000'000;

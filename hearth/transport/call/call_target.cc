@@ -95,6 +95,15 @@ class CallTarget final : public Target,
     for (bool fresh = false;; fresh = true) {
       auto place = route_->Find(fresh, give_up);
       if (place.ok()) {
+        if (!place->conversation->WaitForRoom(give_up)) {
+          return Error(
+              Reason::kQueueFull,
+              absl::StrCat("send ", Quoted(call.object()), ".", call.method(),
+                           ": ", limits::kOnewayBytesMax >> 20,
+                           " MiB of oneway calls wait to be sent, and its host "
+                           "does not read them; send fewer, or calls that "
+                           "wait"));
+        }
         Address(call, *place, deadline);
         auto pending = std::make_shared<Conversation::Pending>();
         place->conversation->Begin(call, pending);

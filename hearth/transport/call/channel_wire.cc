@@ -13,6 +13,7 @@
 #include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/base/version.h"
+#include "hearth/transport/call/outbox.h"
 #include "hearth/transport/control/codec.h"
 #include "protos/object.grpc.pb.h"
 
@@ -48,7 +49,7 @@ class ChannelWire final : public Wire {
   bool Send(proto::Frame frame) override {
     std::scoped_lock lock(mutex_);
     if (closed_) return true;
-    *waiting_.add_frames() = std::move(frame);
+    waiting_.Add(std::move(frame));
     if (writing_) return false;
     Write();
     return true;
@@ -75,7 +76,7 @@ class ChannelWire final : public Wire {
         {
           std::scoped_lock lock(mutex_);
           writing_ = false;
-          if (waiting_.frames_size() > 0) Write();
+          if (!waiting_.empty()) Write();
         }
         break;
       case kRead: {
@@ -95,7 +96,7 @@ class ChannelWire final : public Wire {
       case kWritten: {
         std::scoped_lock lock(mutex_);
         writing_ = false;
-        if (ok && waiting_.frames_size() > 0) Write();
+        if (ok && !waiting_.empty()) Write();
         break;
       }
       case kFinished: {
@@ -113,6 +114,11 @@ class ChannelWire final : public Wire {
     }
   }
 
+  std::int64_t waiting_bytes() const override {
+    std::scoped_lock lock(mutex_);
+    return waiting_.bytes();
+  }
+
   void Close() override {
     {
       std::scoped_lock lock(mutex_);
@@ -125,8 +131,7 @@ class ChannelWire final : public Wire {
   // Under the lock.
   void Write() {
     writing_ = true;
-    outgoing_.Clear();
-    outgoing_.Swap(&waiting_);
+    waiting_.Take(outgoing_);
     stream_->Write(outgoing_, TagOf(kWritten));
   }
 
@@ -154,8 +159,8 @@ class ChannelWire final : public Wire {
   grpc::Status status_;
   bool finishing_ = false;
 
-  std::mutex mutex_;
-  proto::Envelope waiting_;
+  mutable std::mutex mutex_;
+  Outbox waiting_;
   proto::Envelope outgoing_;
   bool writing_ = true;  // until the call has started
   bool closed_ = false;

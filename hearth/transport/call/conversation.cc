@@ -5,6 +5,7 @@
 
 #include "absl/time/clock.h"
 #include "hearth/base/error.h"
+#include "hearth/base/limits.h"
 #include "hearth/transport/call/object_host.h"
 #include "hearth/transport/call/value_codec.h"
 #include "hearth/transport/control/codec.h"
@@ -16,6 +17,7 @@ namespace {
 // connection: it would only take the answers from under those who wait.
 constexpr std::chrono::milliseconds kStayAway(1);
 constexpr std::chrono::milliseconds kLookAgain(5);
+constexpr absl::Duration kRoomPause = absl::Milliseconds(1);
 constexpr absl::Duration kPollAtMost = absl::Seconds(10);
 
 }  // namespace
@@ -191,6 +193,14 @@ void Conversation::Send(proto::Frame frame) {
   if (polling_) return;
   kicked_ = true;
   background_wakes_.notify_one();
+}
+
+bool Conversation::WaitForRoom(absl::Time deadline) {
+  while (wire_->waiting_bytes() >= limits::kOnewayBytesMax && !is_broken_) {
+    if (absl::Now() >= deadline) return false;
+    absl::SleepFor(kRoomPause);  // who reads writes, too
+  }
+  return true;
 }
 
 void Conversation::Begin(proto::MethodCall call,

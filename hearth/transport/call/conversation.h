@@ -34,6 +34,8 @@ class Wire {
   // Never blocks. False: it waits behind what is being written, and goes on its
   // way as soon as somebody polls.
   virtual bool Send(proto::Frame frame) = 0;
+  // That no other end has taken yet, nor gRPC for it.
+  virtual std::int64_t waiting_bytes() const = 0;
   // Whether whoever waits does the reading; else the wire has threads for it.
   virtual bool is_polled() const { return false; }
   // Handles what happens next, if it does by then.
@@ -93,6 +95,9 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   bool WaitForPeer(absl::Time deadline);
 
   void Send(proto::Frame frame);
+  // Until less than limits::kOnewayBytesMax waits to be written, or the
+  // connection is broken. False at the deadline.
+  bool WaitForRoom(absl::Time deadline);
   // Sends `call` with an id; the answer completes `pending`.
   void Begin(proto::MethodCall call, const std::shared_ptr<Pending>& pending);
   // False at the deadline; then it is forgotten, and the host told.

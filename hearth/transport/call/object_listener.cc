@@ -15,6 +15,7 @@
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
 #include "hearth/base/status.h"
+#include "hearth/transport/call/outbox.h"
 #include "hearth/transport/call/value_codec.h"
 #include "hearth/transport/control/listener.h"
 #include "protos/object.grpc.pb.h"
@@ -82,6 +83,11 @@ class ObjectListener::Impl {
       if (readers.empty()) break;
       for (std::thread& reader : readers) reader.join();
     }
+  }
+
+  void Refuse() {
+    ending_ = true;
+    listener_->Shutdown();
   }
 
   Listener& listener() { return *listener_; }
@@ -164,9 +170,14 @@ class ObjectListener::Impl::Session final
   bool Send(proto::Frame frame) override {
     std::scoped_lock lock(mutex_);
     if (closed_) return true;
-    *waiting_.add_frames() = std::move(frame);
+    waiting_.Add(std::move(frame));
     if (!writing_) Write();
     return true;  // the listener's threads go on with it
+  }
+
+  std::int64_t waiting_bytes() const override {
+    std::scoped_lock lock(mutex_);
+    return waiting_.bytes();
   }
 
   void Close() override {
@@ -205,8 +216,7 @@ class ObjectListener::Impl::Session final
 
   void Write() {
     writing_ = true;
-    outgoing_.Clear();
-    outgoing_.Swap(&waiting_);
+    waiting_.Take(outgoing_);
     stream_.Write(outgoing_, &written_);
   }
 
@@ -215,7 +225,7 @@ class ObjectListener::Impl::Session final
     {
       std::scoped_lock lock(mutex_);
       writing_ = false;
-      if (ok && !closed_ && waiting_.frames_size() > 0) Write();
+      if (ok && !closed_ && !waiting_.empty()) Write();
       finish = read_ended_ && !writing_ && !std::exchange(finishing_, true);
     }
     if (finish) Finish(work);
@@ -252,8 +262,8 @@ class ObjectListener::Impl::Session final
   std::shared_ptr<Conversation> conversation_;
   proto::Envelope incoming_;
 
-  std::mutex mutex_;
-  proto::Envelope waiting_;
+  mutable std::mutex mutex_;
+  Outbox waiting_;
   proto::Envelope outgoing_;
   bool has_started_ = false;
   bool writing_ = false;
@@ -337,6 +347,8 @@ absl::StatusOr<std::unique_ptr<ObjectListener>> ObjectListener::Start(
   HEARTH_RETURN_IF_ERROR(impl->Start(std::move(options)));
   return std::unique_ptr<ObjectListener>(new ObjectListener(std::move(impl)));
 }
+
+void ObjectListener::Refuse() { impl_->Refuse(); }
 
 const std::string& ObjectListener::tcp_address() const {
   return impl_->listener().tcp_address();

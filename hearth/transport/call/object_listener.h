@@ -36,6 +36,8 @@ class ObjectListener {
       ObjectListenerOptions options, ObjectHost& host);
   ~ObjectListener();
 
+  // Hangs up on everybody, and lets nobody in any more.
+  void Refuse();
   const std::string& tcp_address() const;
   // A channel that leaves neither this process nor gRPC.
   std::shared_ptr<grpc::Channel> InProcessChannel();

@@ -113,6 +113,17 @@ void ObjectSpace::End() {
   }
   host_.Stop();
   BreakConnections();
+  // A method that does not return goes on with what it stands on; the process
+  // is not held up by it.
+  if (const auto self = weak_from_this().lock();
+      self != nullptr && host_.running_count() > 0) {
+    static auto& kept = *new std::vector<std::shared_ptr<ObjectSpace>>();
+    static auto& mutex = *new std::mutex();
+    std::scoped_lock lock(mutex, mutex_);
+    if (listener_ != nullptr) listener_->Refuse();
+    kept.push_back(self);
+    return;
+  }
   StopListening();
 }
 

@@ -69,7 +69,9 @@ class ObjectSpace : public Surroundings,
       const ObjectHandle& handle, absl::Time deadline);
   absl::StatusOr<ObjectHandle> Find(const std::string& name) const;
 
-  // Breaks all connections, both ways, and ends all calls.
+  // Breaks all connections, both ways, and ends all calls: cancels them, and
+  // waits ten seconds for methods that run. One that does not return by then
+  // keeps its thread, and the space its memory, until the process ends.
   void End();
   // For tests: as if every connection that this end has opened had broken.
   void BreakConnections();
