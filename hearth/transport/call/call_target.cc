@@ -59,6 +59,8 @@ class CallTarget final : public Target,
     pending->on_done = [self = shared_from_this(), attempt, options, done,
                         conversation =
                             std::weak_ptr(place->conversation)](auto& ended) {
+      attempt->has_ended = true;
+      Unhook(*attempt, options);
       if (ended.broken.ok()) {
         self->numbers_.Settle(attempt->call.number());
         if (ended.reply.has_error()) {
@@ -75,12 +77,15 @@ class CallTarget final : public Target,
     Address(call, *place, attempt->deadline);
     place->conversation->Begin(std::move(call), pending);
     if (options.cancellation.has_value()) {
-      options.cancellation->Hook(
-          [conversation = std::weak_ptr(place->conversation), pending] {
+      // Nothing that the call holds: it holds the cancellation itself.
+      attempt->hook = options.cancellation->Hook(
+          [conversation = std::weak_ptr(place->conversation),
+           id = pending->id] {
             if (const auto alive = conversation.lock()) {
-              alive->Abandon(pending->id, Cancelled());
+              alive->Abandon(id, Cancelled());
             }
           });
+      if (attempt->has_ended) Unhook(*attempt, options);
     }
   }
 
@@ -161,6 +166,9 @@ class CallTarget final : public Target,
   struct Attempt {
     proto::MethodCall call;
     absl::Time deadline;
+    // Of one that no thread waits for: at its caller's cancellation.
+    std::atomic<std::uint64_t> hook = 0;
+    std::atomic<bool> has_ended = false;
     void Broke(const std::shared_ptr<Conversation>& conversation) {
       if (call.again()) return;
       call.set_again(true);
@@ -169,6 +177,11 @@ class CallTarget final : public Target,
       }
     }
   };
+
+  static void Unhook(Attempt& attempt, const CallOptions& options) {
+    const std::uint64_t hook = attempt.hook.exchange(0);
+    if (hook != 0) options.cancellation->Unhook(hook);
+  }
 
   static absl::Status Cancelled() {
     return Error(Reason::kCallCancelled, "call: its caller cancelled it");

@@ -80,6 +80,25 @@ INSTANTIATE_TEST_SUITE_P(Over, Sending,
                                            Transport::kTcp),
                          [](const auto& param) { return NameOf(param.param); });
 
+// A future used to hold itself by its own cancellation, for ever: what it was
+// called on could never end.
+TEST(Futures, LeaveNothingBehind) {
+  Serving serving(Transport::kMemory);
+  serving.Serve("scales", std::make_shared<Scales>());
+  std::weak_ptr<Target> target;
+  std::unique_ptr<Calling> calling = std::make_unique<Calling>(serving);
+  {
+    const std::shared_ptr<Target> bound =
+        calling->space().Bind(serving.space().HandleOf("scales", "scales"));
+    target = bound;
+    const auto later =
+        Proxy(bound).Later<std::int64_t>("weigh", ValueBytes{"x"});
+    EXPECT_EQ(later.Get().value_or(0), 1);
+  }
+  calling = nullptr;
+  EXPECT_TRUE(target.expired());
+}
+
 // ------------------------------------------------------------------ the end
 
 // Shared by the test and an object that outlives it.
