@@ -15,10 +15,10 @@
 #include "hearth/matrix/partition.h"
 #include "hearth/matrix/row_bytes.h"
 #include "hearth/object/call_context.h"
-#include "hearth/shm/file_sample.h"
 #include "hearth/shm/file_source.h"
 #include "hearth/shm/memory_limits.h"
 #include "hearth/transport/control/codec.h"
+#include "hearth/transport/reach/published_file.h"
 
 namespace hearth {
 namespace {
@@ -55,11 +55,7 @@ absl::StatusOr<Part> PartOfFile(const proto::FileSource& file,
   };
   HEARTH_ASSIGN_OR_RETURN(FileSource source, FileSource::Open(file.path()));
   HEARTH_RETURN_IF_ERROR(
-      Recognize(source,
-                {file.device(), file.inode(), file.size(), file.mtime_ns()},
-                {.seed = file.sample_seed(),
-                 .checksums = {file.sample_checksums().begin(),
-                               file.sample_checksums().end()}})
+      Recognize(source, PublishedIdentity(file), PublishedSample(file))
           .status());
   HEARTH_ASSIGN_OR_RETURN(Mapping mapping,
                           source.MapRange(file.payload_offset(), bytes));
