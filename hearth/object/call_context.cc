@@ -9,6 +9,7 @@ namespace {
 
 thread_local CallContext* current_call = nullptr;
 thread_local Surroundings* current_surroundings = nullptr;
+thread_local InterruptScope* current_interrupt = nullptr;
 
 }  // namespace
 
@@ -57,6 +58,18 @@ SurroundingsScope::~SurroundingsScope() { current_surroundings = before_; }
 Surroundings* SurroundingsScope::Current() {
   if (current_surroundings != nullptr) return current_surroundings;
   return current_call == nullptr ? nullptr : current_call->surroundings;
+}
+
+InterruptScope::InterruptScope(std::function<bool()> asked)
+    : asked_(std::move(asked)),
+      before_(std::exchange(current_interrupt, this)) {}
+InterruptScope::~InterruptScope() { current_interrupt = before_; }
+bool InterruptScope::Any() { return current_interrupt != nullptr; }
+bool InterruptScope::Interrupted() {
+  InterruptScope* const scope = current_interrupt;
+  if (scope == nullptr) return false;
+  scope->interrupted_ = scope->interrupted_ || scope->asked_();
+  return scope->interrupted_;
 }
 
 }  // namespace hearth

@@ -114,4 +114,24 @@ class SurroundingsScope {
   Surroundings* const before_;
 };
 
+// While it lives, what this thread waits for of remote objects asks `asked`,
+// ten times a second, whether to give up: how a Ctrl-C ends a wait.
+class InterruptScope {
+ public:
+  explicit InterruptScope(std::function<bool()> asked);
+  ~InterruptScope();
+  InterruptScope(const InterruptScope&) = delete;
+  InterruptScope& operator=(const InterruptScope&) = delete;
+
+  // Whether this thread's waits are to ask.
+  static bool Any();
+  // Asks; once it was told yes, that is the answer. Not under a lock.
+  static bool Interrupted();
+
+ private:
+  const std::function<bool()> asked_;
+  bool interrupted_ = false;
+  InterruptScope* const before_;
+};
+
 }  // namespace hearth

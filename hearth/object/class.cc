@@ -2,6 +2,7 @@
 
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <typeinfo>
@@ -22,18 +23,25 @@ constexpr absl::string_view kArgument = "hearth.argument";
 std::string NamesOf(const std::vector<Parameter>& parameters) {
   return absl::StrJoin(
       parameters, ", ", [](std::string* out, const Parameter& parameter) {
-        absl::StrAppend(out, parameter.name, ": ", parameter.type);
+        absl::StrAppend(out, parameter.name, ": ", parameter.type,
+                        parameter.optional ? " (may be left out)" : "");
       });
 }
 
 absl::Status CheckCount(const std::string& what,
                         const std::vector<Parameter>& parameters,
                         std::size_t count) {
-  if (count == parameters.size()) return absl::OkStatus();
-  return Error(Reason::kBadParameter,
-               absl::StrCat("call ", what, ": it takes ", parameters.size(),
-                            parameters.size() == 1 ? " argument" : " arguments",
-                            " (", NamesOf(parameters), "), got ", count));
+  const auto needed = static_cast<std::size_t>(
+      std::count_if(parameters.begin(), parameters.end(),
+                    [](const Parameter& one) { return !one.optional; }));
+  if (needed <= count && count <= parameters.size()) return absl::OkStatus();
+  const std::string range =
+      needed == parameters.size() ? "" : absl::StrCat(needed, " to ");
+  return Error(
+      Reason::kBadParameter,
+      absl::StrCat("call ", what, ": it takes ", range, parameters.size(),
+                   parameters.size() == 1 ? " argument" : " arguments", " (",
+                   NamesOf(parameters), "), got ", count));
 }
 
 // A fault of an argument becomes a sentence that names its parameter.
@@ -79,8 +87,10 @@ auto Caught(const std::string& what, const Work& work) -> decltype(work()) {
 Value DescribeParameters(const std::vector<Parameter>& parameters) {
   Value::List list;
   for (const Parameter& parameter : parameters) {
-    list.push_back(Value(Value::Map{{"name", Value(parameter.name)},
-                                    {"type", Value(parameter.type)}}));
+    Value::Map one{{"name", Value(parameter.name)},
+                   {"type", Value(parameter.type)}};
+    if (parameter.optional) one.emplace_back("optional", Value(true));
+    list.push_back(Value(std::move(one)));
   }
   return Value(std::move(list));
 }

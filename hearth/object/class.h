@@ -17,7 +17,8 @@ namespace hearth {
 
 struct Parameter {
   std::string name;
-  std::string type;  // as error messages say it
+  std::string type;       // as error messages say it
+  bool optional = false;  // may be left out, with all that follow
 };
 
 // What a method's declaration says beside its name and its C++ function.
@@ -35,7 +36,8 @@ struct Marks {
 };
 
 // One thing that can be called of an object. `arguments` are as many as there
-// are parameters, in order, and may be moved from.
+// are parameters, but for optional ones at the end, in order, and may be moved
+// from.
 struct Method {
   using Invoke = std::function<absl::StatusOr<Value>(
       void* object, CallContext& context, std::vector<Value>& arguments)>;

@@ -33,7 +33,7 @@ struct PluginRegistry {
 };
 
 // Grows with every change to what crosses the border: Class, Value, this.
-inline constexpr std::uint32_t kPluginVersion = 1;
+inline constexpr std::uint32_t kPluginVersion = 2;
 
 // The symbol that is looked for.
 inline constexpr char kPluginSymbol[] = "hearth_plugin";

@@ -27,17 +27,20 @@ std::shared_ptr<object_internal::Outcome> Proxy::Begin(
     const std::string& method, std::vector<Value> arguments,
     const Cancellation& cancellation) const {
   auto outcome = std::make_shared<object_internal::Outcome>();
-  if (target_ == nullptr) {
-    outcome->Set(Nowhere(method));
-    return outcome;
-  }
+  BeginThen(method, std::move(arguments), cancellation,
+            [outcome](absl::StatusOr<Value> value) {
+              outcome->Set(std::move(value));
+            });
+  return outcome;
+}
+
+void Proxy::BeginThen(const std::string& method, std::vector<Value> arguments,
+                      const Cancellation& cancellation,
+                      Target::Done done) const {
+  if (target_ == nullptr) return done(Nowhere(method));
   CallOptions options = options_;
   options.cancellation = cancellation;
-  target_->CallLater({method, std::move(arguments)}, options,
-                     [outcome](absl::StatusOr<Value> value) {
-                       outcome->Set(std::move(value));
-                     });
-  return outcome;
+  target_->CallLater({method, std::move(arguments)}, options, std::move(done));
 }
 
 absl::StatusOr<std::shared_ptr<ItemSource>> Proxy::Open(

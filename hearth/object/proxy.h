@@ -157,8 +157,11 @@ class Batch {
       : target_(std::move(target)), options_(std::move(options)) {}
   template <class... Args>
   Batch& Add(std::string method, Args&&... arguments) {
-    steps_.push_back(
-        {std::move(method), ListOf(std::forward<Args>(arguments)...)});
+    return AddValues(std::move(method),
+                     ListOf(std::forward<Args>(arguments)...));
+  }
+  Batch& AddValues(std::string method, std::vector<Value> arguments) {
+    steps_.push_back({std::move(method), std::move(arguments)});
     return *this;
   }
   std::size_t size() const { return steps_.size(); }
@@ -214,6 +217,9 @@ class Proxy {
   std::shared_ptr<object_internal::Outcome> Begin(
       const std::string& method, std::vector<Value> arguments,
       const Cancellation& cancellation) const;
+  // `done` is called once, from any thread.
+  void BeginThen(const std::string& method, std::vector<Value> arguments,
+                 const Cancellation& cancellation, Target::Done done) const;
 
   template <class T, class... Args>
   absl::StatusOr<Stream<T>> Iterate(const std::string& method,

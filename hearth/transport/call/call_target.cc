@@ -266,8 +266,9 @@ class CallTarget final : public Target,
     };
     std::optional<absl::Time> give_up;
     for (bool fresh = attempt.call.again();; fresh = true) {
-      if (options.cancellation.has_value() &&
-          options.cancellation->cancelled()) {
+      if ((options.cancellation.has_value() &&
+           options.cancellation->cancelled()) ||
+          (give_up.has_value() && InterruptScope::Interrupted())) {
         return Cancelled();
       }
       auto place = route_->Find(

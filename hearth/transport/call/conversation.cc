@@ -1,11 +1,13 @@
 #include "hearth/transport/call/conversation.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
+#include "hearth/object/call_context.h"
 #include "hearth/transport/call/object_host.h"
 #include "hearth/transport/call/value_codec.h"
 #include "hearth/transport/control/codec.h"
@@ -19,6 +21,8 @@ constexpr std::chrono::milliseconds kStayAway(1);
 constexpr std::chrono::milliseconds kLookAgain(5);
 constexpr absl::Duration kRoomPause = absl::Milliseconds(1);
 constexpr absl::Duration kPollAtMost = absl::Seconds(10);
+// How soon a wait that may be interrupted looks whether it was.
+constexpr absl::Duration kAskAgain = absl::Milliseconds(100);
 
 }  // namespace
 
@@ -295,22 +299,34 @@ bool Conversation::Wait(Pending& pending, absl::Time deadline) {
   std::unique_lock lock(mutex_);
   const bool is_polled = wire_->is_polled();
   const bool is_endless = deadline == absl::InfiniteFuture();
+  const bool asks = InterruptScope::Any();
+  const absl::Duration at_most = asks ? kAskAgain : kPollAtMost;
   ++activity_;
   const auto place = waiters_.insert(waiters_.end(), &pending);
   while (!pending.done) {
-    const absl::Time now = is_endless ? absl::InfinitePast() : absl::Now();
+    const absl::Time now =
+        is_endless && !asks ? absl::InfinitePast() : absl::Now();
     if (now >= deadline) break;
     if (is_polled && !polling_ && !is_broken_) {
       polling_ = true;
       lock.unlock();
-      wire_->Poll(is_endless ? absl::Now() + kPollAtMost : deadline);
+      wire_->Poll(is_endless || asks ? std::min(deadline, absl::Now() + at_most)
+                                     : deadline);
       lock.lock();
       polling_ = false;
-    } else if (is_endless) {
+    } else if (is_endless && !asks) {
       pending.changed.wait(lock);
     } else {
-      pending.changed.wait_for(lock,
-                               absl::ToChronoMicroseconds(deadline - now));
+      const absl::Duration left = deadline - now;
+      pending.changed.wait_for(
+          lock,
+          absl::ToChronoMicroseconds(asks ? std::min(left, at_most) : left));
+    }
+    if (asks && !pending.done && absl::Now() - now >= kAskAgain) {
+      lock.unlock();
+      const bool is_interrupted = InterruptScope::Interrupted();
+      lock.lock();
+      if (is_interrupted) break;
     }
   }
   waiters_.erase(place);

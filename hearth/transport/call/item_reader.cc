@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
+#include "hearth/object/call_context.h"
 
 namespace hearth {
 namespace {
@@ -38,6 +39,7 @@ class ItemReader {
     }
     while (true) {
       bool is_broken = false;
+      bool is_late = false;
       {
         std::unique_lock lock(inbox_->mutex);
         if (std::optional<Value> item = inbox_->taker.Next()) {
@@ -56,7 +58,11 @@ class ItemReader {
           return std::nullopt;
         }
         is_broken = inbox_->is_broken || inbox_->is_missing;
-        if (!is_broken) inbox_->changed.wait_for(lock, kLook);
+        is_late = !is_broken && inbox_->changed.wait_for(lock, kLook) ==
+                                    std::cv_status::timeout;
+      }
+      if (is_late && InterruptScope::Interrupted()) {
+        return Error(Reason::kCallCancelled, "take items: it was interrupted");
       }
       if (is_broken) {
         if (absl::Status opened = Open(true); !opened.ok()) return opened;

@@ -288,7 +288,7 @@ absl::StatusOr<Value> ObjectHost::PerformStep(Job& job,
   absl::StatusOr<Value> value = Invoke(*job.of, *found, job.box->object.get(),
                                        *CallContext::Current(), arguments);
   if (value.ok()) {
-    if (found->result.starts_with("stream")) KeepStreams(job, *value);
+    KeepStreams(job, *value);
     return value;
   }
   absl::Status status = WithHop(
