@@ -15,16 +15,22 @@ from __future__ import annotations
 
 import os as _os
 
-from . import _native, aio, errors, sharedmem
+from . import _native, _values, aio, errors, sharedmem
 from .array import Array
 from .cluster import Cluster, Matrix, connect, local
-from .errors import Error
+from .errors import Error, RemoteError
 from .executor import Executor
+from .exposing import expose
 from .job import Job
+from .objects import Objects, ObjectServer, current_call
+from .proxy import Proxy
 from .sharing import empty, load, open, share, zeros  # noqa: A004
 
 __version__ = "0.1.0"
-__all__ = ["Array", "Cluster", "Error", "Executor", "Job", "Matrix", "aio", "connect", "empty", "errors", "load",
-           "local", "open", "share", "sharedmem", "zeros"]
+__all__ = ["Array", "Cluster", "Error", "Executor", "Job", "Matrix", "ObjectServer", "Objects", "Proxy",
+           "RemoteError", "Struct", "aio", "connect", "current_call", "empty", "errors", "expose", "load", "local",
+           "open", "share", "sharedmem", "zeros"]
+
+Struct = _values.Struct
 
 _native.name_program(_os.path.join(_os.path.dirname(_os.path.abspath(__file__)), "bin", "hearth"))

@@ -48,9 +48,9 @@ def interruptible(call: Callable[..., T], *args: Any) -> T:
         del value, outcome
 
 
-def before_end(call: Callable[[], None]) -> None:
+def before_end(call: Callable[[], None], first: bool = False) -> None:
     """Calls it when the interpreter ends, before what waits is waited for."""
-    _at_end.append(call)
+    _at_end.insert(0 if first else len(_at_end), call)
 
 
 @atexit.register

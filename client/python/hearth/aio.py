@@ -4,6 +4,10 @@
     async with await hearth.aio.local(workers=5) as cluster:
         mean = await cluster.submit("mean", m, axis=0)
 
+    counter = hearth.aio.Proxy("counter")
+    total = await counter.add(5)
+    async for item in counter.up_to(10): ...
+
 A `Job` can be awaited by itself.
 """
 
@@ -11,11 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
 from . import cluster as _cluster
+from . import objects as _objects
 from . import sharing as _sharing
 from .array import Array
+from .proxy import Call
 
 
 class Cluster:
@@ -94,3 +101,53 @@ async def load(path: str | os.PathLike[str], **options: Any) -> Array:
 async def open(handle: str) -> Any:  # noqa: A001 - as hearth.open
     """See `hearth.open`."""
     return await asyncio.to_thread(_sharing.open, handle)
+
+
+class Proxy:
+    """A `hearth.Proxy` whose calls are awaited, and whose streams are read by ``async for``.
+
+    An attribute is awaited as a method without parameters, ``await counter.sum()``,
+    and written by ``await counter("sum=", 5)``.
+    """
+
+    def __init__(self, name: str, where: Any = None, *, timeout: float | None = None,
+                 metadata: dict[str, str] | None = None, correlation: str = "") -> None:
+        self._native = _objects.link_to(where).get(name).with_options(timeout, metadata or {}, correlation)
+
+    def __getattr__(self, name: str) -> Callable[..., Awaited]:
+        if name == "__hearth_object__":
+            return self._native  # type: ignore[return-value]
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return lambda *args: Awaited(self._native, name, args)
+
+    def __call__(self, method: str, *args: Any) -> Awaited:
+        """A call of a method by its name."""
+        return Awaited(self._native, method, args)
+
+
+class Awaited:
+    """A call to be awaited, or gone through; it starts then."""
+
+    def __init__(self, native: Any, name: str, args: tuple[Any, ...]) -> None:
+        self._begin = lambda: Call(native, name, args, None)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._result().__await__()
+
+    async def _result(self) -> Any:
+        call = self._begin()
+        try:
+            return await call
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        items = await self._result()
+        end = object()
+        try:
+            while (item := await asyncio.to_thread(next, items, end)) is not end:
+                yield item
+        finally:
+            items.close()

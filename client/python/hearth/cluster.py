@@ -7,7 +7,7 @@ import os
 import uuid
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from ._waiting import before_end, interruptible
 from .array import Array, segment_of, whole
 from .job import Job
 from .sharing import share
+
+if TYPE_CHECKING:
+    from .objects import Objects
 
 _open: weakref.WeakSet[Cluster] = weakref.WeakSet()
 _SOURCE_OF_NAME = ("", None, 0, "C")
@@ -62,7 +65,7 @@ def connect(address: str | None = None, tls_dir: str | os.PathLike[str] | None =
         raise errors.BadUsage("connect to a cluster: no address was given, and HEARTH_CLUSTER is "
                               "not set; say hearth.connect(\"ADDRESS\"), or hearth.local()")
     folder = os.fspath(tls_dir) if tls_dir is not None else ""
-    return Cluster(interruptible(_native.Connection.connect, address, folder, insecure))
+    return Cluster(interruptible(_native.Connection.connect, address, folder, insecure), folder, insecure)
 
 
 class Cluster:
@@ -74,8 +77,9 @@ class Cluster:
     that need one with spawn or forkserver.
     """
 
-    def __init__(self, native: _native.Connection) -> None:
+    def __init__(self, native: _native.Connection, tls_dir: str = "", insecure: bool = False) -> None:
         self._native = native
+        self._security = tls_dir, insecure
         _open.add(self)
 
     @property
@@ -85,6 +89,8 @@ class Cluster:
 
     def close(self) -> None:
         """Lets go of the connection; a cluster of one's own ends."""
+        from . import objects
+        objects.close_at(self.address)
         self._native.close()
 
     def __enter__(self) -> Cluster:
@@ -94,7 +100,13 @@ class Cluster:
         self.close()
 
     def __reduce__(self) -> Any:
-        return connect, (self.address,)
+        return connect, (self.address, *self._security)
+
+    @property
+    def objects(self) -> Objects:
+        """Its remote objects: see `hearth.Objects`."""
+        from .objects import Objects
+        return Objects(self)
 
     # ---------------------------------------------------------------- matrices
 
@@ -419,6 +431,11 @@ def text_of(value: Any) -> str:
     if isinstance(value, (np.dtype, type)):
         return np.dtype(value).name
     return str(value)
+
+
+def open_clusters() -> list[Cluster]:
+    """Those of this process that were not closed."""
+    return [one for one in list(_open) if not one._native.closed]
 
 
 def _close_all() -> None:

@@ -7,11 +7,29 @@ is a sentence: what was attempted, on what, what was found, what to do.
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Iterable
+from typing import Any
+
 
 class Error(Exception):
-    """What Hearth raises; `reason` is its name in docs/errors.md."""
+    """What Hearth raises; `reason` is its name in docs/errors.md.
+
+    Attributes
+    ----------
+    type : str
+        Of a remote call: what the method, or who passed the call on, calls it.
+    stack : tuple of str
+        The way that it came, innermost first: lines of a Python method, then
+        ``NAME.METHOD at PROCESS`` for each hop.
+    correlation : str
+        Of the chain of calls that it ended.
+    """
 
     reason = "unspecified"
+    type: str = ""
+    stack: tuple[str, ...] = ()
+    correlation: str = ""
 
 
 class BadUsage(Error, ValueError):
@@ -192,3 +210,44 @@ _BY_REASON = {kind.reason: kind for kind in Error.__subclasses__()}
 def error_of(reason: str, message: str) -> Error:
     """The exception that belongs to a reason of the catalog."""
     return _BY_REASON.get(reason, Error)(message)
+
+
+class RemoteError(Error):
+    """What a remote method has raised, by the name that it gave it.
+
+    Of a type that Python itself has, it is that, too: ``except ValueError`` takes
+    what a Python object raised as such. A method raises one to give its error a
+    name that C++ callers can compare: ``RemoteError("bank.NoSuchAccount", "...")``.
+    """
+
+    def __init__(self, type_name: str, message: str) -> None:
+        super().__init__(message)
+        self.type = type_name
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+    def __reduce__(self) -> Any:
+        return exception_of, (self.reason, self.type, str(self), self.stack, self.correlation)
+
+
+_GROUP = getattr(builtins, "BaseExceptionGroup", StopIteration)  # from Python 3.11 on
+_remote_kinds: dict[str, type[RemoteError]] = {}
+
+
+def _remote_kind(type_name: str) -> type[RemoteError]:
+    known = getattr(builtins, type_name, None) if type_name.isidentifier() else None
+    if not isinstance(known, type) or not issubclass(known, Exception) or \
+            issubclass(known, (StopIteration, StopAsyncIteration, UnicodeError, _GROUP)):
+        return RemoteError
+    return _remote_kinds.setdefault(type_name, type(f"Remote{type_name}", (RemoteError, known), {}))
+
+
+def exception_of(reason: str, type_name: str, message: str, stack: Iterable[str], correlation: str) -> Error:
+    """The exception of a call that failed."""
+    own = reason in _BY_REASON and reason != "unspecified"
+    error = _BY_REASON[reason](message) if own else _remote_kind(type_name)(type_name, message)
+    error.type, error.stack, error.correlation = type_name, tuple(stack), correlation
+    if error.stack and hasattr(error, "add_note"):
+        error.add_note("remote stack, innermost first:\n  " + "\n  ".join(error.stack))
+    return error

@@ -142,24 +142,6 @@ Submission SubmissionOf(const Source& source, const Arguments& arguments,
   return submission;
 }
 
-// The first process of this line of forks that spoke gRPC. What gRPC has of
-// threads and locks does not survive a fork: a child that spoke it too would
-// wait for ever, now and then.
-std::atomic<pid_t> g_speaks_grpc = 0;
-
-void BeginSpeaking(absl::string_view attempt) {
-  pid_t nobody = 0;
-  if (g_speaks_grpc.compare_exchange_strong(nobody, getpid())) return;
-  const pid_t first = nobody;
-  if (first == getpid()) return;
-  Raise(Error(
-      Reason::kBadUsage,
-      absl::StrCat(attempt, ": this process was forked from process ", first,
-                   ", which was connected to a cluster, and gRPC does "
-                   "not survive a fork; start it with spawn or "
-                   "forkserver, or connect after the fork only")));
-}
-
 // A connection that a forked child inherits is not the child's: its threads
 // stayed with the parent.
 //

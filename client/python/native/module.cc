@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "client/python/native/status.h"
 #include "hearth/base/error.h"
 #include "hearth/base/program.h"
@@ -15,6 +16,11 @@ namespace {
 
 std::atomic<bool> ending = false;
 std::thread::id last_thread;  // written before `ending`
+
+// The first process of this line of forks that spoke gRPC. What gRPC has of
+// threads and locks does not survive a fork: a child that spoke it too would
+// wait for ever, now and then.
+std::atomic<pid_t> g_speaks_grpc = 0;
 
 }  // namespace
 
@@ -26,6 +32,24 @@ void LetNobodyBack() {
 void ComeBack() {
   if (!ending || std::this_thread::get_id() == last_thread) return;
   for (;;) pause();
+}
+
+void BeginSpeaking(absl::string_view attempt) {
+  pid_t nobody = 0;
+  if (g_speaks_grpc.compare_exchange_strong(nobody, getpid())) return;
+  const pid_t first = nobody;
+  if (first == getpid()) return;
+  Raise(Error(
+      Reason::kBadUsage,
+      absl::StrCat(attempt, ": this process was forked from process ", first,
+                   ", which was connected to a cluster, and gRPC does "
+                   "not survive a fork; start it with spawn or "
+                   "forkserver, or connect after the fork only")));
+}
+
+bool IsInterpreterThere() {
+  return Py_IsInitialized() != 0 &&
+         (!ending || std::this_thread::get_id() == last_thread);
 }
 
 void Raise(const absl::Status& status) {
@@ -50,4 +74,5 @@ NB_MODULE(_native, module) {
   module.def("let_nobody_back", &python::LetNobodyBack);
   python::BindSegment(module);
   python::BindCluster(module);
+  python::BindObjects(module);
 }

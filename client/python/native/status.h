@@ -31,6 +31,8 @@ T Take(absl::StatusOr<T> result) {
 void LetNobodyBack();
 // Where a thread comes back; doesn't return if it may not.
 void ComeBack();
+// Whether this thread may still use the interpreter.
+bool IsInterpreterThere();
 
 // Without the interpreter's lock, for the time of its life.
 class Released {
@@ -56,5 +58,9 @@ auto Unlocked(Work work) {
 
 void BindSegment(nb::module_& module);
 void BindCluster(nb::module_& module);
+void BindObjects(nb::module_& module);
+
+// Refuses gRPC to a child that was forked from a process that speaks it.
+void BeginSpeaking(absl::string_view attempt);
 
 }  // namespace hearth::python
