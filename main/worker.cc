@@ -8,7 +8,9 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "hearth/base/environment.h"
 #include "hearth/base/error.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
@@ -21,6 +23,7 @@
 #include "worker/keeper/lifeline.h"
 #include "worker/keeper/runtime_socket.h"
 #include "worker/service/object_hosting.h"
+#include "worker/service/python_host.h"
 #include "worker/service/worker_server.h"
 
 namespace hearth {
@@ -44,6 +47,18 @@ absl::StatusOr<std::optional<Address>> ListenAddress(
   HEARTH_ASSIGN_OR_RETURN(std::string own, OwnAddressTowards(coordinator));
   return std::optional<Address>(
       Address{.kind = Address::Kind::kTcp, .name = std::move(own), .port = 0});
+}
+
+// Beside this worker, where functions of clients run.
+absl::StatusOr<std::unique_ptr<worker::PythonHost>> StartPython(
+    const client::WorkerProcess& options, const client::Context& context) {
+  worker::PythonHostOptions host{
+      .python = EnvironmentVariable("HEARTH_PYTHON").value_or("python3"),
+      .arguments = {absl::StrCat("--coordinator=", options.coordinator),
+                    absl::StrCat("--beside=", getpid(), "@", options.keeper)},
+      .threads = std::max(1, options.threads)};
+  AddSecurityOptions(context, host.arguments);
+  return worker::PythonHost::Start(std::move(host));
 }
 
 }  // namespace
@@ -99,11 +114,18 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
     }
     keeper.worker.argv.push_back(absl::StrCat("--plugin=", plugin));
   }
+  if (options.allow_python) keeper.worker.argv.push_back("--allow-python");
   keeper.hands_over = true;
   keeper.verbose = context.verbose;
   keeper.on_ready = [&](const std::vector<worker::ReadyChild>& children) {
     std::vector<int> pids = {getpid()};
-    for (const worker::ReadyChild& child : children) pids.push_back(child.pid);
+    for (const worker::ReadyChild& child : children) {
+      pids.push_back(child.pid);
+      // Of the Python process beside it.
+      if (int python = 0; absl::SimpleAtoi(child.note, &python)) {
+        pids.push_back(python);
+      }
+    }
     PrintReady({.address = coordinator.ToString(), .pids = pids}, context.json);
   };
   return worker::RunKeeper(std::move(keeper));
@@ -138,6 +160,10 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
                    std::string(hosting.status().message()).c_str());
     }
   };
+  std::unique_ptr<worker::PythonHost> python;
+  if (options.allow_python) {
+    HEARTH_ASSIGN_OR_RETURN(python, StartPython(options, context));
+  }
   std::atomic<bool> leaving = false;
   std::int64_t segment_bytes_max = 0;
   if (!options.memory.empty()) {
@@ -155,7 +181,9 @@ absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,
        .on_ready =
            [&] {
              host_objects();
-             lifeline->Ready().IgnoreError();
+             lifeline
+                 ->Ready(python == nullptr ? "" : absl::StrCat(python->pid()))
+                 .IgnoreError();
            },
        .on_leaving = [&lifeline] { lifeline->Leaving().IgnoreError(); }},
       Clock::Real());

@@ -120,8 +120,6 @@ void AddWorker(CLI::App& app, CommandLine& line) {
       "  hearth worker --coordinator 10.0.0.1:7777 --workers 8",
       [options, &line]() -> absl::Status {
         HEARTH_RETURN_IF_ERROR(CheckMemory(options->memory));
-        HEARTH_RETURN_IF_ERROR(RefuseNotYet(
-            "worker", {{"--allow-python", options->allow_python}}));
         return End(line, options->child
                              ? line.mains->one_worker(*options, line.context)
                              : line.mains->worker(*options, line.context));
@@ -156,8 +154,11 @@ void AddWorker(CLI::App& app, CommandLine& line) {
       ->type_name("DIR");
   command->add_option("--plugin", options->plugins,
                       "Library with classes of objects; may be repeated");
-  command->add_flag("--allow-python", options->allow_python,
-                    "Run Python functions that clients send (not built yet)");
+  command->add_flag(
+      "--allow-python", options->allow_python,
+      "Run Python functions that clients send, in a process beside "
+      "each worker; $HEARTH_PYTHON, else python3, must have the "
+      "hearth package");
   command->add_flag("--child", options->child)->group("");
   command->add_option("--keeper", options->keeper)->group("");
 }

@@ -21,6 +21,9 @@ struct CallOptions {
   std::map<std::string, std::string> metadata = {};
   std::string correlation = {};  // empty: the chain's, or a fresh one
   std::optional<Cancellation> cancellation = std::nullopt;
+  // For how long an object that can't be reached is looked for again; none: as
+  // the process does for all.
+  std::optional<absl::Duration> patience = std::nullopt;
 };
 
 struct CallStep {

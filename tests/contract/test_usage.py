@@ -33,16 +33,6 @@ def test_what_is_not_built_yet_is_refused_by_name(command):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["worker", "--coordinator", "unix-abstract:nobody", "--allow-python"],
-], ids=" ".join)
-def test_an_option_that_is_not_built_yet_is_refused_by_name(arguments, square, tmp_path):
-    option = next(part for part in arguments if part.startswith("--") and part != "--coordinator")
-    named = [str(square) if part == "FILE" else part for part in arguments]
-    line = fail(*named, status=(1, 2), timeout=10, cwd=tmp_path)
-    assert option in line, line
-
-
-@pytest.mark.parametrize("arguments", [
     [],
     ["nonsense"],
     ["run"],

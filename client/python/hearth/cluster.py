@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import subprocess
 import uuid
 import weakref
 from collections.abc import Callable
@@ -43,7 +44,7 @@ def local(workers: int | None = None, threads: int | None = None) -> Cluster:
     Cluster
         To be used in a ``with``, or closed.
     """
-    return Cluster(interruptible(_native.Connection.local, workers or 0, threads or 0))
+    return Cluster(interruptible(_native.Connection.local, workers or 0, threads or 0), is_own=True)
 
 
 def connect(address: str | None = None, tls_dir: str | os.PathLike[str] | None = None,
@@ -77,8 +78,11 @@ class Cluster:
     that need one with spawn or forkserver.
     """
 
-    def __init__(self, native: _native.Connection, tls_dir: str = "", insecure: bool = False) -> None:
+    def __init__(self, native: _native.Connection, tls_dir: str = "", insecure: bool = False,
+                 is_own: bool = False) -> None:
         self._native = native
+        self._is_own = is_own
+        self._processes: list[subprocess.Popen] = []
         self._security = tls_dir, insecure
         _open.add(self)
 
@@ -89,7 +93,8 @@ class Cluster:
 
     def close(self) -> None:
         """Lets go of the connection; a cluster of one's own ends."""
-        from . import objects
+        from . import functions, objects
+        functions.end_processes(self._processes)
         objects.close_at(self.address)
         self._native.close()
 
@@ -221,6 +226,58 @@ class Cluster:
         finally:
             self._give_back(borrowed)
 
+    def map_blocks(self, function: Callable[[np.ndarray], Any], matrix: Any, *,
+                   progress: Any = None) -> Array:
+        """A new matrix: the function's value of each block of rows, one below the other.
+
+        The function runs in Python processes beside the workers that have the rows,
+        on views of them, and its results are written where they belong. A cluster of
+        `hearth.local` starts the processes when they are first needed; others must
+        have been started with ``hearth worker --allow-python``.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a block, a read-only view of some rows, and gives an array of as many
+            rows, or of one number a row. Sent once to each process, by cloudpickle.
+        matrix : Matrix, name, path or array_like
+            Arrays are shared first, unless they are already.
+
+        Returns
+        -------
+        Array
+            Sealed, on this host.
+        """
+        from . import functions
+        return self._over_blocks(functions.map_blocks, function, matrix, progress)
+
+    def map_reduce(self, function: Callable[[np.ndarray], Any], matrix: Any,
+                   combine: Callable[[Any, Any], Any] = np.add, *, progress: Any = None) -> Any:
+        """The function's values of all blocks of rows, joined by `combine`.
+
+        Runs as `map_blocks` does. Values travel by remote calls: numbers, arrays,
+        texts, and tuples, lists and dicts of them. Neighbours are joined along one
+        tree that the matrix alone decides: the result has the same bits whatever the
+        number of processes.
+        """
+        from . import functions
+        return self._over_blocks(functions.map_reduce, function, matrix, combine, progress)
+
+    def _over_blocks(self, work: Callable[..., Any], function: Any, matrix: Any, *rest: Any) -> Any:
+        borrowed: list[str] = []
+        try:
+            if isinstance(matrix, str) and "/" not in matrix and not matrix.endswith(".npy"):
+                found = self.get(matrix)
+            elif isinstance(matrix, Matrix):
+                found = matrix
+            elif isinstance(matrix, (str, os.PathLike)):
+                found = self.get(self._lend_file(matrix, borrowed))
+            else:
+                found = self.get(self._lend(matrix, borrowed))
+            return work(self, function, found, *rest)
+        finally:
+            self._give_back(borrowed)
+
     def jobs(self) -> list[dict]:
         """Jobs that run, and those that ended not long ago."""
         return self._native.jobs()
@@ -259,6 +316,12 @@ class Cluster:
     def _lend(self, array: Any, borrowed: list[str]) -> str:
         name = f"_lent_{uuid.uuid4().hex}"
         self.put(name, array)
+        borrowed.append(name)
+        return name
+
+    def _lend_file(self, path: Any, borrowed: list[str]) -> str:
+        name = f"_lent_{uuid.uuid4().hex}"
+        self.put(name, path)
         borrowed.append(name)
         return name
 

@@ -56,7 +56,7 @@ class Proxy:
         return made
 
     def _with(self, *, timeout: float | None = None, metadata: dict[str, str] | None = None,
-              correlation: str = "") -> Proxy:
+              correlation: str = "", patience: float | None = None) -> Proxy:
         """The same object, called like this from now on.
 
         Parameters
@@ -67,8 +67,11 @@ class Proxy:
             Travels along the calls that the method makes in turn.
         correlation : str
             A name for that chain; errors tell it.
+        patience : float, optional
+            Seconds for which an object that can't be reached is looked for again;
+            10 by default.
         """
-        made = self._of(self._native.with_options(timeout, metadata or {}, correlation))
+        made = self._of(self._native.with_options(timeout, metadata or {}, correlation, patience))
         made.__dict__.update(_methods=self._methods, _class=self._class)
         return made
 

@@ -124,10 +124,11 @@ nb::tuple CallAll(const RemoteObject& object, const nb::list& steps) {
 
 RemoteObject With(const RemoteObject& object, std::optional<double> timeout,
                   std::map<std::string, std::string> metadata,
-                  std::string correlation) {
+                  std::string correlation, std::optional<double> patience) {
   CallOptions options{.metadata = std::move(metadata),
                       .correlation = std::move(correlation)};
   if (timeout.has_value()) options.timeout = absl::Seconds(*timeout);
+  if (patience.has_value()) options.patience = absl::Seconds(*patience);
   return {object.link(), object.proxy().With(std::move(options))};
 }
 
@@ -183,7 +184,8 @@ void BindProxies(nb::module_& module) {
            nb::arg("names").none(), nb::arg("done"))
       .def("call_all", &CallAll)
       .def("with_options", &With, nb::arg("timeout").none(),
-           nb::arg("metadata"), nb::arg("correlation"))
+           nb::arg("metadata"), nb::arg("correlation"),
+           nb::arg("patience").none() = nb::none())
       .def("describe", [](const RemoteObject& object) {
         object.link()->CheckOpen();
         return ResultOf(

@@ -264,6 +264,8 @@ class CallTarget final : public Target,
         current->on_wait(false);
       }
     };
+    const absl::Duration patience =
+        options.patience.value_or(options_.patience);
     std::optional<absl::Time> give_up;
     for (bool fresh = attempt.call.again();; fresh = true) {
       if ((options.cancellation.has_value() &&
@@ -298,7 +300,7 @@ class CallTarget final : public Target,
         return failed;
       }
       const absl::Time now = absl::Now();
-      if (!give_up.has_value()) give_up = now + options_.patience;
+      if (!give_up.has_value()) give_up = now + patience;
       if (now >= attempt.deadline) return Late(attempt);
       if (now >= *give_up) {
         return Error(
@@ -307,7 +309,7 @@ class CallTarget final : public Target,
             absl::StrCat(
                 "call ", Named(), ".", attempt.call.method(), ": ",
                 failed.message(), "; it was not there again within ",
-                absl::FormatDuration(options_.patience),
+                absl::FormatDuration(patience),
                 attempt.call.again() ? ", and the call may have run" : ""));
       }
       absl::SleepFor(kPause);

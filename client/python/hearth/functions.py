@@ -1,0 +1,285 @@
+"""Functions of one's own over the blocks of a matrix, run beside the data."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import hashlib
+import os
+import queue
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+import numpy as np
+
+from . import errors, sharing
+from ._host import PREFIX, joined, this_host
+from ._progress import reporter
+from .array import Array
+from .proxy import Call, Proxy
+
+if TYPE_CHECKING:
+    from .cluster import Cluster, Matrix
+
+_BLOCK_BYTES_MIN, _BLOCK_BYTES_MAX, _BLOCKS_AIMED_AT = 1 << 20, 16 << 20, 256
+_RUNS_A_PROCESS = 16
+_IN_FLIGHT = 2  # one is on its way while one runs
+_ATTEMPTS = 3
+_PATIENCE_SECONDS = 10.0  # with nobody left, until one was started again
+_LOOK_AGAIN_SECONDS = 0.25
+_LOST = (errors.ObjectGone, errors.OutcomeUnknown, errors.NameUnknown, errors.JobUnknown, errors.ClusterEnded)
+
+Rows = tuple[int, int]
+
+
+def blocks_of(shape: tuple[int, ...], nbytes: int) -> list[Rows]:
+    """Runs of rows, a power of two of them; the matrix alone decides."""
+    row_bytes = max(nbytes // shape[0], 1)
+    aimed = min(max(nbytes // _BLOCKS_AIMED_AT, _BLOCK_BYTES_MIN), _BLOCK_BYTES_MAX)
+    rows = 1 << max((aimed // row_bytes).bit_length() - 1, 0)
+    return [(begin, min(begin + rows, shape[0])) for begin in range(0, shape[0], rows)]
+
+
+def runs_of(blocks: list[Rows], processes: int) -> list[list[Rows]]:
+    """Aligned runs of 2^k blocks, some for each process: whole subtrees of one tree."""
+    size = 1 << max((len(blocks) // (processes * _RUNS_A_PROCESS)).bit_length() - 1, 0)
+    return [blocks[i:i + size] for i in range(0, len(blocks), size)]
+
+
+def map_blocks(cluster: Cluster, function: Callable[[np.ndarray], Any], matrix: Matrix, progress: Any) -> Array:
+    """See `hearth.Cluster.map_blocks`."""
+    blocks = _blocks_of(matrix)
+    with _Job(cluster, function, None, matrix) as job:
+        first = np.asarray(job.go_through([blocks[:1]], None)[0][0])
+        rows = blocks[0][1] - blocks[0][0]
+        if first.ndim == 0 or first.shape[0] != rows:
+            raise errors.BadUsage(f"map a function over blocks: a block of {rows} rows gave an array of shape "
+                                  f"{first.shape}; give one of as many rows")
+        target = sharing.empty((matrix.shape[0], *first.shape[1:]), first.dtype)
+        target[:rows] = first
+        job.target = target
+        runs = runs_of(blocks[1:], len(job.hosts))
+        for run, values in zip(runs, job.go_through(runs, reporter(progress, "map_blocks")), strict=True):
+            for (begin, end), value in zip(run, values or (), strict=False):
+                target[begin:end] = value  # from another host
+    return target.seal()
+
+
+def map_reduce(cluster: Cluster, function: Callable[[np.ndarray], Any], matrix: Matrix,
+               combine: Callable[[Any, Any], Any], progress: Any) -> Any:
+    """See `hearth.Cluster.map_reduce`."""
+    blocks = _blocks_of(matrix)
+    with _Job(cluster, function, combine, matrix) as job:
+        parts = job.go_through(runs_of(blocks, len(job.hosts)), reporter(progress, "map_reduce"))
+    return joined(parts, combine)
+
+
+def _blocks_of(matrix: Matrix) -> list[Rows]:
+    if not matrix.shape or matrix.shape[0] == 0:
+        raise errors.BadUsage(f"go through the blocks of a matrix of shape {matrix.shape}: it has no rows")
+    return blocks_of(matrix.shape, matrix.nbytes)
+
+
+class _Host:
+    """A Python process beside a worker, and what it was told."""
+
+    def __init__(self, proxy: Proxy, name: str, pid: int, beside: str, is_here: bool) -> None:
+        self.proxy, self.name, self.pid, self.beside, self.is_here = proxy, name, pid, beside, is_here
+        self.began = False
+        self.in_flight: dict[Call, int] = {}
+
+
+class _Job:
+    """One function over one matrix: which runs wait, run, and are done, and where."""
+
+    def __init__(self, cluster: Cluster, function: Any, combine: Any, matrix: Matrix) -> None:
+        self.cluster, self.matrix = cluster, matrix
+        self.id = uuid.uuid4().hex
+        self.name = getattr(function, "__qualname__", repr(function))
+        self.target: Array | None = None
+        self._code = cloudpickle.dumps((function, combine))
+        self._digest = hashlib.sha256(self._code).hexdigest()
+        self._answers: queue.SimpleQueue[tuple[_Host, Call]] = queue.SimpleQueue()
+        self._stories: dict[int, list[str]] = collections.defaultdict(list)
+        self._gone: dict[str, _Host] = {}
+        self._under_way = 0
+        self._looked_at = 0.0
+        self.hosts = self._find()
+        if not self.hosts:
+            start_beside(cluster)
+            self.hosts = self._find()
+        self._full_count = len(self.hosts)
+        self._near = {f"{one['pid']}@{one['host']}": one["id"] for one in cluster.workers()}
+
+    def __enter__(self) -> _Job:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._end(waits=kind is None)
+
+    def go_through(self, runs: list[list[Rows]], progress: Any) -> list[Any]:
+        """What each run gave, in order."""
+        self._end()  # a target may have come since
+        done: dict[int, Any] = {}
+        waiting = collections.deque(range(len(runs)))
+        patient_until = time.monotonic() + _PATIENCE_SECONDS
+        try:
+            while len(done) < len(runs):
+                self._hand_out(waiting, runs)
+                if not self._look_again():
+                    if time.monotonic() > patient_until:
+                        self._give_up()
+                    time.sleep(0.02)
+                    continue
+                patient_until = time.monotonic() + _PATIENCE_SECONDS
+                try:
+                    is_full = len(self.hosts) == self._full_count
+                    host, call = self._answers.get(timeout=None if is_full else _LOOK_AGAIN_SECONDS)
+                except queue.Empty:
+                    continue
+                self._under_way -= 1
+                run = host.in_flight.pop(call)
+                error = call.exception()
+                if error is None:
+                    done[run] = call.result()
+                    if progress is not None:
+                        progress(len(done), len(runs))
+                elif isinstance(error, _LOST) and not isinstance(error, errors.RemoteError):
+                    self._lost(host, run, runs[run], error)
+                    waiting.appendleft(run)
+                else:
+                    raise error
+        except BaseException:
+            for host in self.hosts:
+                for call in list(host.in_flight):
+                    call.cancel()
+                host.in_flight.clear()
+            raise
+        return [done[run] for run in range(len(runs))]
+
+    def _hand_out(self, waiting: collections.deque[int], runs: list[list[Rows]]) -> None:
+        """The next runs to whoever has room, by preference those that lie there."""
+        for _ in range(_IN_FLIGHT):
+            for host in self.hosts:
+                if not waiting or len(host.in_flight) >= _IN_FLIGHT or not self._begin(host):
+                    continue
+                run = next((one for one in waiting if self._lies_at(host, runs[one])), None)
+                if run is None:
+                    continue
+                waiting.remove(run)
+                call = host.proxy.run.later(self.id, runs[run])
+                host.in_flight[call] = run
+                self._under_way += 1
+                call.add_done_callback(lambda call, host=host: self._answers.put((host, call)))
+
+    def _look_again(self) -> bool:
+        """Finds processes that were started anew; False when nothing is under way."""
+        if len(self.hosts) < self._full_count and time.monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS:
+            start_beside(self.cluster, again=True)
+            known = {one.name for one in self.hosts}
+            self.hosts += [one for one in self._find() if one.name not in known]
+        return self._under_way > 0
+
+    def _lies_at(self, host: _Host, run: list[Rows]) -> bool:
+        """Whether its rows lie at that host; what lies at none of them goes anywhere."""
+        at = [shard["workers"] for shard in self.matrix.info["shards"]
+              if shard["rows"][0] <= run[0][0] < shard["rows"][1]]
+        workers = {worker for one in at for worker in one}
+        if not any(self._near.get(one.beside) in workers for one in self.hosts):
+            return True
+        return self._near.get(host.beside) in workers
+
+    def _begin(self, host: _Host) -> bool:
+        """Makes the job known there; False where nobody answers."""
+        if host.began:
+            return True
+        target = self.target if host.is_here else None
+        try:
+            if not host.proxy.begin(self.id, self._digest, self.matrix, target):
+                host.proxy.define(self._digest, self._code)
+                host.proxy.begin(self.id, self._digest, self.matrix, target)
+        except _LOST as error:
+            if isinstance(error, errors.RemoteError):
+                raise
+            self._stories[-1].append(f"process {host.pid}: {error}")
+            self._drop(host)
+            return False
+        host.began = True
+        return True
+
+    def _lost(self, host: _Host, run: int, rows: list[Rows], error: Exception) -> None:
+        stories = self._stories[run]
+        stories.append(f"process {host.pid} beside worker {self._near.get(host.beside, '?')}: {error}")
+        if len(stories) >= _ATTEMPTS:
+            told = "; ".join(f"attempt {number + 1}: {story}" for number, story in enumerate(stories))
+            raise errors.TaskFailed(f"run {self.name} over rows [{rows[0][0]}, {rows[-1][1]}) of {self.matrix.name}: "
+                                    f"{_ATTEMPTS} attempts failed; {told}") from error
+        self._drop(host)
+
+    def _drop(self, host: _Host) -> None:
+        """Asked no more; its other calls end as this one did."""
+        self._gone[host.name] = host
+        if host in self.hosts:
+            self.hosts.remove(host)
+
+    def _give_up(self) -> None:
+        stories = [story for told in self._stories.values() for story in told]
+        raise errors.WorkerLost(f"run {self.name} over blocks of {self.matrix.name}: no Python process is left that "
+                                f"could; {'; '.join(stories) or 'none answered'}")
+
+    def _find(self) -> list[_Host]:
+        objects = self.cluster.objects
+        here = this_host()
+        self._looked_at = time.monotonic()
+        return [_Host(objects.get(one.name)._with(patience=0), one.name, one.pid,
+                      next(tag[7:] for tag in one.tags if tag.startswith("beside:")), here in one.tags)
+                for one in objects.find(prefix=PREFIX, tags=["python"]) if one.name not in self._gone]
+
+    def _end(self, waits: bool = True) -> None:
+        for host in (*self.hosts, *self._gone.values()):
+            if host.began:
+                with contextlib.suppress(errors.Error):
+                    (host.proxy.end if waits else host.proxy.end.oneway)(self.id)
+            host.began = False
+
+
+def start_beside(cluster: Cluster, again: bool = False) -> None:
+    """Python processes beside the workers of a cluster that this process has started; `again`: where one died."""
+    if not cluster._is_own:
+        if again:
+            return  # its workers do that
+        raise errors.NotAllowed("run a function over blocks: no worker of this cluster runs functions that are sent; "
+                                "start hearth worker with --allow-python")
+    workers = [one for one in cluster.workers() if one["state"] == "ready"]
+    threads = str(max(1, (os.cpu_count() or 1) // max(1, len(workers))))
+    environment = {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, **os.environ,
+                   "PYTHONPATH": os.pathsep.join(sys.path)}
+    end_processes([one for one in cluster._processes if one.poll() is not None])
+    cluster._processes[:] = [one for one in cluster._processes if one.returncode is None]
+    beside = {one.args[-1] for one in cluster._processes}  # type: ignore[index]
+    started = [subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-m", "hearth._host", "--coordinator", cluster.address, "--beside", place],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        for place in (f"{one['pid']}@{one['host']}" for one in workers) if place not in beside]
+    cluster._processes += started
+    for process in started if not again else ():
+        assert process.stdout is not None
+        if process.stdout.readline() != b"ready\n":
+            raise errors.WorkerLost(f"start Python beside a worker: process {process.pid} ended with status "
+                                    f"{process.wait()} before it was ready")
+
+
+def end_processes(processes: list[subprocess.Popen]) -> None:
+    """Ends what `start_beside` has started."""
+    for process in processes:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
+    processes.clear()

@@ -1,0 +1,232 @@
+"""Functions over blocks, run in the Python processes beside a cluster's workers."""
+
+import os
+import pathlib
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import hearth
+from hearth_process import Server, alive, environment, kill, wait_until
+from hearth.functions import blocks_of, runs_of
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return hearth.share(np.random.default_rng(7).random((1 << 15, 64)))  # 16 blocks of 1 MiB
+
+
+@pytest.fixture(scope="module")
+def matrix(cluster, rows):
+    yield cluster.put("rows_of_functions", rows)
+    cluster.rm("rows_of_functions")
+
+
+@pytest.fixture
+def allowing():
+    """A coordinator, and workers that were started with --allow-python."""
+    env = environment(HEARTH_PYTHON=sys.executable)
+    with Server("coordinator", env=env) as coordinator, \
+            Server("worker", "--coordinator", coordinator.address, "--workers", "2", "--allow-python", env=env) as made:
+        made.cluster_address = coordinator.address
+        yield made
+
+
+def test_blocks_cover_the_rows_and_runs_are_aligned():
+    for length, row_bytes in ((1, 8), (1000, 8), (1 << 15, 512), (12345, 100_000)):
+        blocks = blocks_of((length,), length * row_bytes)
+        assert [begin for begin, _ in blocks] == [0, *(end for _, end in blocks[:-1])] and blocks[-1][1] == length
+        for processes in (1, 2, 7):
+            runs = runs_of(blocks, processes)
+            assert sum(runs, []) == blocks
+            assert len(runs[0]) & (len(runs[0]) - 1) == 0
+
+
+def test_a_reduction_is_that_of_numpy_and_has_the_same_bits_again(cluster, matrix, rows):
+    result = cluster.map_reduce(lambda block: np.exp(block).sum(axis=0), matrix)
+    np.testing.assert_allclose(result, np.exp(rows).sum(axis=0), rtol=1e-12)
+    with hearth.Executor(1) as executor:
+        alone = executor.map_reduce(lambda block: np.exp(block).sum(axis=0), rows)
+    assert result.tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("function, combine, expected", [
+    (lambda block: float(block.max()), max, lambda rows: rows.max()),
+    (lambda block: (block.sum(), len(block)), lambda a, b: (a[0] + b[0], a[1] + b[1]),
+     lambda rows: (pytest.approx(rows.sum()), len(rows))),
+    (lambda block: {"low": block.min()}, lambda a, b: {"low": min(a["low"], b["low"])},
+     lambda rows: {"low": rows.min()}),
+    (lambda block: np.float32(block[0, 0]), lambda a, b: b, lambda rows: np.float32(rows[-2048, 0])),
+], ids=["number", "tuple", "dict", "numpy"])
+def test_values_that_are_joined_may_be_of_many_types(cluster, matrix, rows, function, combine, expected):
+    assert cluster.map_reduce(function, matrix, combine) == expected(np.asarray(rows))
+
+
+@pytest.mark.parametrize("function", [np.sqrt, lambda block: block.sum(axis=1), lambda block: block > 0.5,
+                                      lambda block: block[:, :3].astype(np.float32)],
+                         ids=["rows", "column", "bool", "narrower"])
+def test_a_new_matrix_is_that_of_numpy(cluster, matrix, rows, function):
+    result = cluster.map_blocks(function, matrix)
+    expected = function(np.asarray(rows))
+    np.testing.assert_array_equal(result, expected)
+    assert result.sealed and result.dtype == expected.dtype and type(result) is hearth.Array
+
+
+@pytest.mark.parametrize("shape", [(1,), (3, 2), (100_000,), (5, 4, 3)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_any_array_will_do(cluster, shape, order):
+    array = np.asarray(np.random.default_rng(8).random(shape), order=order)
+    np.testing.assert_array_equal(cluster.map_blocks(lambda block: block * 2, array), array * 2)
+    assert cluster.map_reduce(lambda block: block.sum(), array) == pytest.approx(array.sum())
+    assert not [one for one in cluster.ls() if one.name.startswith("_lent_")]
+
+
+def test_a_file_and_a_name_will_do(cluster, matrix, rows, tmp_path):
+    np.save(tmp_path / "rows.npy", rows)
+    total = cluster.map_reduce(lambda block: block.sum(), "rows_of_functions")
+    assert cluster.map_reduce(lambda block: block.sum(), tmp_path / "rows.npy") == total
+
+
+def test_blocks_are_views_of_the_shared_bytes(cluster, matrix):
+    told = cluster.map_reduce(lambda block: [[block.flags.owndata, block.flags.writeable, type(block).__name__]],
+                              matrix, lambda a, b: a + b)
+    assert told == [[False, False, "Array"]] * len(told)
+
+
+def test_a_function_is_sent_once_to_a_process(cluster, matrix, monkeypatch):
+    from hearth import proxy
+    sent = []
+    call = proxy.Method.__call__
+    monkeypatch.setattr(proxy.Method, "__call__", lambda self, *args: (sent.append(self._name), call(self, *args))[1])
+
+    def once(block):
+        return block.sum() + 31
+
+    for _ in range(3):
+        cluster.map_reduce(once, matrix)
+    assert sent.count("define") == 2 and sent.count("begin") == 2 * 3 + 2
+
+
+def test_progress_is_told(cluster, matrix):
+    told = []
+    cluster.map_reduce(lambda block: block.sum(), matrix, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (16, 16) and [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+@pytest.mark.parametrize("function, kind, found", [
+    (lambda block: 1 / 0, ZeroDivisionError, "division by zero"),
+    (lambda block: {1}, hearth.errors.BadParameter, "its result .*is of type set"),
+], ids=["raises", "no value"])
+def test_what_a_function_does_wrong_is_told(cluster, matrix, function, kind, found):
+    with pytest.raises(kind, match=found):
+        cluster.map_reduce(function, matrix)
+    assert cluster.map_reduce(lambda block: len(block), matrix) == matrix.shape[0]
+
+
+def test_a_wrong_shape_is_told(cluster, matrix):
+    with pytest.raises(hearth.errors.BadUsage, match=r"a block of 2048 rows gave an array of shape \(64,\)"):
+        cluster.map_blocks(lambda block: block.sum(axis=0), matrix)
+    with pytest.raises(hearth.errors.BadUsage, match="it has no rows"):
+        cluster.map_reduce(len, np.empty((0, 3)))
+
+
+# ------------------------------------------------------------------------- what dies
+
+def dies_while(flag):
+    def function(block):
+        try:
+            os.unlink(flag)
+        except FileNotFoundError:
+            return block.sum()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return function
+
+
+def test_a_process_that_is_killed_costs_nothing_but_time(cluster, matrix, rows, tmp_path):
+    for _ in range(3):
+        (tmp_path / "flag").touch()
+        assert cluster.map_reduce(dies_while(tmp_path / "flag"), matrix) == pytest.approx(rows.sum())
+    (tmp_path / "flag").touch()
+    function = dies_while(tmp_path / "flag")
+    result = cluster.map_blocks(lambda block: block * (function(block) > 0), matrix)
+    np.testing.assert_array_equal(result, rows)
+
+
+def test_a_block_that_kills_three_processes_fails_with_their_stories(cluster, matrix):
+    def deadly(block):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(hearth.errors.TaskFailed) as told:
+        cluster.map_reduce(deadly, matrix)
+    assert "deadly over rows [" in str(told.value) and "3 attempts failed; attempt 1: process " in str(told.value)
+    assert cluster.map_reduce(lambda block: len(block), matrix) == matrix.shape[0]
+
+
+# ------------------------------------------------------------- workers, --allow-python
+
+def test_a_cluster_that_does_not_allow_it_says_so(rows):
+    with Server("coordinator") as coordinator, Server("worker", "--coordinator", coordinator.address), \
+            hearth.connect(coordinator.address) as cluster:
+        with pytest.raises(hearth.errors.NotAllowed, match="start hearth worker with --allow-python"):
+            cluster.map_reduce(len, rows)
+
+
+def test_workers_that_allow_it_run_functions(allowing, rows):
+    with hearth.connect(allowing.cluster_address) as cluster:
+        total = cluster.map_reduce(lambda block: block.sum(), rows)
+        assert total == pytest.approx(rows.sum())
+        pids = cluster.map_reduce(lambda block: {os.getpid(): 1}, rows, lambda a, b: {**a, **b})
+        workers = {one["pid"] for one in cluster.workers()}
+        # The keeper, two workers, and what runs beside each.
+        assert len(allowing.pids) == 5 and set(pids) <= set(allowing.pids) - workers
+        np.testing.assert_array_equal(cluster.map_blocks(np.sqrt, rows), np.sqrt(rows))
+
+
+def test_what_dies_beside_a_worker_is_started_again(allowing, rows):
+    with hearth.connect(allowing.cluster_address) as cluster:
+        workers = {one["pid"] for one in cluster.workers()}
+        beside = set(allowing.pids[1:]) - workers
+        kill(first := min(beside))
+        assert cluster.map_reduce(lambda block: block.sum(), rows) == pytest.approx(rows.sum())
+
+        def fresh():
+            return {one.pid for one in cluster.objects.find(prefix="_python.")} - {first}
+
+        wait_until(lambda: len(fresh()) == 2, 20, "another Python process")
+        assert cluster.map_reduce(lambda block: block.sum(), rows) == pytest.approx(rows.sum())
+        assert {one["pid"] for one in cluster.workers()} == workers
+
+
+def test_what_runs_beside_a_worker_ends_with_it(allowing):
+    with hearth.connect(allowing.cluster_address) as cluster:
+        worker = cluster.workers()[0]["pid"]
+        parents = {pid: int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+                   for pid in allowing.pids[1:]}
+        beside = next(pid for pid, parent in parents.items() if parent == worker)
+        kill(worker)
+        wait_until(lambda: not alive(beside), 10, "its end")
+
+
+def test_a_python_without_the_package_is_told_at_the_start(tmp_path):
+    bare = tmp_path / "python3"
+    bare.write_text("#!/bin/sh\nexit 3\n")
+    bare.chmod(0o755)
+    with Server("coordinator") as coordinator:
+        began = time.monotonic()
+        with pytest.raises(AssertionError) as told:
+            Server("worker", "--coordinator", coordinator.address, "--allow-python",
+                   env=environment(HEARTH_PYTHON=bare))
+        assert "ended with status 3 before it was ready; install the hearth package for it" in str(told.value)
+        assert time.monotonic() - began < 20
+
+
+def test_a_pickle_is_read_by_nobody_who_was_not_allowed_to(cluster):
+    """A worker's process has no object that takes code, unless it was started with --allow-python."""
+    with Server("coordinator") as coordinator, Server("worker", "--coordinator", coordinator.address), \
+            hearth.connect(coordinator.address) as other:
+        assert other.objects.find() == []
+        with pytest.raises(hearth.errors.NameUnknown):
+            other.objects.create("PythonFunctions")
