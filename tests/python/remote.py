@@ -118,6 +118,7 @@ class Cart:
     def __init__(self):
         self.items = []
 
+    @hearth.expose(exactly_once=True)
     def put(self, item):
         self.items.append(item)
         return self.items

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from . import _native, _segments, errors
 from ._layout import Layout, known, layout_of
 from ._operations import Operations
+from ._over_blocks import OverBlocks
 from ._progress import reporter
 from ._waiting import before_end, interruptible
 from .array import Array, segment_of, whole
@@ -69,7 +70,7 @@ def connect(address: str | None = None, tls_dir: str | os.PathLike[str] | None =
     return Cluster(interruptible(_native.Connection.connect, address, folder, insecure), folder, insecure)
 
 
-class Cluster:
+class Cluster(OverBlocks):
     """A connection to a cluster, and the cluster itself if `local` started it.
 
     A context manager; safe from many threads. A pickled cluster connects anew
@@ -226,58 +227,6 @@ class Cluster:
         finally:
             self._give_back(borrowed)
 
-    def map_blocks(self, function: Callable[[np.ndarray], Any], matrix: Any, *,
-                   progress: Any = None) -> Array:
-        """A new matrix: the function's value of each block of rows, one below the other.
-
-        The function runs in Python processes beside the workers that have the rows,
-        on views of them, and its results are written where they belong. A cluster of
-        `hearth.local` starts the processes when they are first needed; others must
-        have been started with ``hearth worker --allow-python``.
-
-        Parameters
-        ----------
-        function : callable
-            Takes a block, a read-only view of some rows, and gives an array of as many
-            rows, or of one number a row. Sent once to each process, by cloudpickle.
-        matrix : Matrix, name, path or array_like
-            Arrays are shared first, unless they are already.
-
-        Returns
-        -------
-        Array
-            Sealed, on this host.
-        """
-        from . import functions
-        return self._over_blocks(functions.map_blocks, function, matrix, progress)
-
-    def map_reduce(self, function: Callable[[np.ndarray], Any], matrix: Any,
-                   combine: Callable[[Any, Any], Any] = np.add, *, progress: Any = None) -> Any:
-        """The function's values of all blocks of rows, joined by `combine`.
-
-        Runs as `map_blocks` does. Values travel by remote calls: numbers, arrays,
-        texts, and tuples, lists and dicts of them. Neighbours are joined along one
-        tree that the matrix alone decides: the result has the same bits whatever the
-        number of processes.
-        """
-        from . import functions
-        return self._over_blocks(functions.map_reduce, function, matrix, combine, progress)
-
-    def _over_blocks(self, work: Callable[..., Any], function: Any, matrix: Any, *rest: Any) -> Any:
-        borrowed: list[str] = []
-        try:
-            if isinstance(matrix, str) and "/" not in matrix and not matrix.endswith(".npy"):
-                found = self.get(matrix)
-            elif isinstance(matrix, Matrix):
-                found = matrix
-            elif isinstance(matrix, (str, os.PathLike)):
-                found = self.get(self._lend_file(matrix, borrowed))
-            else:
-                found = self.get(self._lend(matrix, borrowed))
-            return work(self, function, found, *rest)
-        finally:
-            self._give_back(borrowed)
-
     def jobs(self) -> list[dict]:
         """Jobs that run, and those that ended not long ago."""
         return self._native.jobs()
@@ -316,12 +265,6 @@ class Cluster:
     def _lend(self, array: Any, borrowed: list[str]) -> str:
         name = f"_lent_{uuid.uuid4().hex}"
         self.put(name, array)
-        borrowed.append(name)
-        return name
-
-    def _lend_file(self, path: Any, borrowed: list[str]) -> str:
-        name = f"_lent_{uuid.uuid4().hex}"
-        self.put(name, path)
         borrowed.append(name)
         return name
 
