@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import hearth
+from hearth.array import segment_of
 from hearth_process import Server, alive, environment, kill, wait_until
 from hearth.functions import blocks_of, runs_of
+from processes import holders_of
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +133,18 @@ def test_a_wrong_shape_is_told(cluster, matrix):
         cluster.map_blocks(lambda block: block.sum(axis=0), matrix)
     with pytest.raises(hearth.errors.BadUsage, match="it has no rows"):
         cluster.map_reduce(len, np.empty((0, 3)))
+
+
+def test_what_was_mapped_is_let_go_of_once_the_matrix_is_removed(cluster):
+    made = cluster.make("passing", (1000, 1000))
+    cluster.map_reduce(lambda block: block.sum(), made)
+    array = made.array()
+    identity = segment_of(array).identity
+    beside = {one.pid for one in cluster.objects.find(prefix="_python.")}
+    assert beside <= set(holders_of(identity))
+    cluster.rm("passing")
+    wait_until(lambda: not beside & set(holders_of(identity)), 10, "their letting go")
+    np.testing.assert_allclose(array.mean(), 0.5, atol=0.01)
 
 
 # ------------------------------------------------------------------------- what dies

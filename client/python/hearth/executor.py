@@ -18,16 +18,16 @@ import cloudpickle
 import numpy as np
 
 from . import errors, sharing
+from ._beside import joined
 from ._progress import reporter
 from ._python_worker import receive, send
 from ._waiting import before_end
 from .array import Array
 from .cluster import Matrix
+from .functions import blocks_of, runs_of
 
 T = TypeVar("T")
 
-_BLOCK_BYTES_MIN, _BLOCK_BYTES_MAX, _BLOCKS_AIMED_AT = 1 << 20, 16 << 20, 256
-_TASKS_A_WORKER = 16
 _open: weakref.WeakSet[Executor] = weakref.WeakSet()
 
 
@@ -96,7 +96,7 @@ class Executor(concurrent.futures.Executor):
                                   f"shape {first.shape}; give one of as many rows")
         target = sharing.empty((source.shape[0], *first.shape[1:]), first.dtype)
         target[:rows] = first
-        runs = _runs(blocks[1:], self.workers)
+        runs = runs_of(blocks[1:], self.workers)
         number = self._define(_MapRun(function))
         self._finish([self._submit(number, (source, target, run), {}) for run in runs],
                      reporter(progress, "map_blocks"))
@@ -110,11 +110,11 @@ class Executor(concurrent.futures.Executor):
         result has the same bits whatever the number of processes.
         """
         source = _rows_of(matrix)
-        runs = _runs(_blocks(source), self.workers)
+        runs = runs_of(_blocks(source), self.workers)
         number = self._define(_ReduceRun(function, combine))
         parts = self._finish([self._submit(number, (source, run), {}) for run in runs],
                              reporter(progress, "map_reduce"))
-        return _joined(parts, combine)
+        return joined(parts, combine)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Ends the processes once what was submitted is done."""
@@ -246,7 +246,7 @@ class _ReduceRun:
         self.function, self.combine = function, combine
 
     def __call__(self, source: Array, run: list[tuple[int, int]]) -> Any:
-        return _joined([self.function(source[begin:end]) for begin, end in run], self.combine)
+        return joined([self.function(source[begin:end]) for begin, end in run], self.combine)
 
 
 def _rows_of(matrix: Any) -> Array:
@@ -264,25 +264,7 @@ def _rows_of(matrix: Any) -> Array:
 
 
 def _blocks(array: np.ndarray) -> list[tuple[int, int]]:
-    """Runs of rows, a power of two of them; the matrix alone decides."""
-    row_bytes = max(array.nbytes // array.shape[0], 1)
-    aimed = min(max(array.nbytes // _BLOCKS_AIMED_AT, _BLOCK_BYTES_MIN), _BLOCK_BYTES_MAX)
-    rows = 1 << max((aimed // row_bytes).bit_length() - 1, 0)
-    return [(begin, min(begin + rows, array.shape[0])) for begin in range(0, array.shape[0], rows)]
-
-
-def _runs(blocks: list[tuple[int, int]], workers: int) -> list[list[tuple[int, int]]]:
-    """Aligned runs of 2^k blocks, some for each process: whole subtrees of one tree."""
-    size = 1 << max((len(blocks) // (workers * _TASKS_A_WORKER)).bit_length() - 1, 0)
-    return [blocks[i:i + size] for i in range(0, len(blocks), size)]
-
-
-def _joined(parts: list[Any], combine: Callable[[Any, Any], Any]) -> Any:
-    """Neighbours joined, level by level: aligned runs give what the whole tree does."""
-    while len(parts) > 1:
-        parts = [combine(*parts[i:i + 2]) if i + 1 < len(parts) else parts[i]
-                 for i in range(0, len(parts), 2)]
-    return parts[0]
+    return blocks_of(array.shape, array.nbytes)
 
 
 def _shutdown_all() -> None:

@@ -18,7 +18,7 @@ import cloudpickle
 import numpy as np
 
 from . import errors, sharing
-from ._host import PREFIX, joined, this_host
+from ._beside import PREFIX, joined, this_host
 from ._progress import reporter
 from .array import Array
 from .proxy import Call, Proxy

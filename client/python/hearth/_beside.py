@@ -1,0 +1,137 @@
+"""What runs functions of clients in the Python process beside a worker.
+
+It reads pickles: that is what `--allow-python` allows. Nothing else does, and no
+process serves this that was not started for it: see `_host`.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import errors
+from .array import segment_of
+from .cluster import Matrix
+from .exposing import expose
+
+PREFIX = "_python."
+_LOOK_EVERY_SECONDS, _KEEP_SECONDS = 1.0, 60.0
+
+
+class _Job(NamedTuple):
+    function: Callable[[np.ndarray], Any]
+    combine: Callable[[Any, Any], Any] | None
+    source: np.ndarray
+    target: np.ndarray | None
+
+
+def this_host() -> str:
+    """The same text for all processes that can hand each other a segment."""
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return f"at:{file.read().strip()}.{os.readlink('/proc/self/ns/net')[5:-1]}.{os.getuid()}"
+
+
+def joined(parts: list[Any], combine: Callable[[Any, Any], Any]) -> Any:
+    """Neighbours joined, level by level: aligned runs give what the whole tree does."""
+    while len(parts) > 1:
+        parts = [combine(*parts[i:i + 2]) if i + 1 < len(parts) else parts[i]
+                 for i in range(0, len(parts), 2)]
+    return parts[0]
+
+
+class _Mapped:
+    """What jobs have mapped of matrices, kept for the next one: pages are touched once.
+
+    A matrix that was removed or replaced since is let go of within a second, and
+    one that no job asked for within a minute.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[Matrix, np.ndarray, float]] = {}
+        self._thread: threading.Thread | None = None
+
+    def array(self, matrix: Matrix) -> np.ndarray:
+        """All of it; the mapping of an earlier job, if it has the same bytes."""
+        array = matrix.array()
+        with self._lock:
+            self._kept[matrix.name] = matrix, array, time.monotonic()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._sweep, name="hearth-mapped", daemon=True)
+                self._thread.start()
+        return array
+
+    def _sweep(self) -> None:
+        while True:
+            time.sleep(_LOOK_EVERY_SECONDS)
+            with self._lock:
+                kept = list(self._kept.items())
+            for name, (matrix, array, asked) in kept:
+                if time.monotonic() - asked < _KEEP_SECONDS and _is_still(matrix, array):
+                    continue
+                with self._lock:
+                    if self._kept.get(name, (None, None, 0))[2] == asked:
+                        del self._kept[name]
+            del kept
+            matrix = array = None
+            with self._lock:
+                if not self._kept:
+                    self._thread = None
+                    return
+
+
+def _is_still(matrix: Matrix, array: np.ndarray) -> bool:
+    try:
+        return segment_of(matrix.cluster.get(matrix.name).array()) is segment_of(array)
+    except errors.Error:
+        return False
+
+
+@expose(mode="session", name="PythonFunctions")
+class Functions:
+    """What one client has sent here: functions by hash, jobs by id."""
+
+    def __init__(self) -> None:
+        self._mapped = _Mapped()
+        self._functions: dict[str, Any] = {}
+        self._jobs: dict[str, _Job] = {}
+
+    def define(self, digest: str, code: bytes) -> None:
+        """Keeps a function, and how its results are joined."""
+        self._functions[digest] = pickle.loads(code)
+
+    def begin(self, job: str, digest: str, matrix: Any, target: Any) -> bool:
+        """Maps what a job reads and writes, once. False: the function is not known here."""
+        if digest not in self._functions:
+            return False
+        function, combine = self._functions[digest]
+        source = matrix if isinstance(matrix, np.ndarray) else self._mapped.array(matrix)
+        self._jobs[job] = _Job(function, combine, source, target)
+        return True
+
+    def run(self, job: str, rows: list) -> Any:
+        """The function over blocks of rows: written to the target, joined, or as they are."""
+        found = self._jobs.get(job)
+        if found is None:
+            raise errors.JobUnknown(f"run blocks of job {job}: this process does not know it; it was started since")
+        if found.target is not None:
+            for begin, end in rows:
+                found.target[begin:end] = found.function(found.source[begin:end])
+            return None
+        values = [_whole(found.function(found.source[begin:end])) for begin, end in rows]
+        return values if found.combine is None else _whole(joined(values, found.combine))
+
+    def end(self, job: str) -> None:
+        """Lets go of what a job has mapped."""
+        self._jobs.pop(job, None)
+
+
+def _whole(value: Any) -> Any:
+    """A number of NumPy's keeps its type, as an array of no axes."""
+    return np.asarray(value) if isinstance(value, np.generic) else value
