@@ -155,6 +155,22 @@ absl::StatusOr<Matrix> Cluster::Get(absl::string_view name) const {
                    "of it; take some rows. ", copy.status().message()));
 }
 
+absl::StatusOr<std::optional<Matrix>> Cluster::Here(
+    absl::string_view name) const {
+  HEARTH_ASSIGN_OR_RETURN(const Found found, Find(*state_, name));
+  if (found.record.has_spread()) return std::nullopt;
+  if (found.record.has_file()) return MapPublished(found);
+  const std::int64_t bytes = found.layout.bytes();
+  HEARTH_ASSIGN_OR_RETURN(
+      auto fetched,
+      state_->reach().Fetch(SegmentPlace::From(found.record.segment(), bytes)));
+  if (!fetched.has_value()) return std::nullopt;
+  HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed,
+                          SealedSegment::Adopt(std::move(fetched->fd), bytes));
+  return Matrix(
+      std::make_shared<const MappedBytes>(found.layout, std::move(sealed)));
+}
+
 absl::StatusOr<Matrix> Cluster::Rows(absl::string_view name, std::int64_t begin,
                                      std::int64_t end) const {
   HEARTH_ASSIGN_OR_RETURN(const Found found, Find(*state_, name));

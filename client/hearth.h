@@ -293,6 +293,8 @@ class Cluster {
   // ours: OUT_OF_MEMORY where this host has no room, either. Read and Rows need
   // none.
   absl::StatusOr<Matrix> Get(absl::string_view name) const;
+  // Mapped, if this host has it whole; nothing is brought here.
+  absl::StatusOr<std::optional<Matrix>> Here(absl::string_view name) const;
   // Rows [begin, end) alone, mapped or in memory of ours; BAD_PARAMETER outside
   // the matrix, and for one in Fortran order that is not wanted whole.
   absl::StatusOr<Matrix> Rows(absl::string_view name, std::int64_t begin,

@@ -25,10 +25,11 @@ class ClusterOfHosts:
     `state`, the coordinator can be killed and started again."""
 
     def __init__(self, hosts, security=("--insecure",), workers=2, hidden=None, env=None,
-                 state=None, instead=None, runtime_dir=None, memory=None):
+                 state=None, instead=None, runtime_dir=None, memory=None, more=()):
         self.hosts, self.security, self.count, self.env = hosts, security, workers, env
         self.instead = instead
         self.shared = () if runtime_dir is None else ("--runtime-dir", runtime_dir)
+        self.more = more  # options of the workers
         self.memory = () if memory is None else ("--memory", memory)  # of each host
         self.stack = contextlib.ExitStack()
         self.state = () if state is None else ("--state-dir", state)
@@ -51,7 +52,7 @@ class ClusterOfHosts:
 
     def serve_workers(self, host, hidden=None):
         return host.serve("worker", "--coordinator", self.address, "--workers", self.count,
-                          *self.memory, *self.security, *self.shared, env=self.env,
+                          *self.memory, *self.security, *self.shared, *self.more, env=self.env,
                           hidden=hidden, instead=self.instead)
 
     def kill_host(self, at):

@@ -15,6 +15,7 @@ import pytest
 from processes import marked
 
 import hearth
+from hearth._layout import rows_of_key
 
 
 @pytest.fixture(scope="module")
@@ -218,3 +219,15 @@ def test_a_killed_parent_takes_its_cluster_along():
     finally:
         for pid in left:
             os.kill(pid, signal.SIGKILL)
+
+
+def test_an_index_tells_the_rows_that_it_touches():
+    """rows_of_key: whatever an index takes of all rows, it takes of those alone."""
+    array = np.arange(40).reshape(10, 4)
+    for key in (3, -1, slice(2, 5), slice(None, 4), slice(-3, None), slice(8, 2, -2), slice(1, 9, 3), (2, 1),
+                (slice(1, 3), slice(None, 2)), (slice(1, 3), ..., 0), (0, None), (slice(2, 4), [0, 2])):
+        begin, end, rest = rows_of_key(key, array.shape)
+        assert end - begin < 10
+        np.testing.assert_array_equal(array[begin:end][rest], array[key])
+    for key in (slice(None), slice(None, None, -1), ..., None, [1, 2], slice(3, 3), 10, -11, array[:, 0] > 3, (None, 1)):
+        assert rows_of_key(key, array.shape) is None

@@ -82,3 +82,30 @@ def unpack_view(packed: bytes) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
     axes = (len(packed) // 8 - 1) // 2
     offset, *numbers = struct.unpack(f"<{1 + 2 * axes}q", packed)
     return offset, tuple(numbers[:axes]), tuple(numbers[axes:])
+
+
+def rows_of_key(key: Any, shape: tuple[int, ...]) -> tuple[int, int, Any] | None:
+    """The rows [begin, end) that an index touches, and the index within them.
+
+    None where they are all rows, or not one run of them.
+    """
+    first, *others = key if isinstance(key, tuple) else (key,)
+    if not shape:
+        return None
+    length = shape[0]
+    if isinstance(first, slice):
+        touched = range(*first.indices(length))
+        if len(touched) == 0:
+            return None
+        begin, end = min(touched[0], touched[-1]), max(touched[0], touched[-1]) + 1
+        rest: Any = slice(None, None, touched.step)
+    elif isinstance(first, (int, np.integer)) and not isinstance(first, (bool, np.bool_)):
+        if not -length <= first < length:
+            return None
+        begin, rest = int(first) % length, 0
+        end = begin + 1
+    else:
+        return None
+    if end - begin == length:
+        return None
+    return begin, end, (rest, *others) if isinstance(key, tuple) else rest

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _native, _segments, errors
-from ._layout import Layout, known, layout_of
+from ._layout import Layout, known, layout_of, rows_of_key
 from ._operations import Operations
 from ._over_blocks import OverBlocks
 from ._progress import reporter
@@ -336,12 +336,18 @@ class Matrix(Operations):
     def array(self) -> Array:
         """All of it, as a read-only array on the bytes themselves."""
         if self._array is None:
-            segment, layout = interruptible(self.cluster._native.get, self.name)
-            dtype, order, shape = layout
-            self._array = whole(_segments.remember(segment, Layout(dtype, order, tuple(shape))))
+            self._array = _array_on(*interruptible(self.cluster._native.get, self.name))
         return self._array
 
     def __getitem__(self, key: Any) -> Any:
+        if self._array is None and self.order == "C":
+            part = rows_of_key(key, self.shape)
+            if part is not None:
+                here = interruptible(self.cluster._native.here, self.name)
+                if here is None:  # those rows alone come here
+                    begin, end, rest = part
+                    return _array_on(*interruptible(self.cluster._native.rows, self.name, begin, end))[rest]
+                self._array = _array_on(*here)
         return self.array()[key]
 
     def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
@@ -412,6 +418,11 @@ def _computable(matrix: Any) -> Array:
     if segment is not None and segment.kind == "open":
         raise errors.BadUsage("publish an open array: others may still write to it; seal() it first")
     return share(np.array(array, subok=False) if segment is not None else array)
+
+
+def _array_on(segment: _native.Segment, layout: _native.PlainLayout) -> Array:
+    dtype, order, shape = layout
+    return whole(_segments.remember(segment, Layout(dtype, order, tuple(shape))))
 
 
 def _contiguous(array: np.ndarray) -> bool:

@@ -296,6 +296,24 @@ void BindMatrices(nb::class_<Connection>& connection) {
              return nb::make_tuple(SharedSegment::Of(matrix),
                                    PlainOf(matrix.layout()));
            })
+      .def("here",
+           [](const Connection& at, const std::string& name) -> nb::object {
+             const std::optional<Matrix> matrix =
+                 On(at,
+                    [&](const Cluster& cluster) { return cluster.Here(name); });
+             if (!matrix.has_value()) return nb::none();
+             return nb::make_tuple(SharedSegment::Of(*matrix),
+                                   PlainOf(matrix->layout()));
+           })
+      .def("rows",
+           [](const Connection& at, const std::string& name, std::int64_t begin,
+              std::int64_t end) {
+             const Matrix matrix = On(at, [&](const Cluster& cluster) {
+               return cluster.Rows(name, begin, end);
+             });
+             return nb::make_tuple(SharedSegment::Of(matrix),
+                                   PlainOf(matrix.layout()));
+           })
       .def("rm", [](const Connection& at, const std::string& name) {
         const Cluster cluster = at.Use();
         Check(Unlocked([&] { return cluster.Remove(name); }));
