@@ -78,8 +78,8 @@ class _Mapped:
                 with self._lock:
                     if self._kept.get(name, (None, None, 0))[2] == asked:
                         del self._kept[name]
-            del kept
-            matrix = array = None
+            kept.clear()
+            del name, matrix, array  # or this thread would keep the last
             with self._lock:
                 if not self._kept:
                     self._thread = None
@@ -87,10 +87,12 @@ class _Mapped:
 
 
 def _is_still(matrix: Matrix, array: np.ndarray) -> bool:
+    mine = segment_of(array)
     try:
-        return segment_of(matrix.cluster.get(matrix.name).array()) is segment_of(array)
+        here = matrix.cluster._native.here(matrix.name)
     except errors.Error:
         return False
+    return here is not None and mine is not None and here[0].identity == mine.identity
 
 
 @expose(mode="session", name="PythonFunctions")

@@ -21,20 +21,20 @@ class Operations:
         """Computes an operation by its name, and waits for it."""
         raise NotImplementedError
 
-    def sum(self, axis: Axis = None, keepdims: bool = False, dtype: npt.DTypeLike = None) -> Any:
+    def sum(self, axis: Axis = None, keepdims: bool = False, dtype: npt.DTypeLike | None = None) -> Any:
         """The sum of the elements."""
         return self.run("sum", axis=axis, keepdims=keepdims, dtype=dtype)
 
-    def prod(self, axis: Axis = None, keepdims: bool = False, dtype: npt.DTypeLike = None) -> Any:
+    def prod(self, axis: Axis = None, keepdims: bool = False, dtype: npt.DTypeLike | None = None) -> Any:
         """The product of the elements."""
         return self.run("prod", axis=axis, keepdims=keepdims, dtype=dtype)
 
-    def nansum(self, axis: Axis = None, keepdims: bool = False, dtype: npt.DTypeLike = None) -> Any:
+    def nansum(self, axis: Axis = None, keepdims: bool = False, dtype: npt.DTypeLike | None = None) -> Any:
         """The sum of the elements that are not NaN."""
         return self.run("nansum", axis=axis, keepdims=keepdims, dtype=dtype)
 
     def nanprod(self, axis: Axis = None, keepdims: bool = False,
-                dtype: npt.DTypeLike = None) -> Any:
+                dtype: npt.DTypeLike | None = None) -> Any:
         """The product of the elements that are not NaN."""
         return self.run("nanprod", axis=axis, keepdims=keepdims, dtype=dtype)
 

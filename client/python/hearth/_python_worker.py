@@ -15,14 +15,14 @@ import signal
 import struct
 import sys
 import traceback
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import cloudpickle
 
 _LENGTH = struct.Struct("<Q")
 
 
-def send(stream: BinaryIO, message: Any) -> None:
+def send(stream: IO[bytes], message: Any) -> None:
     """One message; arrays that are shared go as handles."""
     try:
         data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
@@ -32,7 +32,7 @@ def send(stream: BinaryIO, message: Any) -> None:
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> Any:
+def receive(stream: IO[bytes]) -> Any:
     """The next message; EOFError where the other end is gone."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
@@ -48,7 +48,7 @@ def _failure(error: BaseException) -> tuple[bool, bytes, str]:
         return False, cloudpickle.dumps(RuntimeError(f"{type(error).__name__}: {error}")), told
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answers until the other end is gone."""
     functions: dict[int, Any] = {}
     while True:

@@ -43,7 +43,8 @@ def sealed(segment: Segment) -> Segment:
 def open_ticket(text: str) -> Segment:
     """What somebody handed out. It is fetched here and now."""
     segment, layout = Segment.open(text)
-    return remember(segment, Layout(*layout))
+    dtype, order, shape, numpy = layout
+    return remember(segment, Layout(dtype, order, tuple(shape), numpy))
 
 
 def hand_out(segment: Segment) -> str:

@@ -99,7 +99,7 @@ def _pack_number(value: np.generic) -> tuple[Any, ...]:
 
 def array_of(data: Any, dtype: str, order: str, shape: tuple[int, ...]) -> Any:
     """An array on the bytes that came; a number where there is but one."""
-    array = np.ndarray(shape, np.dtype(dtype), buffer=data, order=order)  # type: ignore[call-overload]
+    array = np.ndarray(shape, np.dtype(dtype), buffer=data, order=order)  # type: ignore[arg-type]
     return array if shape else array[()]
 
 

@@ -32,7 +32,8 @@ class Array(np.ndarray):
     def __array_finalize__(self, source: Any) -> None:
         # Views of what is still open: sealing turns them read-only, too.
         if _open_views:
-            views = _open_views.get(segment_of(self))
+            segment = segment_of(self)
+            views = _open_views.get(segment) if segment is not None else None
             if views is not None:
                 views.add(_Weak(self, views.discard))
 
@@ -95,7 +96,7 @@ class Array(np.ndarray):
         segment = segment_of(self)
         if segment is None or segment.kind not in _SHARED:
             return np.array(self, copy=True, subok=False)
-        return np.ndarray(self.shape, self.dtype, buffer=segment.private(),
+        return np.ndarray(self.shape, self.dtype, buffer=segment.private(),  # type: ignore[arg-type]
                           offset=_offset(self, segment), strides=self.strides)
 
     def _hand_out(self) -> tuple[str, bytes, str | None]:
@@ -154,10 +155,10 @@ class Array(np.ndarray):
         _check_writable(self)
         np.ndarray.__setitem__(self, key, value)
 
-    def __copy__(self) -> np.ndarray:
+    def __copy__(self) -> np.ndarray:  # type: ignore[override]
         return np.array(self, copy=True, subok=False)
 
-    def __deepcopy__(self, memo: Any) -> np.ndarray:
+    def __deepcopy__(self, memo: Any) -> np.ndarray:  # type: ignore[override]
         return np.array(self, copy=True, subok=False)
 
 
@@ -210,7 +211,7 @@ def whole(segment: Segment) -> Array:
     dtype, order, shape = dtype_order_shape(segment.layout)
     if segment.kind == "open":
         _open_views.setdefault(segment, set())
-    return np.ndarray.__new__(Array, shape, dtype, buffer=segment, order=order)
+    return np.ndarray.__new__(Array, shape, dtype, buffer=segment, order=order)  # type: ignore[arg-type]
 
 
 def open_view(payload: bytes, dtype: str | None = None) -> Array:

@@ -139,10 +139,10 @@ class Cluster(OverBlocks):
             array = _computable(matrix)
             segment = segment_of(array)
             layout = layout_of(array.dtype, "C" if array.flags.c_contiguous else "F", array.shape)
+            assert segment is not None  # shared it is
             if segment.kind == "file":
-                source = (segment.file, layout.dtype, list(layout.shape), segment.identity[2],
-                          layout.order)
-                info = interruptible(self._native.put_file, name, source, copy, replace, replicas)
+                file = (segment.file, layout.dtype, list(layout.shape), segment.identity[2], layout.order)
+                info = interruptible(self._native.put_file, name, file, copy, replace, replicas)
             else:
                 info = interruptible(self._native.put_segment, name, segment, layout[:3], replace,
                                      replicas)
@@ -304,7 +304,7 @@ class Matrix(Operations):
         self.info = info
         self.name: str = info["name"]
         dtype, self.order, shape = info["layout"]
-        self.dtype = np.dtype(dtype) if dtype else None
+        self.dtype: Any = np.dtype(dtype) if dtype else None
         self.shape: tuple[int, ...] = tuple(shape)
         self._array: Array | None = None
 
@@ -350,7 +350,7 @@ class Matrix(Operations):
                 self._array = _array_on(*here)
         return self.array()[key]
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         plain = np.asarray(self.array())
         if dtype is not None and np.dtype(dtype) != plain.dtype:
             if copy is False:
@@ -405,7 +405,7 @@ class Matrix(Operations):
         return f"<b>hearth.Matrix</b> {html.escape(self.name)}<table>{rows}</table>"
 
 
-def _computable(matrix: Any) -> Array:
+def _computable(matrix: Any) -> np.ndarray:
     """On shared, sealed bytes, whole and of a type that operations know."""
     array = matrix if isinstance(matrix, np.ndarray) else np.asarray(matrix)
     if not known(array.dtype):

@@ -103,7 +103,8 @@ class Executor(concurrent.futures.Executor):
         return target.seal()
 
     def map_reduce(self, function: Callable[[np.ndarray], T], matrix: Any,
-                   combine: Callable[[T, T], T] = np.add, *, progress: Any = None) -> T:
+                   combine: Callable[[T, T], T] = np.add,  # type: ignore[assignment]
+                   *, progress: Any = None) -> T:
         """The function's values of all blocks of rows, joined by `combine`.
 
         Neighbours are joined along one tree that the matrix alone decides, so the
@@ -180,9 +181,10 @@ class Executor(concurrent.futures.Executor):
                     if ok:
                         future.set_result(answer[0])
                     else:
-                        error = pickle.loads(answer[0])
-                        error.__cause__ = RemoteTraceback(answer[1])
-                        future.set_exception(error)
+                        raised = pickle.loads(answer[0])
+                        raised.__cause__ = RemoteTraceback(answer[1])
+                        future.set_exception(raised)
+                        del raised
             del task, future, args, kwargs
         process.end()
 

@@ -148,8 +148,9 @@ def _entry(name: str, parameters: list[tuple[str, str, bool]], result: str, func
 
 
 def _constructor_of(of: type) -> list[tuple[str, str, bool]]:
-    if isinstance(of.__init__, types.FunctionType):
-        return _parameters(of.__name__, of.__init__, _hints(of.__init__), 1)
+    made_by = getattr(of, "__init__")  # noqa: B009 - of the class, not of an instance
+    if isinstance(made_by, types.FunctionType):
+        return _parameters(of.__name__, made_by, _hints(made_by), 1)
     return []
 
 

@@ -44,6 +44,7 @@ class Job(concurrent.futures.Future):
         in_background(self._wait, f"job-{self.id}")
 
     def _wait(self) -> None:
+        outcome: Callable[[Any], None]
         try:
             try:
                 fields, statistics = self._native.wait(self._progress)
@@ -85,9 +86,9 @@ def array_of(segment: _native.Segment, layout: tuple[str, str, tuple[int, ...]])
     """A result as a plain array that may be written to; large ones aren't copied."""
     dtype, order, shape = layout
     if segment.kind == "message":
-        whole = np.ndarray(tuple(shape), np.dtype(dtype), buffer=segment, order=order)
+        whole = np.ndarray(tuple(shape), np.dtype(dtype), buffer=segment, order=order)  # type: ignore[arg-type]
         return np.array(whole, order="K")
-    return np.ndarray(tuple(shape), np.dtype(dtype), buffer=segment.private(), order=order)
+    return np.ndarray(tuple(shape), np.dtype(dtype), buffer=segment.private(), order=order)  # type: ignore[arg-type]
 
 
 def _result_of(operation: str, fields: list[tuple[str, _native.Segment, Any]]) -> Any:

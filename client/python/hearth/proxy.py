@@ -8,9 +8,10 @@ import contextlib
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from . import _native, errors
+from . import errors
 
 if TYPE_CHECKING:
+    from ._native import RemoteObject
     from .cluster import Cluster
     from .objects import Objects
 
@@ -41,7 +42,7 @@ class Proxy:
     >>> for item in counter.up_to(10): ...
     """
 
-    _native: _native.RemoteObject
+    _native: RemoteObject
     _methods: dict[str, dict[str, Any]] | None
     _class: dict[str, Any]
 
@@ -50,7 +51,7 @@ class Proxy:
         self.__dict__.update(_native=link_to(where).get(name), _methods=None, _class={})
 
     @classmethod
-    def _of(cls, native: _native.RemoteObject) -> Proxy:
+    def _of(cls, native: RemoteObject) -> Proxy:
         made = cls.__new__(cls)
         made.__dict__.update(_native=native, _methods=None, _class={})
         return made
@@ -77,7 +78,7 @@ class Proxy:
 
     def _batch(self) -> Batch:
         """Calls that are sent together: ``b.add(1); b.add(2); results = list(b())``."""
-        return Batch(self._native)
+        return Batch(self.__dict__["_native"])
 
     def _describe(self) -> dict[str, Any]:
         """What its class declares: name, doc, mode, methods."""
@@ -134,7 +135,7 @@ class Proxy:
 class Method:
     """A method of a remote object: to be called at once, later, or without an answer."""
 
-    def __init__(self, native: _native.RemoteObject, said: dict[str, Any]) -> None:
+    def __init__(self, native: RemoteObject, said: dict[str, Any]) -> None:
         self._native, self._name = native, said["name"]
         self._parameters = said["parameters"]
         self._names = tuple(one["name"] for one in self._parameters)
@@ -177,7 +178,7 @@ class Method:
 class Call(concurrent.futures.Future):
     """A call under way: a `concurrent.futures.Future`, and awaitable."""
 
-    def __init__(self, native: _native.RemoteObject, name: str, args: tuple[Any, ...],
+    def __init__(self, native: RemoteObject, name: str, args: tuple[Any, ...],
                  names: tuple[str, ...] | None) -> None:
         super().__init__()
         self._switch = native.later(name, args, names, self._finish)
@@ -208,7 +209,7 @@ class Batch:
     first call that fails raises in its place, and those after it are not done.
     """
 
-    def __init__(self, native: _native.RemoteObject) -> None:
+    def __init__(self, native: RemoteObject) -> None:
         self._native = native
         self._steps: list[tuple[str, tuple[Any, ...]]] = []
 

@@ -31,7 +31,7 @@ def ones(shape: int | tuple[int, ...], dtype: npt.DTypeLike = "d", order: str = 
     return full(shape, 1, dtype, order)
 
 
-def full(shape: int | tuple[int, ...], value: Any, dtype: npt.DTypeLike = None,
+def full(shape: int | tuple[int, ...], value: Any, dtype: npt.DTypeLike | None = None,
          order: str = "C") -> Array:
     """A shared array of one value, writable by every process that has it."""
     array = empty(shape, np.asarray(value).dtype if dtype is None else dtype, order)
@@ -39,7 +39,7 @@ def full(shape: int | tuple[int, ...], value: Any, dtype: npt.DTypeLike = None,
     return array
 
 
-def empty_like(array: npt.ArrayLike, dtype: npt.DTypeLike = None) -> Array:
+def empty_like(array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Array:
     """A shared array of zeros, of the shape and type of another."""
     like = np.asarray(array)
     return empty(like.shape, like.dtype if dtype is None else dtype)

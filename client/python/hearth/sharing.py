@@ -80,7 +80,7 @@ def _check_consumable(source: np.ndarray) -> None:
             "memory (or be a view of an array that does); share it without consume")
 
 
-def load(path: str | os.PathLike[str], dtype: npt.DTypeLike = None,
+def load(path: str | os.PathLike[str], dtype: npt.DTypeLike | None = None,
          shape: int | tuple[int, ...] | None = None, offset: int = 0, order: str = "C") -> Array:
     """Maps a file in place, read-only; nothing is read before it is used.
 
@@ -113,7 +113,8 @@ def load(path: str | os.PathLike[str], dtype: npt.DTypeLike = None,
         if header is None:
             raise
         return _raw(name, *header)
-    return whole(_segments.remember(segment, Layout(*layout)))
+    text, order, found, numpy = layout
+    return whole(_segments.remember(segment, Layout(text, order, tuple(found), numpy)))
 
 
 def _raw(name: str, dtype: np.dtype, shape: tuple[int, ...], offset: int, order: str) -> Array:

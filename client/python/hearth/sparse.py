@@ -22,6 +22,11 @@ _ALIGNMENT = 64
 class _Shared:
     """What a SciPy matrix on shared bytes does otherwise: its pickle is a handle."""
 
+    data: np.ndarray
+    indices: np.ndarray
+    indptr: np.ndarray
+    shape: tuple[int, int]
+
     def _segment(self) -> Segment | None:
         segments = {id(segment_of(part)): segment_of(part)
                     for part in (self.data, self.indices, self.indptr)}
@@ -85,7 +90,7 @@ def share(matrix: Any, consume: bool = False) -> Any:
 def whole_parts(segment: Segment) -> tuple[str, tuple[int, ...], list[Array]]:
     """What a segment holds: the class, its shape, its three arrays."""
     name, _, _, shape, described = read_note(segment.layout.numpy)
-    arrays = [np.ndarray.__new__(Array, (length,), np.dtype(dtype), buffer=segment, offset=at)
+    arrays = [np.ndarray.__new__(Array, (length,), np.dtype(dtype), buffer=segment, offset=at)  # type: ignore[arg-type]
               for dtype, length, at in described]
     return name, tuple(shape), arrays
 
@@ -93,7 +98,8 @@ def whole_parts(segment: Segment) -> tuple[str, tuple[int, ...], list[Array]]:
 def whole(segment: Segment) -> Any:
     """The SciPy matrix on a segment."""
     name, shape, (data, indices, indptr) = whole_parts(segment)
-    made = _CLASSES[name].__new__(_CLASSES[name])
+    kind: Any = _CLASSES[name]
+    made = kind.__new__(kind)
     _KINDS[name].__init__(made, (np.asarray(data), np.asarray(indices), np.asarray(indptr)),
                           shape=shape, copy=False)
     # SciPy may have made smaller indices of its own.
