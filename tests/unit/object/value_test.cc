@@ -154,6 +154,43 @@ TEST(Dispatch, CallsByNameWithCheckedArguments) {
               HasSubstr("it has balance, draw"));
 }
 
+TEST(Dispatch, OptionalParametersAtTheEndMayBeLeftOut) {
+  Method method;
+  method.name = "add";
+  method.parameters = {{"amount", "int64"}, {"times", "int64", true}};
+  method.invoke = [](void*, CallContext&, std::vector<Value>& arguments) {
+    return Value(static_cast<int>(arguments.size()));
+  };
+  Class of;
+  of.name = "Counter";
+  CallContext context;
+  const auto given = [&](std::vector<Value> arguments) {
+    return Invoke(of, method, nullptr, context, arguments);
+  };
+  EXPECT_EQ(*given({Value(1)}), Value(1));
+  EXPECT_EQ(*given({Value(1), Value(2)}), Value(2));
+  EXPECT_THAT(given({}).status().message(),
+              HasSubstr("takes 1 to 2 arguments (amount: int64, times: int64 "
+                        "(may be left out)), got 0"));
+  EXPECT_FALSE(given({Value(1), Value(2), Value(3)}).ok());
+}
+
+TEST(Interrupts, AskOfTheInnermostScopeAndKeepItsYes) {
+  EXPECT_FALSE(InterruptScope::Any());
+  EXPECT_FALSE(InterruptScope::Interrupted());
+  int asked = 0;
+  const InterruptScope outer([] { return false; });
+  {
+    const InterruptScope inner([&] { return ++asked == 2; });
+    EXPECT_FALSE(InterruptScope::Interrupted());
+    EXPECT_TRUE(InterruptScope::Interrupted());
+    EXPECT_TRUE(InterruptScope::Interrupted());
+  }
+  EXPECT_EQ(asked, 2);
+  EXPECT_TRUE(InterruptScope::Any());
+  EXPECT_FALSE(InterruptScope::Interrupted());
+}
+
 TEST(Dispatch, ConstructorsAreCheckedToo) {
   std::vector<Value> arguments = {Value("much")};
   EXPECT_THAT(
