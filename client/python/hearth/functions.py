@@ -168,7 +168,7 @@ class _Job:
             for host in self.hosts:
                 if not waiting or len(host.in_flight) >= _IN_FLIGHT or not self._begin(host):
                     continue
-                run = next((one for one in waiting if self._lies_at(host, runs[one])), None)
+                run = self._next_for(host, waiting, runs)
                 if run is None:
                     continue
                 waiting.remove(run)
@@ -184,6 +184,13 @@ class _Job:
             known = {one.name for one in self.hosts}
             self.hosts += [one for one in self._find() if one.name not in known]
         return self._under_way > 0
+
+    def _next_for(self, host: _Host, waiting: collections.deque[int], runs: list[list[Rows]]) -> int | None:
+        """Of its own share, the same in every job, so that it has touched those pages; else from another's end."""
+        at = sorted(one.pid for one in self.hosts).index(host.pid)
+        near = [one for one in waiting if self._lies_at(host, runs[one])]
+        own = (one for one in near if one * len(self.hosts) // len(runs) == at)
+        return next(own, near[-1] if near else None)
 
     def _lies_at(self, host: _Host, run: list[Rows]) -> bool:
         """Whether its rows lie at that host; what lies at none of them goes anywhere."""
