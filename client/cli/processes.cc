@@ -16,24 +16,6 @@ absl::Status CheckMemory(const std::string& memory) {
   return ParseSize(memory).status();
 }
 
-// Options of the contract that nothing stands behind yet: refused by name, so
-// that nobody relies on what is not there.
-struct GivenOption {
-  absl::string_view name;
-  bool given;
-};
-absl::Status RefuseNotYet(absl::string_view command,
-                          std::initializer_list<GivenOption> options) {
-  for (const GivenOption& option : options) {
-    if (!option.given) continue;
-    return Error(
-        Reason::kNotYet,
-        absl::StrCat("start hearth ", command, ": this version does ",
-                     "not have ", option.name, " yet; start it without"));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status End(CommandLine& line, const absl::StatusOr<int>& exit_status) {
   if (exit_status.ok()) line.exit_status = *exit_status;
   return exit_status.status();
