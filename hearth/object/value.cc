@@ -90,6 +90,10 @@ std::int64_t Value::Bytes() const {
 }
 
 bool operator==(const Value& a, const Value& b) { return a.of_ == b.of_; }
+bool operator==(const ValueStream& a, const ValueStream& b) {
+  return a.id == b.id && a.source == b.source;
+}
+
 bool operator==(const ValueTuple& a, const ValueTuple& b) {
   return a.items == b.items;
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -59,8 +60,17 @@ struct ValueStream {
   std::uint64_t id = 0;  // at the host that makes the items
   // Of a stream that starts here; it never travels.
   std::shared_ptr<ItemSource> source;
-  friend bool operator==(const ValueStream&, const ValueStream&) = default;
 };
+
+namespace object_internal {
+// By its name alone: whether it is constructible, clang 14 can't say of a
+// variant that holds the type that asks.
+template <class T, class Variant>
+struct IsAlternative : std::false_type {};
+template <class T, class... Alternatives>
+struct IsAlternative<T, std::variant<Alternatives...>>
+    : std::bool_constant<(std::is_same_v<T, Alternatives> || ...)> {};
+}  // namespace object_internal
 
 // What may be an argument or a result: a scalar, text, bytes, an array, a
 // handle, or any nesting of these.
@@ -77,8 +87,7 @@ class Value {
 
   Value() = default;  // null
   template <class T>
-  requires std::is_constructible_v<Variant, std::in_place_type_t<T>, T> Value(
-      T of)
+  requires object_internal::IsAlternative<T, Variant>::value Value(T of)
       : of_(std::in_place_type<T>, std::move(of)) {}
   Value(const char* text) : of_(std::string(text)) {}
   Value(int number) : of_(static_cast<std::int64_t>(number)) {}
@@ -105,6 +114,8 @@ class Value {
   Variant of_;
 };
 
+// Not beside ValueStream: clang 14 asks there what an optional<Value> is.
+bool operator==(const ValueStream& a, const ValueStream& b);
 bool operator==(const ValueTuple& a, const ValueTuple& b);
 bool operator==(const ValueStruct& a, const ValueStruct& b);
 
