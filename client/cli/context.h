@@ -48,7 +48,7 @@ struct CoordinatorProcess {
   std::string state_dir;
   std::string http;
   std::string http_token;  // a file; empty: see `hearth coordinator --help`
-  bool child = false;  // of a keeper: finds its lifeline on descriptor 3
+  bool child = false;      // of a keeper: finds its lifeline on descriptor 3
   int listen_fd = -1;
   std::string address;
   std::string keeper;  // whose child it is
