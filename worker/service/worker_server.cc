@@ -8,7 +8,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
-#include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -22,7 +21,6 @@
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
 #include "hearth/base/version.h"
-#include "hearth/shm/memory_limits.h"
 #include "hearth/shm/process_memory.h"
 #include "hearth/transport/bulk/bulk_server.h"
 #include "hearth/transport/control/codec.h"
@@ -31,6 +29,7 @@
 #include "worker/service/coordinator_link.h"
 #include "worker/service/copier.h"
 #include "worker/service/fragment.h"
+#include "worker/service/host_memory.h"
 #include "worker/service/job_context.h"
 #include "worker/service/kept_segments.h"
 #include "worker/service/leftovers.h"
@@ -144,29 +143,10 @@ class WorkerServer::Impl {
     return leaving_ ? kLeaveWithout : reconnect_for_;
   }
 
-  // What segments of this host may still take: what the machine has, within
-  // what the keeper was given.
-  std::int64_t FreeBytes() {
-    std::int64_t free = MemoryLimits().Tightest().free_bytes;
-    const bool is_bounded = options_.segment_bytes_max > 0;
-    const auto held = reach_.own().List();
-    if (!held.ok()) return is_bounded ? 0 : free;
-    std::int64_t left = is_bounded ? options_.segment_bytes_max
-                                   : std::numeric_limits<std::int64_t>::max();
-    for (const HeldSegment& one : *held) {
-      const auto bytes = static_cast<std::int64_t>(one.bytes);
-      if (one.kind == SegmentKind::kFragment) {
-        free += bytes;  // gives way
-      } else if (!one.is_ticket && one.kind != SegmentKind::kFile) {
-        left -= is_bounded ? bytes : 0;
-      }
-    }
-    return std::clamp<std::int64_t>(left, 0, free);
-  }
-
   absl::Status Connect() {
     proto::Hello hello;
-    hello.set_free_bytes(FreeBytes());
+    hello.set_free_bytes(
+        FreeSegmentBytes(reach_.own(), options_.segment_bytes_max));
     hello.set_version(kVersion);
     hello.set_host(options_.keeper.ToString());
     hello.set_slot(options_.slot);
@@ -215,7 +195,8 @@ class WorkerServer::Impl {
         next_heartbeat = now + heartbeat_;
         lock.unlock();
         proto::FromWorker message;
-        message.mutable_heartbeat()->set_free_bytes(FreeBytes());
+        message.mutable_heartbeat()->set_free_bytes(
+            FreeSegmentBytes(reach_.own(), options_.segment_bytes_max));
         message.mutable_heartbeat()->set_is_copying(copier_.TakeProgress());
         lock.lock();
         if (welcome_) link_->Send(std::move(message));
