@@ -106,8 +106,8 @@ class SegmentReach {
 
   // The same once for all processes of this host: the first that comes streams,
   // into a copy that our keeper holds; the others wait and map. It is a cache,
-  // and stays until CopyTokenOf is dropped or its memory is needed. `streamed` grows by what crossed hosts for
-  // us.
+  // and stays until CopyTokenOf is dropped or its memory is needed. `streamed`
+  // grows by what crossed hosts for us.
   absl::StatusOr<SealedSegment> BringOnce(
       const SegmentPlace& place, std::int64_t& streamed,
       const std::function<bool()>& cancelled);
