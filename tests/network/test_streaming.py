@@ -91,7 +91,7 @@ def test_what_came_for_a_job_gives_way(hosts, tmp_path):
     """Hosts of 600 MB, full of copies of a matrix of 420: another one of 520 has room."""
     cluster = ClusterOfHosts(hosts, memory="600M")
     with cluster.stack:
-        cluster.succeed("make", "m", "--shape", "51200,1024", at=1)
+        cluster.succeed("make", "m", "--shape", "17000,3072", at=1)  # heavy for its size
         out = tmp_path / "out.npy"
         first = cluster.succeed("run", "gram", "m", "-o", out)["job"]
         assert first["bytes_streamed"] > 0
