@@ -217,8 +217,11 @@ void CoordinatorCore::Impl::On(const Sender& sender, TaskFailed& failed) {
   const Reason reason = ReasonOf(failed.status);
   const bool sees_no_file =
       reason == Reason::kFileMissing || reason == Reason::kFileChanged;
+  // Its home goes on without that host. Of a matrix in pieces nobody would.
   const bool has_no_room =
       reason == Reason::kOutOfMemory &&
+      std::holds_alternative<SegmentSource>(
+          live->core.record().order->matrix->source) &&
       !IsHomeOfAll(sender.host, *live->core.record().order->matrix);
   if (has_no_room) {
     for (const SegmentPart& part :

@@ -109,6 +109,8 @@ class Scheduler {
   using Splittable = std::tuple<std::int64_t, WorkerId, TaskId>;
 
   bool HasHostFor(const Seat& seat) const;
+  // Of its max_workers: those that may work on it still.
+  int BriefedCount(const Seat& seat) const;
   // Nothing of the job's matrix has to be streamed to this host.
   bool IsHome(const Seat& seat, const std::string& host) const;
   bool IsAllowed(Seat& seat, WorkerId worker, const WorkerLoad& load) const;

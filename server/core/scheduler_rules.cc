@@ -30,9 +30,17 @@ bool Scheduler::Exclude(JobId job, const std::string& host) {
   return HasHostFor(seat->second);
 }
 
+int Scheduler::BriefedCount(const Seat& seat) const {
+  if (seat.excluded.empty()) return static_cast<int>(seat.briefed.size());
+  return static_cast<int>(std::count_if(
+      seat.briefed.begin(), seat.briefed.end(), [&](const auto& one) {
+        return !seat.excluded.contains(loads_.at(one.first).host());
+      }));
+}
+
 bool Scheduler::IsAllowed(Seat& seat, WorkerId worker,
                           const WorkerLoad& load) const {
-  if (seat.max_workers > 0 && std::ssize(seat.briefed) >= seat.max_workers &&
+  if (seat.max_workers > 0 && BriefedCount(seat) >= seat.max_workers &&
       !seat.briefed.contains(worker)) {
     return false;
   }
@@ -57,7 +65,7 @@ bool Scheduler::IsAllowed(Seat& seat, WorkerId worker,
   if (!is_served) return false;
   if (home_workers == 0) return true;
   // Its few workers were at home once; the bytes have moved on since.
-  if (seat.max_workers > 0 && std::ssize(seat.briefed) >= seat.max_workers &&
+  if (seat.max_workers > 0 && BriefedCount(seat) >= seat.max_workers &&
       std::none_of(seat.briefed.begin(), seat.briefed.end(),
                    [&](const auto& one) {
                      return IsHome(seat, loads_.at(one.first).host());

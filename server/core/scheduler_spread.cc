@@ -83,7 +83,7 @@ bool Scheduler::MayCross(const Seat& seat, const Homes& homes,
   const JobRecord& job = seat.core->record();
   // Nobody else may.
   if (job.plan->concatenates) return true;
-  if (seat.max_workers > 0 && std::ssize(seat.briefed) >= seat.max_workers) {
+  if (seat.max_workers > 0 && BriefedCount(seat) >= seat.max_workers) {
     return true;
   }
   const int workers = homes.WorkersElsewhere(load.host(), members_);

@@ -69,41 +69,51 @@ def test_row_blocks_stay_on_the_host_that_they_came_to(cluster, tmp_path):
     (tmp_path / "m.npy").unlink()
     expected = load(out)
     cluster.succeed("make", "m", "--shape", f"{rows},{columns}", "--seed", 3, at=1)
+    before = meminfo()["Shmem"]
     streamed = []
-    for _ in range(3):
+    # On a busy machine the home host may be done before the others have begun.
+    while sum(streamed) == 0 or len(streamed) < 4:
         job = cluster.succeed("run", "gram", "m", "-o", out)["job"]
         assert load(out) == expected
         assert job["bytes_mapped"] + job["bytes_streamed"] >= rows * columns * 8
         streamed.append(job["bytes_streamed"])
-    print(f"streamed {[number // MIB for number in streamed]} MiB")
-    assert 0 < streamed[0] <= 2 * rows * columns * 8
-    leaf = 16 * MIB
-    assert max(streamed[1:]) <= max(leaf, streamed[0] / 20)
+        assert len(streamed) < 10, "nothing ever crossed"
+    kept = meminfo()["Shmem"] - before
+    print(f"streamed {[number // MIB for number in streamed]}, kept {kept // MIB} MiB")
+    assert abs(sum(streamed) - kept) < 64 * MIB, "streamed twice, or not kept"
 
     # A cache: it goes with its matrix, and leaves nothing behind.
-    before = meminfo()["Shmem"]
     cluster.succeed("rm", "m")
-    wait_until(lambda: meminfo()["Shmem"] < before - 1024 * MIB - 0.9 * streamed[0], 5,
+    wait_until(lambda: meminfo()["Shmem"] < before - 1000 * MIB, 5,
                "the end of the matrix and its fragments")
 
 
 def test_what_came_for_a_job_gives_way(hosts, tmp_path):
-    """Hosts of 600 MB, full of copies of a matrix of 420: another one of 520 has room."""
-    cluster = ClusterOfHosts(hosts, memory="600M")
+    """A host of 260 MB with a matrix and the copy of another, 100 each: 125 more have room."""
+    out, path = tmp_path / "out.npy", tmp_path / "made.npy"
+    product = ("run", "rmatvec", "m", "v=v", "-o", out)
+
+    def put(name, shape, at):
+        succeed("make", path, "--shape", shape, "--seed", at)
+        cluster.succeed("put", name, path, "--copy", at=at)
+
+    cluster = ClusterOfHosts(hosts, memory="260M")
     with cluster.stack:
-        cluster.succeed("make", "m", "--shape", "17000,3072", at=1)  # heavy for its size
-        out = tmp_path / "out.npy"
-        first = cluster.succeed("run", "gram", "m", "-o", out)["job"]
-        assert first["bytes_streamed"] > 0
+        empty = meminfo()["Shmem"]
+        put("m", "13107200,1", at=1)
+        put("v", "13107200", at=2)
+        cluster.succeed(*product)
         expected = load(out)
-        held = meminfo()["Shmem"]
-        cluster.succeed("make", "n", "--shape", "65000000")
-        assert cluster.succeed("run", "count_nonzero", "n")["result"]["values"] > 64_000_000
-        assert meminfo()["Shmem"] < held + 400 * MIB, "the copies are still there"
-        again = cluster.succeed("run", "gram", "m", "-o", out)["job"]
+        assert meminfo()["Shmem"] > empty + 290 * MIB, "it was not brought: the test is of no use"
+        put("n", "16384000", at=1)
+        assert meminfo()["Shmem"] < empty + 345 * MIB, "the copy is still there"
+
+        result = cluster.run(*product)  # now there is no room for it
+        assert result.status == 1
+        assert_one_error_line(result)
+        cluster.succeed("rm", "n")
+        cluster.succeed(*product)
         assert load(out) == expected
-        print(f"streamed {first['bytes_streamed'] // MIB}, then "
-              f"{again['bytes_streamed'] // MIB} MiB")
 
 
 def test_the_plan_and_the_job_tell_what_each_host_does(cluster, matrix, tmp_path):

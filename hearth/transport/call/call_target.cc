@@ -50,6 +50,9 @@ class CallTarget final : public Target,
     auto attempt = std::make_shared<Attempt>();
     attempt->call = Pack(std::move(step), options);
     attempt->deadline = DeadlineOf(options);
+    if (absl::Status fits = CheckArguments(attempt->call); !fits.ok()) {
+      return done(std::move(fits));
+    }
     auto place = route_->Find(false, attempt->deadline);
     if (!place.ok()) {
       return host_.crew().Post([self = shared_from_this(), attempt, options,
@@ -92,6 +95,7 @@ class CallTarget final : public Target,
   absl::Status Send(CallStep step, const CallOptions& options) override {
     const absl::Time deadline = DeadlineOf(options);
     proto::MethodCall call = Pack(std::move(step), options);
+    if (absl::Status fits = CheckArguments(call); !fits.ok()) return fits;
     numbers_.Settle(call.number());
     call.set_number(0);
     call.set_oneway(true);
@@ -233,6 +237,17 @@ class CallTarget final : public Target,
     return call;
   }
 
+  // Of one that is too large for a message, nobody will ever hear.
+  absl::Status CheckArguments(const proto::MethodCall& call) {
+    absl::Status fits = CheckFitsMessage(
+        call, call.steps().empty()
+                  ? absl::StrCat("call ", call.method(), ": its arguments")
+                  : absl::StrCat("call a batch of ", call.steps_size(),
+                                 ": their arguments"));
+    if (!fits.ok()) numbers_.Settle(call.number());
+    return fits;
+  }
+
   void Address(proto::MethodCall& call, const Route::Place& place,
                absl::Time deadline) {
     call.set_object(Utf8(place.key));
@@ -246,6 +261,7 @@ class CallTarget final : public Target,
   // The answer to a call, asked for again while that makes sense.
   absl::StatusOr<proto::MethodReply> Ask(proto::MethodCall call,
                                          const CallOptions& options) {
+    if (absl::Status fits = CheckArguments(call); !fits.ok()) return fits;
     Attempt attempt{std::move(call), DeadlineOf(options)};
     return Ask(attempt, options);
   }

@@ -15,6 +15,14 @@ constexpr int kItemsAtOnce = 512;
 // Items that take longer than this to make are sent one by one.
 constexpr absl::Duration kSlowItem = absl::Milliseconds(1);
 
+// Only what is large is looked at closely: that takes a copy.
+absl::Status CheckItem(const Value& item) {
+  if (item.Bytes() < limits::kCallBytesMax / 4) return absl::OkStatus();
+  proto::Value message;
+  ToProto(Value(item), message);
+  return CheckFitsMessage(message, "give items: the contents of one");
+}
+
 }  // namespace
 
 void ObjectHost::KeepStreams(Job& job, Value& value) {
@@ -83,6 +91,8 @@ void ObjectHost::Produce(const std::shared_ptr<ItemJob>& items) {
         end = item.status();
       } else if (!item->has_value()) {
         end = absl::OkStatus();
+      } else if (absl::Status fits = CheckItem(**item); !fits.ok()) {
+        end = std::move(fits);
       } else {
         made.push_back(**std::move(item));
       }

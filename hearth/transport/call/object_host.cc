@@ -260,6 +260,9 @@ absl::StatusOr<proto::MethodReply> ObjectHost::Perform(Job& job) {
     HEARTH_ASSIGN_OR_RETURN(
         Value value, PerformStep(job, call.method(), std::move(arguments)));
     if (!value.is_null()) ToProto(std::move(value), *reply.mutable_result());
+    HEARTH_RETURN_IF_ERROR(CheckFitsMessage(
+        reply, absl::StrCat("call ", Quoted(call.object()), ".", call.method(),
+                            ": what it gives")));
     return reply;
   }
   for (proto::Step& step : *call.mutable_steps()) {
@@ -277,6 +280,9 @@ absl::StatusOr<proto::MethodReply> ObjectHost::Perform(Job& job) {
     }
     ToProto(*std::move(value), *reply.add_results());
   }
+  HEARTH_RETURN_IF_ERROR(CheckFitsMessage(
+      reply, absl::StrCat("call a batch of ", Quoted(call.object()),
+                          ": what its calls give")));
   return reply;
 }
 

@@ -16,6 +16,9 @@
 namespace hearth {
 namespace {
 
+// For what travels beside a call or an answer: ids, metadata, an error's stack.
+constexpr std::int64_t kFrameRoom = 64 * limits::kKiB;
+
 bool IsUtf8(const std::string& text) {
   return google::protobuf::internal::IsStructurallyValidUTF8(
       text.data(), static_cast<int>(text.size()));
@@ -212,6 +215,16 @@ absl::StatusOr<Value> FromProto(proto::Value& message) {
 absl::StatusOr<std::vector<Value>> FromProto(
     google::protobuf::RepeatedPtrField<proto::Value>& messages) {
   return Reader().ReadAll(messages, 0);
+}
+
+absl::Status CheckFitsMessage(const google::protobuf::MessageLite& message,
+                              absl::string_view what) {
+  const auto bytes = static_cast<std::int64_t>(message.ByteSizeLong());
+  if (bytes <= limits::kCallBytesMax - kFrameRoom) return absl::OkStatus();
+  return Error(Reason::kTooLarge,
+               absl::StrCat(what, " are ", bytes, " bytes, and the most is ",
+                            limits::kCallBytesMax - kFrameRoom,
+                            "; put large arrays as matrices"));
 }
 
 proto::ObjectRef ToProto(const ObjectHandle& handle) {

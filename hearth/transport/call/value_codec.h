@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "hearth/object/value.h"
 #include "protos/object.pb.h"
 
@@ -24,6 +25,12 @@ std::string Utf8(std::string text);
 absl::StatusOr<Value> FromProto(proto::Value& message);
 absl::StatusOr<std::vector<Value>> FromProto(
     google::protobuf::RepeatedPtrField<proto::Value>& messages);
+
+// TOO_LARGE for what no connection would take: it would break there, and every
+// call that is under way on it. `what` begins the message: "call add: its
+// arguments".
+absl::Status CheckFitsMessage(const google::protobuf::MessageLite& message,
+                              absl::string_view what);
 
 proto::ObjectRef ToProto(const ObjectHandle& handle);
 ObjectHandle FromProto(const proto::ObjectRef& message);

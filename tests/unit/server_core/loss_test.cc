@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "hearth/base/error.h"
 #include "tests/unit/server_core/language.h"
 
@@ -159,6 +161,42 @@ TEST(Loss, AsksOtherHostsForAFileThatOneDoesNotSee) {
   missing(w2, tasks[0].second);
   EXPECT_EQ(ReasonOf(cluster.core().FindJob(job)->status),
             Reason::kFileMissing);
+}
+
+TEST(Loss, LetsAnotherWorkerInForOneThatSeesNoFile) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.JoinAt("a");
+  const WorkerId w2 = cluster.JoinAt("b");
+  const JobId job =
+      cluster
+          .Submit(
+              {.operation = "sum", .matrix = FileMatrix(), .max_workers = 1})
+          .job;
+  std::set<WorkerId> asked;
+  for (auto tasks = cluster.TakeTasks(); !tasks.empty();
+       tasks = cluster.TakeTasks()) {
+    for (const auto& [worker, task] : tasks) {
+      asked.insert(worker);
+      if (asked.size() == 1) {  // whoever is first
+        cluster.TellReport(
+            worker,
+            TaskFailed{.task = task.id,
+                       .job = job,
+                       .round = 0,
+                       .status = Error(Reason::kFileMissing, "no such file")});
+      } else if (task.kind == TaskKind::kPlan) {
+        cluster.TellReport(worker, PlanReady{task.id, job, {.leaf_count = 8}});
+      } else if (task.kind == TaskKind::kFinish) {
+        cluster.TellReport(
+            worker,
+            FinishDone{.task = task.id, .job = job, .results = {{"r"}}});
+      } else {
+        cluster.CommitTask(worker, task);
+      }
+    }
+  }
+  EXPECT_EQ(asked, (std::set<WorkerId>{w1, w2}));
+  EXPECT_EQ(cluster.core().FindJob(job)->state, JobState::kDone);
 }
 
 TEST(Loss, EndsJobsWhenNobodyIsLeftForTenSeconds) {
