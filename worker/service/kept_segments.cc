@@ -25,9 +25,11 @@ std::shared_ptr<const SealedSegment> KeptSegments::Find(const Id& token) {
 
 absl::StatusOr<std::shared_ptr<const SealedSegment>> KeptSegments::Map(
     const SegmentPlace& place) {
+  std::uint64_t cleared = 0;
   {
     MutexLock lock(mutex_);
     if (auto kept = Find(place.token); kept != nullptr) return kept;
+    cleared = cleared_;
   }
   HEARTH_ASSIGN_OR_RETURN(std::optional<FetchedSegment> fetched,
                           reach_.Fetch(place));
@@ -35,15 +37,17 @@ absl::StatusOr<std::shared_ptr<const SealedSegment>> KeptSegments::Map(
   HEARTH_ASSIGN_OR_RETURN(
       SealedSegment segment,
       SealedSegment::Adopt(std::move(fetched->fd), place.bytes));
-  return Keep(place.token, std::move(segment));
+  return Keep(place.token, std::move(segment), cleared);
 }
 
 std::shared_ptr<const SealedSegment> KeptSegments::Keep(const Id& token,
-                                                        SealedSegment segment) {
+                                                        SealedSegment segment,
+                                                        std::uint64_t cleared) {
   auto made = std::make_shared<const SealedSegment>(std::move(segment));
   std::shared_ptr<const SealedSegment> last;  // unmapped without the lock
   MutexLock lock(mutex_);
   if (std::find(gone_.begin(), gone_.end(), token) != gone_.end()) return made;
+  if (cleared != cleared_) return made;  // nobody would tell that it is gone
   if (auto kept = Find(token); kept != nullptr) return kept;
   kept_.push_back({token, made});
   if (kept_.size() > kKeptMax) {
@@ -64,10 +68,16 @@ void KeptSegments::Forget(const Id& token) {
   if (found != kept_.end()) gone.splice(gone.end(), kept_, found);
 }
 
+bool KeptSegments::IsGone(const Id& token) {
+  MutexLock lock(mutex_);
+  return std::find(gone_.begin(), gone_.end(), token) != gone_.end();
+}
+
 void KeptSegments::Clear() {
   std::list<Kept> gone;
   MutexLock lock(mutex_);
   gone.swap(kept_);
+  ++cleared_;
 }
 
 }  // namespace hearth::worker

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <list>
 #include <memory>
@@ -34,6 +35,8 @@ class KeptSegments {
 
   // No matrix has it any more.
   void Forget(const Id& token) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether that was said lately.
+  bool IsGone(const Id& token) ABSL_LOCKS_EXCLUDED(mutex_);
   void Clear() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -41,8 +44,10 @@ class KeptSegments {
     Id token;  // what the bytes are named by
     std::shared_ptr<const SealedSegment> segment;
   };
+  // `cleared`: as many times as when it was asked for.
   std::shared_ptr<const SealedSegment> Keep(const Id& token,
-                                            SealedSegment segment)
+                                            SealedSegment segment,
+                                            std::uint64_t cleared)
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::shared_ptr<const SealedSegment> Find(const Id& token)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -52,6 +57,7 @@ class KeptSegments {
   std::list<Kept> kept_ ABSL_GUARDED_BY(mutex_);  // least recently used first
   // Gone lately: a job that was cancelled may come for its matrix too late.
   std::deque<Id> gone_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t cleared_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace hearth::worker

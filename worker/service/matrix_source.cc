@@ -175,6 +175,7 @@ absl::Status MatrixSource::Bring(const std::function<bool()>& cancelled) {
 void MatrixSource::KeepWhatComes() {
   for (Part& part : parts_) {
     if (!part.elsewhere.has_value() || part.begin == part.end) continue;
+    if (kept_.IsGone(part.token)) continue;  // its job was cancelled
     part.fragment = Fragment::Open(part.token, part.end - part.begin,
                                    part.block_end - part.block_begin, reach_);
   }

@@ -23,6 +23,17 @@ class Scales {
     return std::ssize(load.data);
   }
   std::int64_t weighed() const { return weighed_; }
+  ValueBytes Give(std::int64_t bytes) {
+    return {std::string(static_cast<std::size_t>(bytes), 'y')};
+  }
+  Items<ValueBytes> GiveMany(std::int64_t bytes) {
+    auto left = std::make_shared<int>(3);
+    return {[this, bytes, left]() -> absl::StatusOr<std::optional<ValueBytes>> {
+      if ((*left)-- == 0) return std::nullopt;
+      return Give(*left == 0 ? bytes : 1);
+    }};
+  }
+  void Sleep(double seconds) { absl::SleepFor(absl::Seconds(seconds)); }
 
  private:
   std::atomic<std::int64_t> weighed_ = 0;
@@ -30,6 +41,9 @@ class Scales {
 Class Describe(As<Scales>) {
   return Declare<Scales>("Scales", {.concurrent = true, .waiting_max = 100'000})
       .Method("weigh", &Scales::Weigh, {.parameters = {"load"}})
+      .Method("give", &Scales::Give, {.parameters = {"bytes"}})
+      .Method("give_many", &Scales::GiveMany, {.parameters = {"bytes"}})
+      .Method("sleep", &Scales::Sleep, {.parameters = {"seconds"}})
       .Attribute("weighed", &Scales::weighed);
 }
 
@@ -55,6 +69,31 @@ TEST_P(Sending, LargeCallsOfManyThreadsBecomeMessagesOfTheirOwn) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(proxy_.Get<std::int64_t>("weighed").value_or(0), 8 * kBytes);
+}
+
+// They used to break the connection, and the calls of others with it.
+TEST_P(Sending, WhatNoMessageTakesIsRefusedAndDisturbsNobody) {
+  constexpr std::int64_t kTooMany = 70 << 20;
+  auto sleeping = proxy_.Later<void>("sleep", 1.0);
+  const absl::Time begin = absl::Now();
+  const ValueBytes load{std::string(kTooMany, 'x')};
+  EXPECT_EQ(ReasonOf(proxy_.Call<std::int64_t>("weigh", load).status()),
+            Reason::kTooLarge);
+  EXPECT_EQ(ReasonOf(proxy_.Later<std::int64_t>("weigh", load).Get().status()),
+            Reason::kTooLarge);
+  EXPECT_EQ(ReasonOf(proxy_.Oneway("weigh", load)), Reason::kTooLarge);
+  EXPECT_EQ(ReasonOf(proxy_.Call<ValueBytes>("give", kTooMany).status()),
+            Reason::kTooLarge);
+
+  auto items = proxy_.Iterate<ValueBytes>("give_many", kTooMany);
+  ASSERT_THAT(items, IsOk());
+  EXPECT_EQ((*items->Next())->data, "y");
+  EXPECT_EQ((*items->Next())->data, "y");
+  EXPECT_EQ(ReasonOf(items->Next().status()), Reason::kTooLarge);
+
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(8));
+  EXPECT_THAT(sleeping.Get(), IsOk());
+  EXPECT_EQ(*proxy_.Get<std::int64_t>("weighed"), 0);
 }
 
 TEST_P(Sending, OnewayCallsWaitForRoomAndAllArrive) {
