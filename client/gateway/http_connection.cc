@@ -34,8 +34,8 @@ bool HttpConnection::OnEvents(short events, const Handlers& handlers,
   if ((events & (POLLERR | POLLNVAL)) != 0) return false;
   if (lingering_) {
     std::array<char, 65536> dropped;
-    return recv(fd_.get(), dropped.data(), dropped.size(), 0) > 0 ||
-           errno == EAGAIN;
+    const ssize_t count = recv(fd_.get(), dropped.data(), dropped.size(), 0);
+    return count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR));
   }
   if ((events & POLLOUT) != 0) {
     if (!Write(now)) return false;

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import time
 
 import pytest
@@ -51,6 +52,18 @@ def gateway(tmp_path_factory):
 def test_what_is_no_request_is_refused_and_hung_up_on(gateway, data, status):
     assert status_of(gateway.send(data)) == status
     assert gateway.call("hall", "target") is not None
+
+
+def test_who_was_refused_and_stays_costs_no_time(gateway):
+    with contextlib.ExitStack() as stack:
+        before = gateway.cpu_seconds
+        for _ in range(5):
+            sock = stack.enter_context(gateway.socket())
+            sock.sendall(b"GET /objects HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert status_of(everything(sock)) == 401
+            sock.shutdown(socket.SHUT_WR)
+        time.sleep(2.5)
+        assert gateway.cpu_seconds - before < 1
 
 
 def test_a_head_without_end_costs_no_memory(gateway):
