@@ -13,14 +13,29 @@
 namespace hearth::client {
 namespace {
 
+bool IsPort(absl::string_view text) {
+  return text.size() <= 5 && std::all_of(text.begin(), text.end(), [](char c) {
+           return absl::ascii_isdigit(static_cast<unsigned char>(c));
+         });
+}
+
 // "Host: NAME:PORT" without its port; "" for what is none.
 std::string NameOf(absl::string_view host) {
-  if (absl::StartsWith(host, "[")) {
+  std::string name;
+  if (absl::ConsumePrefix(&host, "[")) {
     const std::size_t end = host.find(']');
     if (end == absl::string_view::npos) return "";
-    return std::string(host.substr(1, end - 1));
+    name = std::string(host.substr(0, end));
+    in6_addr bytes{};
+    if (inet_pton(AF_INET6, name.c_str(), &bytes) != 1) return "";
+    host.remove_prefix(end + 1);
+  } else {
+    name = absl::AsciiStrToLower(host.substr(0, host.find(':')));
+    host.remove_prefix(name.size());
   }
-  return absl::AsciiStrToLower(host.substr(0, host.find(':')));
+  const bool is_all =
+      host.empty() || (absl::ConsumePrefix(&host, ":") && IsPort(host));
+  return is_all ? name : "";
 }
 
 bool IsNumeric(const std::string& name) {
@@ -30,6 +45,7 @@ bool IsNumeric(const std::string& name) {
 }
 
 bool IsOurs(const std::string& name, const AdmissionRules& rules) {
+  if (name.empty()) return false;
   return name == "localhost" || IsNumeric(name) ||
          std::any_of(rules.host_names.begin(), rules.host_names.end(),
                      [&](const std::string& known) {
@@ -52,7 +68,7 @@ bool Same(absl::string_view given, absl::string_view token) {
 std::optional<HttpAnswer> Refused(const HttpRequest& request,
                                   const AdmissionRules& rules) {
   const absl::string_view host = request.Header("host");
-  if (host.empty() && request.may_be_chunked) {
+  if (host.empty() && (request.may_be_chunked || request.Has("host"))) {
     return ErrorAnswer(400, "bad-usage", "read the request: it names no Host");
   }
   if (!host.empty() && !IsOurs(NameOf(host), rules)) {
@@ -62,9 +78,9 @@ std::optional<HttpAnswer> Refused(const HttpRequest& request,
                                     "address, or give --http that name"));
   }
   absl::string_view origin = request.Header("origin");
-  if (!origin.empty() && !((absl::ConsumePrefix(&origin, "http://") ||
-                            absl::ConsumePrefix(&origin, "https://")) &&
-                           origin == host)) {
+  if (request.Has("origin") && !((absl::ConsumePrefix(&origin, "http://") ||
+                                  absl::ConsumePrefix(&origin, "https://")) &&
+                                 origin == host)) {
     return ErrorAnswer(
         403, "not-allowed",
         absl::StrCat("serve a page of ", Quoted(request.Header("origin")),

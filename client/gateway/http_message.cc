@@ -105,6 +105,11 @@ absl::string_view HttpRequest::Header(absl::string_view name) const {
   return "";
 }
 
+bool HttpRequest::Has(absl::string_view name) const {
+  return std::any_of(headers.begin(), headers.end(),
+                     [&](const auto& header) { return header.first == name; });
+}
+
 HttpAnswer ErrorAnswer(int status, absl::string_view type,
                        absl::string_view message) {
   using Json = nlohmann::ordered_json;
@@ -253,10 +258,9 @@ bool HttpReader::ReadHeaderLine(absl::string_view line) {
   if (!is_plain) return Refuse(400, "a header has control characters");
   const std::string name = absl::AsciiStrToLower(line.substr(0, colon));
   for (const absl::string_view once :
-       {"host", "content-length", "authorization", "origin"}) {
-    if (name == once &&
-        std::any_of(request_.headers.begin(), request_.headers.end(),
-                    [&](const auto& header) { return header.first == name; })) {
+       {"host", "content-length", "transfer-encoding", "connection", "expect",
+        "authorization", "origin"}) {
+    if (name == once && request_.Has(name)) {
       return Refuse(400, absl::StrCat("it has ", once, " twice"));
     }
   }
@@ -269,25 +273,27 @@ bool HttpReader::ReadLengths() {
       absl::AsciiStrToLower(request_.Header("connection"));
   request_.keep_alive =
       request_.may_be_chunked ? !absl::StrContains(connection, "close") : false;
-  if (!request_.Header("transfer-encoding").empty()) {
+  // Whether they are there, not what they say: an empty one is one too, and who
+  // stands before this may have read it otherwise.
+  if (request_.Has("transfer-encoding")) {
     return Refuse(411, "its body comes in chunks; send a Content-Length");
   }
-  const std::string expect = absl::AsciiStrToLower(request_.Header("expect"));
-  if (!expect.empty() && expect != "100-continue") {
+  request_.expects_continue = request_.Has("expect");
+  if (request_.expects_continue &&
+      absl::AsciiStrToLower(request_.Header("expect")) != "100-continue") {
     return Refuse(417, "it expects something else than 100-continue");
   }
-  request_.expects_continue = !expect.empty();
+  if (!request_.Has("content-length")) return true;
   const absl::string_view length = request_.Header("content-length");
-  if (length.empty()) return true;
-  const bool is_number = std::all_of(length.begin(), length.end(), [](char c) {
-    return absl::ascii_isdigit(static_cast<unsigned char>(c));
-  });
+  const bool is_number =
+      !length.empty() && std::all_of(length.begin(), length.end(), [](char c) {
+        return absl::ascii_isdigit(static_cast<unsigned char>(c));
+      });
   if (!is_number) return Refuse(400, "its Content-Length is no number");
   if (!absl::SimpleAtoi(length, &body_bytes_) ||
       body_bytes_ > body_bytes_max_) {
-    return Refuse(
-        413, absl::StrCat("its body has ", length, " bytes, the most is ",
-                          body_bytes_max_, "; put large arrays as matrices"));
+    return Refuse(413, absl::StrCat("its body has more than ", body_bytes_max_,
+                                    " bytes; put large arrays as matrices"));
   }
   return true;
 }

@@ -25,6 +25,8 @@ struct HttpRequest {
 
   // The value of a header, by its name in lower case; "" where it has none.
   absl::string_view Header(absl::string_view name) const;
+  // It has one, be it empty.
+  bool Has(absl::string_view name) const;
 };
 
 struct HttpAnswer {

@@ -36,11 +36,13 @@ TEST(Admission, RefusesEveryOtherToken) {
 
 TEST(Admission, KnowsItsOwnNames) {
   for (const char* host :
-       {"localhost", "localhost:1", "10.0.0.1", "[::1]:80"}) {
+       {"localhost", "localhost:1", "10.0.0.1", "[::1]", "[::1]:80"}) {
     EXPECT_EQ(StatusFor({{"host", host}}, {}), 200) << host;
   }
   for (const char* host :
-       {"x.example", "localhost.x", "127.0.0.1.x", "[", ":80", "node7.lab"}) {
+       {"x.example", "localhost.x", "127.0.0.1.x", "[", ":80", "node7.lab",
+        "[::1]evil.example", "[::1]:80@evil.example", "[localhost]",
+        "localhost:80@evil.example", "localhost:80:80"}) {
     EXPECT_EQ(StatusFor({{"host", host}}, {}), 421) << host;
   }
   EXPECT_EQ(StatusFor({}, {}), 400);
@@ -52,7 +54,7 @@ TEST(Admission, RefusesPagesOfOthers) {
   };
   EXPECT_EQ(from("http://localhost:80"), 200);
   EXPECT_EQ(from("https://localhost:80"), 200);
-  for (const char* origin : {"null", "http://localhost", "http://x.example",
+  for (const char* origin : {"", "null", "http://localhost", "http://x.example",
                              "localhost:80", "ftp://localhost:80"}) {
     EXPECT_EQ(from(origin), 403) << origin;
   }

@@ -75,12 +75,17 @@ TEST(HttpReader, HoldsNoMoreThanAHeadAndABody) {
 TEST(HttpReader, RefusesTwoLengthsAndChunks) {
   for (const char* headers :
        {"Content-Length: 1\r\ncontent-length: 1", "Transfer-Encoding: chunked",
-        "Content-Length: +1", "Content-Length: 1, 1"}) {
+        "Content-Length: +1", "Content-Length: 1, 1",
+        "Content-Length:", "Transfer-Encoding:",
+        "Transfer-Encoding:\r\nTransfer-Encoding: chunked", "Expect:",
+        "Expect: 100-continue\r\nExpect:", "Connection:\r\nConnection: close",
+        "Content-Length: 99999999999999999999999999"}) {
     HttpReader reader(100);
     EXPECT_EQ(
         reader.Feed(std::string("POST / HTTP/1.1\r\n") + headers + "\r\n\r\n"),
         State::kRefused)
         << headers;
+    EXPECT_EQ(reader.refusal().body.find("9999"), std::string::npos);
   }
 }
 
