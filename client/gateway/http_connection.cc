@@ -24,9 +24,9 @@ HttpConnection::~HttpConnection() {
 
 short HttpConnection::Events() const {
   if (lingering_) return POLLIN;
-  // Who hangs up while he is being answered does not want the answer.
   if (sent_ < out_.size()) return POLLOUT;
-  return reply_ == nullptr ? POLLIN : POLLRDHUP;
+  if (reply_ == nullptr) return POLLIN;
+  return half_closed_ ? 0 : POLLRDHUP;
 }
 
 bool HttpConnection::OnEvents(short events, const Handlers& handlers,
@@ -41,7 +41,14 @@ bool HttpConnection::OnEvents(short events, const Handlers& handlers,
     if (!Write(now)) return false;
     return OnReply(handlers, now);
   }
-  if (reply_ != nullptr) return (events & (POLLRDHUP | POLLHUP)) == 0;
+  if (reply_ != nullptr) {
+    if ((events & POLLHUP) != 0) return false;
+    if ((events & POLLRDHUP) != 0 && !half_closed_) {
+      half_closed_ = true;
+      deadline_ = AnswerDeadline(now);
+    }
+    return true;
+  }
   if ((events & (POLLIN | POLLHUP)) != 0) return Read(handlers, now);
   return true;
 }
@@ -59,6 +66,7 @@ bool HttpConnection::Read(const Handlers& handlers, absl::Time now) {
 // What the reader has now: nothing, a head, a request.
 bool HttpConnection::Advance(const Handlers& handlers, absl::Time now) {
   using State = HttpReader::State;
+  is_head_ = reader_.request().method == "HEAD";
   if (reader_.state() == State::kRefused) {
     return Answer(reader_.refusal(), now);
   }
@@ -77,7 +85,7 @@ bool HttpConnection::Advance(const Handlers& handlers, absl::Time now) {
   if (reader_.state() == State::kBody) return true;
   admitted_ = false;
   reply_ = handlers.begin(reader_.Take());
-  deadline_ = absl::InfiniteFuture();
+  deadline_ = AnswerDeadline(now);
   if (reply_ != nullptr) return true;
   HttpAnswer busy = ErrorAnswer(
       503, "queue-full",
@@ -107,7 +115,7 @@ bool HttpConnection::OnReply(const Handlers& handlers, absl::Time now) {
 bool HttpConnection::Answer(const HttpAnswer& answer, absl::Time now) {
   closing_ = true;  // what comes after it can't be told from its body
   out_ = FormatHead(answer, std::ssize(answer.body), false, false);
-  out_ += answer.body;
+  if (!is_head_) out_ += answer.body;
   sent_ = 0;
   return Write(now);
 }
@@ -126,11 +134,17 @@ bool HttpConnection::Write(absl::Time now) {
   sent_ = 0;
   if (closing_ && reply_ == nullptr) return Linger(now);
   if (reply_ != nullptr) {
-    deadline_ = absl::InfiniteFuture();
+    deadline_ = AnswerDeadline(now);
   } else {
     deadline_ = now + (admitted_ ? times_.body : times_.idle);
   }
   return true;
+}
+
+// Who sends no more may still read (RFC 9112, 9.6), or may have hung up: that
+// looks the same until something is written to him.
+absl::Time HttpConnection::AnswerDeadline(absl::Time now) const {
+  return half_closed_ ? now + times_.half_closed : absl::InfiniteFuture();
 }
 
 // A close with bytes unread would be a reset, and might overtake the answer.
@@ -146,6 +160,19 @@ bool HttpConnection::OnDeadline(absl::Time now) {
   return Answer(ErrorAnswer(408, "deadline-exceeded",
                             "read the request: it did not come in time"),
                 now);
+}
+
+void HttpConnection::OnStop() {
+  if (reply_ == nullptr || !out_.empty()) return;
+  if (!reply_->SendLast(
+          ErrorAnswer(503, "cluster-ended",
+                      "answer a request: the gateway was stopped while it ran; "
+                      "whether it was done is not known"))) {
+    return;
+  }
+  reply_->TakeInto(out_);
+  [[maybe_unused]] const ssize_t count =
+      send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
 }
 
 }  // namespace hearth::client

@@ -19,6 +19,8 @@ struct HttpTimes {
   absl::Duration idle = absl::Seconds(60);   // between two requests
   absl::Duration write = absl::Seconds(30);  // without taking anything
   absl::Duration linger = absl::Seconds(2);  // to read a refusal
+  // To be answered, for who sends no more: he may have gone altogether.
+  absl::Duration half_closed = absl::Seconds(5);
 };
 
 // One client's connection: reads requests, writes answers, never blocks.
@@ -52,6 +54,9 @@ class HttpConnection {
   bool OnEvents(short events, const Handlers& handlers, absl::Time now);
   bool OnReply(const Handlers& handlers, absl::Time now);
   bool OnDeadline(absl::Time now);
+  // Tells who still waits for an answer that there will be none, if he has
+  // nothing of it yet. What is left to do is to destroy it.
+  void OnStop();
 
  private:
   bool Read(const Handlers& handlers, absl::Time now);
@@ -59,6 +64,7 @@ class HttpConnection {
   bool Answer(const HttpAnswer& answer, absl::Time now);
   bool Write(absl::Time now);
   bool Linger(absl::Time now);
+  absl::Time AnswerDeadline(absl::Time now) const;
 
   UniqueFd fd_;
   const HttpTimes times_;
@@ -67,8 +73,10 @@ class HttpConnection {
   std::shared_ptr<HttpReply> reply_;  // while it is being answered
   std::string out_;
   std::size_t sent_ = 0;
-  bool closing_ = false;    // once `out_` is written
-  bool lingering_ = false;  // until the client has read it
+  bool is_head_ = false;      // the answer has no body
+  bool half_closed_ = false;  // the client sends no more
+  bool closing_ = false;      // once `out_` is written
+  bool lingering_ = false;    // until the client has read it
   absl::Time deadline_;
 };
 

@@ -8,19 +8,27 @@
 namespace hearth::client {
 
 void HttpReply::Send(const HttpAnswer& answer) {
-  {
-    std::scoped_lock lock(mutex_);
-    if (began_ || ended_) return;
-    ended_ = true;
-    pending_ = FormatHead(answer, std::ssize(answer.body), keep_alive_, false);
-    pending_ += answer.body;
-  }
-  wake_();
+  if (Put(answer, /*is_last=*/false)) wake_();
+}
+
+bool HttpReply::SendLast(const HttpAnswer& answer) {
+  return Put(answer, /*is_last=*/true);
+}
+
+bool HttpReply::Put(const HttpAnswer& answer, bool is_last) {
+  std::scoped_lock lock(mutex_);
+  if (began_ || ended_) return false;
+  ended_ = true;
+  keep_alive_ = keep_alive_ && !is_last;
+  pending_ = FormatHead(answer, std::ssize(answer.body), keep_alive_, false);
+  if (!is_head_) pending_ += answer.body;
+  return true;
 }
 
 void HttpReply::Begin(const HttpAnswer& head) {
   {
     std::scoped_lock lock(mutex_);
+    if (ended_) return;
     began_ = true;
     keep_alive_ = keep_alive_ && chunked_;
     pending_ = FormatHead(head, -1, keep_alive_, chunked_);
@@ -33,9 +41,9 @@ bool HttpReply::Write(absl::string_view text) {
   {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] {
-      return gone_ || pending_.size() < limits::kHttpPendingBytesMax;
+      return gone_ || ended_ || pending_.size() < limits::kHttpPendingBytesMax;
     });
-    if (gone_) return false;
+    if (gone_ || ended_) return false;
     if (chunked_) {
       absl::StrAppend(&pending_, absl::Hex(text.size()), "\r\n", text, "\r\n");
     } else {

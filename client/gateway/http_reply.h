@@ -22,6 +22,7 @@ class HttpReply {
   HttpReply(const HttpRequest& request, std::function<void()> wake)
       : keep_alive_(request.keep_alive),
         chunked_(request.may_be_chunked),
+        is_head_(request.method == "HEAD"),
         wake_(std::move(wake)) {}
 
   // The whole of it.
@@ -34,16 +35,22 @@ class HttpReply {
   // `hook` is called once the client is gone; at once if it is already.
   void OnGone(std::function<void()> hook);
 
+  // Instead of what would come; false where some of that has come already.
+  // Nothing comes after it, on this connection neither.
+  bool SendLast(const HttpAnswer& answer);
   // Adds what is there to `out`; true once that was all of it.
   bool TakeInto(std::string& out);
   bool keep_alive() const;
   void Gone();
 
  private:
+  bool Put(const HttpAnswer& answer, bool is_last);
+
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool keep_alive_;
   const bool chunked_;
+  const bool is_head_;  // asks for no body
   std::string pending_;
   bool began_ = false;
   bool ended_ = false;

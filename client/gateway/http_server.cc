@@ -121,6 +121,7 @@ void HttpServer::Parts::Run() {
     }
     if (polled[1].revents != 0) Accept(connections);
   }
+  for (HttpConnection& one : connections) one.OnStop();
 }
 
 HttpServer::HttpServer(std::unique_ptr<Parts> parts)

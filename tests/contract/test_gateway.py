@@ -204,6 +204,40 @@ def test_who_hangs_up_ends_his_call(gateway):
     wait_until(lambda: gateway.call("hall", "left") == before + 1, 10, "the end of his call")
 
 
+def test_who_sends_no_more_is_answered(gateway):
+    with gateway.socket() as sock:
+        sock.sendall(request("POST", "/objects/hall/hold", gateway.token, b"[0.5]")
+                     + request("POST", "/objects/hall/fahrenheit", gateway.token, b"[100]"))
+        sock.shutdown(socket.SHUT_WR)
+        before = gateway.cpu_seconds
+        answers = everything(sock)
+        assert gateway.cpu_seconds - before < 0.3
+    assert answers.count(b"HTTP/1.1 200") == 2 and answers.endswith(b'{"result":212.0}\n')
+
+
+def test_who_sends_no_more_is_not_answered_for_ever(gateway):
+    before = gateway.call("hall", "left")
+    with gateway.socket() as sock:
+        sock.sendall(request("POST", "/objects/hall/hold", gateway.token, b"[30]"))
+        sock.shutdown(socket.SHUT_WR)
+        begin = time.monotonic()
+        assert everything(sock) == b"" and 4 < time.monotonic() - begin < 10
+    wait_until(lambda: gateway.call("hall", "left") == before + 1, 10, "the end of his call")
+
+
+def test_an_answer_to_head_has_no_body(gateway):
+    with contextlib.closing(gateway.connect()) as connection:
+        for path in ("/objects", "/objects/hall/target", "/nothing"):
+            connection.request("HEAD", path, headers={"Authorization": f"Bearer {gateway.token}"})
+            answer = connection.getresponse()
+            assert answer.status in (404, 405) and answer.read() == b""
+        connection.request("GET", "/objects/hall/fahrenheit?celsius=100",
+                           headers={"Authorization": f"Bearer {gateway.token}"})
+        assert json.loads(connection.getresponse().read()) == {"result": 212.0}
+    refused = gateway.send(b"HEAD /objects HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert refused.startswith(b"HTTP/1.1 401") and refused.endswith(b"\r\n\r\n")
+
+
 def test_what_has_died_is_not_available(tmp_path):
     with Gateway("--state-dir", str(tmp_path)) as server:
         serving = Serving(server.address, "counter", "serve")

@@ -158,5 +158,7 @@ def test_it_ends_at_once_while_calls_run(tmp_path):
             server.process.wait(20)
             assert time.monotonic() - begin < 5
             for sock in socks:
+                answer = everything(sock)
+                assert status_of(answer) == 503 and b'"cluster-ended"' in answer, answer
                 sock.close()
             server.killed = True
