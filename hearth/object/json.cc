@@ -5,6 +5,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -173,9 +175,11 @@ absl::StatusOr<Value> ReadArray(const Json& json) {
     if (!length.is_number_integer()) return bad("a length is no whole number");
     shape.push_back(length.get<std::int64_t>());
   }
-  HEARTH_ASSIGN_OR_RETURN(
-      MatrixLayout layout,
-      MatrixLayout::Make(type.type, ByteOrder::kNative, Order::kC, shape));
+  // What Make says of a file is here the caller's to mend.
+  absl::StatusOr<MatrixLayout> made =
+      MatrixLayout::Make(type.type, ByteOrder::kNative, Order::kC, shape);
+  if (!made.ok()) return bad(made.status().message());
+  MatrixLayout& layout = *made;
   std::string bytes;
   bool is_read = false;
   const Json& values = json["values"];
@@ -273,6 +277,55 @@ absl::StatusOr<Value> Read(const Json& json, int depth) {
   }
 }
 
+// What a parser lets pass though it is read in two ways: keys that come twice,
+// and whole numbers that would lose digits.
+class Ambiguities : public nlohmann::json_sax<Json> {
+ public:
+  const std::string& finding() const { return finding_; }
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(std::int64_t) override { return true; }
+  bool number_unsigned(std::uint64_t) override { return true; }
+  bool number_float(double, const std::string& text) override {
+    if (text.find_first_of(".eE") != std::string::npos) return true;
+    return Refuse(absl::StrCat(
+        "whole number ", Quoted(text, 40),
+        " does not fit 64 bits; send it as a text, or with a \".0\" as a "
+        "float64"));
+  }
+  bool string(std::string&) override { return true; }
+  bool binary(Json::binary_t&) override { return true; }
+  bool start_object(std::size_t) override {
+    keys_.emplace_back();
+    return true;
+  }
+  bool key(std::string& key) override {
+    if (keys_.back().insert(key).second) return true;
+    return Refuse(
+        absl::StrCat("key ", Quoted(key), " is given twice; give it once"));
+  }
+  bool end_object() override {
+    keys_.pop_back();
+    return true;
+  }
+  bool start_array(std::size_t) override { return true; }
+  bool end_array() override { return true; }
+  bool parse_error(std::size_t, const std::string&,
+                   const nlohmann::detail::exception&) override {
+    return false;
+  }
+
+ private:
+  bool Refuse(std::string finding) {
+    finding_ = std::move(finding);
+    return false;
+  }
+
+  std::vector<std::set<std::string>> keys_;  // of the objects that are open
+  std::string finding_;
+};
+
 }  // namespace
 
 std::string ToJson(const Value& value) {
@@ -308,6 +361,12 @@ absl::StatusOr<Value> FromJson(absl::string_view text) {
           absl::StrCat("read JSON: it has more than ", limits::kJsonValuesMax,
                        " values; put large arrays as matrices"));
     }
+  }
+  Ambiguities ambiguities;
+  if (!Json::sax_parse(text.begin(), text.end(), &ambiguities) &&
+      !ambiguities.finding().empty()) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("read JSON: ", ambiguities.finding()));
   }
   const Json json = Json::parse(text.begin(), text.end(), nullptr,
                                 /*allow_exceptions=*/false);

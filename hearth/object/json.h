@@ -16,9 +16,10 @@
 namespace hearth {
 
 std::string ToJson(const Value& value);
-// BAD_USAGE naming the place, for what is no JSON, or a "$" form that is none
-// of the above; TOO_LARGE for what is nested deeper than limits::kValueDepthMax
-// or has more than limits::kJsonValuesMax values.
+// BAD_USAGE naming the place, for what is no JSON, a "$" form that is none of
+// the above, a key given twice, or a whole number beyond 64 bits; TOO_LARGE for
+// what is nested deeper than limits::kValueDepthMax or has more than
+// limits::kJsonValuesMax values.
 absl::StatusOr<Value> FromJson(absl::string_view text);
 
 }  // namespace hearth

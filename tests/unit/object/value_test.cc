@@ -98,6 +98,30 @@ TEST(Json, SaysWhatItReads) {
   EXPECT_EQ(ToJson(*FromJson(array)), array);
 }
 
+TEST(Json, RefusesWhatIsReadInTwoWays) {
+  const auto said = [](const char* text) {
+    const auto read = FromJson(text);
+    EXPECT_EQ(ReasonOf(read.status()), Reason::kBadUsage) << text;
+    return std::string(read.status().message());
+  };
+  EXPECT_THAT(said("[18446744073709551616]"), HasSubstr("64 bits"));
+  EXPECT_THAT(said("-9223372036854775809"), HasSubstr("64 bits"));
+  EXPECT_THAT(said(R"({"a": {"b": 1, "b": 2}})"), HasSubstr("\"b\" is given"));
+  EXPECT_EQ(*FromJson("18446744073709551615"), Value(UINT64_MAX));
+  EXPECT_EQ(*FromJson("-9223372036854775808"), Value(INT64_MIN));
+  EXPECT_EQ(*FromJson("18446744073709551616.0"), Value(18446744073709551616.0));
+  EXPECT_EQ(*FromJson("1e30"), Value(1e30));
+  EXPECT_TRUE(FromJson(R"([{"a": 1}, {"a": {"a": 2}}])").ok());
+}
+
+TEST(Json, RefusesArraysOfNoShape) {
+  for (const char* shape : {"[-1]", "[4611686018427387904, 4]", "[1.5]"}) {
+    const std::string text = std::string(R"({"$array": "int32", "shape": )") +
+                             shape + R"(, "values": []})";
+    EXPECT_EQ(ReasonOf(FromJson(text).status()), Reason::kBadUsage) << text;
+  }
+}
+
 TEST(Json, RefusesWhatIsNone) {
   for (const char* text :
        {"", "{", "[1,", "nope", "{\"$odd\": 1}", "{\"$array\": \"float64\"}"}) {
