@@ -213,6 +213,11 @@ std::shared_ptr<Target> ObjectSpace::Bind(const ObjectHandle& handle) {
 }
 
 absl::StatusOr<ObjectHandle> ObjectSpace::Find(const std::string& name) const {
+  if (name.empty()) {  // to the directory, that is any of them
+    return Error(Reason::kBadUsage,
+                 "look up an object: its name is empty; give the one it is "
+                 "served by");
+  }
   if (options_.find == nullptr) {
     return Error(Reason::kNameUnknown,
                  absl::StrCat("look up ", Quoted(name),

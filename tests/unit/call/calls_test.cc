@@ -48,6 +48,12 @@ TEST_P(Calls, AResultComesBack) {
   EXPECT_EQ(*proxy_.Call<std::int64_t>("add", 2), 7);
 }
 
+TEST_P(Calls, AnEmptyNameIsNobodys) {
+  const auto result = calling_.Get("").Call<std::int64_t>("add", 5);
+  EXPECT_EQ(ReasonOf(result.status()), Reason::kBadUsage) << result.status();
+  EXPECT_EQ(counter_->sum(), 0);
+}
+
 TEST_P(Calls, ATypedProxyCallsMembers) {
   TypedProxy<Counter> typed(proxy_);
   EXPECT_EQ(*typed.Call<&Counter::Add>(5), 5);
