@@ -47,6 +47,16 @@ class Exchange {
           "find that path: there are GET /objects, GET /objects/NAME and POST "
           "/objects/NAME/METHOD"));
     }
+    if (path.size() > 1) {
+      const absl::Status reach = CheckReach(path[1]);
+      if (!reach.ok()) return Fail(reach);
+    }
+    if (path.size() == 3 && path[2].empty()) {
+      return reply_.Send(
+          ErrorAnswer(400, "bad-usage",
+                      "call an object: the path names no method; ask for "
+                      "/objects/NAME/METHOD"));
+    }
     if (path.size() == 3) return RunCall(path[1], path[2]);
     if (request_.method != "GET") {
       return reply_.Send(NotSoAnswer("GET", "only GET is meant for that path"));
@@ -76,6 +86,7 @@ class Exchange {
     HEARTH_ASSIGN_OR_RETURN(const auto found, objects_.Find(query));
     Json list = Json::array();
     for (const ObjectInfo& info : found) {
+      if (!CheckReach(info.name).ok()) continue;
       list.push_back({{"name", info.name},
                       {"class", info.class_name},
                       {"tags", info.tags},

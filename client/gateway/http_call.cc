@@ -50,6 +50,28 @@ std::vector<std::string> ParametersOf(const Value::Map& method) {
 
 }  // namespace
 
+absl::Status CheckReach(absl::string_view name) {
+  const auto refuse = [&](Reason reason, absl::string_view finding) {
+    return Error(reason, absl::StrCat("reach object ", Quoted(name),
+                                      " over HTTP: ", finding));
+  };
+  if (name.empty()) {
+    return refuse(Reason::kBadUsage,
+                  "it has no name; say one, as in /objects/NAME");
+  }
+  if (absl::StartsWith(name, "_python.")) {
+    return refuse(Reason::kNotAllowed,
+                  "functions are sent by members only; connect to the cluster "
+                  "as one");
+  }
+  if (name[0] == '_' || name[0] == '$') {
+    return refuse(Reason::kNotAllowed,
+                  "names that begin with \"_\" or \"$\" are for members only; "
+                  "connect to the cluster as one, or give it another name");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<CallOptions> CallOptionsOf(const HttpRequest& request) {
   CallOptions options{.timeout = kHttpCallTime};
   const absl::string_view timeout = request.Header("hearth-timeout");

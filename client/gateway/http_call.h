@@ -15,6 +15,11 @@ namespace hearth::client {
 inline constexpr absl::Duration kHttpCallTimeMax = absl::Hours(1);
 inline constexpr absl::Duration kHttpCallTime = absl::Seconds(60);
 
+// OK for an object that HTTP may reach. Names that begin with "_" or "$" are
+// those of Hearth's own: "_python.*" are the processes that run functions, and
+// they read pickles.
+absl::Status CheckReach(absl::string_view name);
+
 // From the headers Hearth-Timeout (seconds), Hearth-Correlation-Id (a fresh one
 // where there is none) and Hearth-Meta-NAME.
 absl::StatusOr<CallOptions> CallOptionsOf(const HttpRequest& request);

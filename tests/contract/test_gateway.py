@@ -5,12 +5,13 @@ import json
 import pathlib
 import socket
 import stat
+import subprocess
 import threading
 import time
 
 import pytest
 
-from hearth_process import environment, fail, start, wait_until
+from hearth_process import Server, environment, fail, run, start, wait_until
 from http_gateway import EXAMPLES, Gateway, Serving, everything, request
 
 pytestmark = pytest.mark.skipif(not (EXAMPLES / "example_thermostat").is_file(),
@@ -44,6 +45,28 @@ def test_objects_are_listed_as_the_command_lists_them(gateway):
     assert names("tag=thermostat&tag=attic") == []
     assert names("any_tag=attic&any_tag=example") == ["counter"]
     assert gateway.ask("GET", "/objects?colour=red")[0] == 400
+
+
+def test_names_of_hearths_own_are_not_there(gateway):
+    for name in ("_python.at:boot.1.0.7", "_python.x", "_hidden", "$factory", "_"):
+        for method, path in (("GET", ""), ("POST", "/run"), ("GET", "/run"), ("PUT", "/run")):
+            status, _, answer = gateway.ask(method, f"/objects/{name}{path}", method != "GET" and [] or None)
+            assert status == 403 and answer["error"]["type"] == "not-allowed", answer
+            wanted = "functions are sent by members only" if name.startswith("_python.") else "members only"
+            assert wanted in answer["error"]["message"]
+    assert gateway.ask("GET", "/objects/%5Fpython.x")[0] == 403
+    with Server("worker", "--coordinator", gateway.address, "--plugin", EXAMPLES / "example_plugin.so"):
+        for name in ("_python.x", "_hidden", "seen"):
+            subprocess.run([EXAMPLES / "example_create", gateway.address, "Counter", name, "4"],
+                           check=True, env=environment())
+        names = [one["name"] for one in gateway.ask("GET", "/objects")[2]["objects"]]
+        assert names == ["counter", "hall", "seen"]
+        assert gateway.ask("GET", "/objects?prefix=_")[2] == {"objects": []}
+        assert gateway.call("seen", "add", [1]) == 5
+        for name in ("_python.x", "_hidden"):
+            assert gateway.ask("POST", f"/objects/{name}/add", [1])[0] == 403
+            assert run("call", name, "add", "1", "--json", cluster=gateway.address).status == 0
+    wait_until(lambda: len(gateway.ask("GET", "/objects")[2]["objects"]) == 2)
 
 
 def test_an_object_says_what_it_has(gateway):
@@ -162,6 +185,9 @@ def test_an_error_of_the_class_has_its_type_and_its_stack(gateway):
     ("POST", "/objects/a/b/c", "[]", 404, "GET /objects"),
     ("POST", "/objects", "[]", 405, "only GET"),
     ("DELETE", "/objects/counter/add", None, 405, "POST calls"),
+    ("POST", "/objects//add", "[1]", 400, "no name"),
+    ("GET", "/objects//", None, 400, "no name"),
+    ("POST", "/objects/counter//", "[1]", 400, "no method"),
     ("POST", "/objects/counter/add", "[1", 400, "as JSON"),
     ("POST", "/objects/counter/add", "5", 400, "send a list"),
     ("POST", "/objects/counter/add", '{"$matrix": "m"}', 400, "send a list"),
