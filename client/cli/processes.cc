@@ -56,6 +56,7 @@ void AddLocal(CLI::App& app, CommandLine& line) {
 
 void AddCoordinator(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<CoordinatorProcess>();
+  const auto token = std::make_shared<CLI::Option*>(nullptr);
   CLI::App* command = AddCommand(
       app, line, "coordinator", "The process that workers and clients meet at",
       "  hearth coordinator\n"
@@ -63,7 +64,12 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
       "  hearth coordinator --listen 10.0.0.1:7777 --state-dir "
       "/var/lib/hearth\n"
       "  hearth coordinator --http 127.0.0.1:8080",
-      [options, &line]() -> absl::Status {
+      [options, token, &line]() -> absl::Status {
+        if ((*token)->count() > 0 && options->http_token.empty()) {
+          return Error(Reason::kBadUsage,
+                       "start hearth coordinator: --http-token names no file; "
+                       "give one, or leave it out");
+        }
         if (options->http.empty() && !options->http_token.empty()) {
           return Error(Reason::kBadUsage,
                        "start hearth coordinator: --http-token is for the "
@@ -82,12 +88,13 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
       ->add_option("--http", options->http,
                    "host:port of a gateway to objects, in JSON over HTTP")
       ->type_name("ADDRESS");
-  command
-      ->add_option("--http-token", options->http_token,
+  *token = command
+               ->add_option(
+                   "--http-token", options->http_token,
                    "File with the token that its clients need, made if it is "
                    "not there; default: http-token in --state-dir, else in "
                    "~/.local/state/hearth; with --insecure: none")
-      ->type_name("FILE");
+               ->type_name("FILE");
   AddHidden(command, "--listen-fd", options->listen_fd);
   command->add_flag("--child", options->child)->group("");
   command->add_option("--address", options->address)->group("");

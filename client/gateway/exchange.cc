@@ -140,7 +140,9 @@ class Exchange {
       values = InOrder(*std::move(arguments), name + "." + method, *of);
     }
     if (!values.ok()) return Fail(values.status());
-    if (request_.Header("hearth-oneway") != "true") {
+    const absl::StatusOr<bool> is_oneway = IsOneway(request_);
+    if (!is_oneway.ok()) return Fail(is_oneway.status());
+    if (!*is_oneway) {
       return Finish(object.CallValues(method, *std::move(values)));
     }
     const absl::Status sent = object.SendValues(method, *std::move(values));
@@ -186,8 +188,8 @@ class Exchange {
     if (json.size() > limits::kHttpAnswerBytesMax) {
       return Send(ErrorAnswer(
           500, "too-large",
-          absl::StrCat("answer with a ", result->TypeName(), ": it is ",
-                       json.size(), " bytes of JSON, the most is ",
+          absl::StrCat("answer with ", WithArticle(result->TypeName()),
+                       ": it is ", json.size(), " bytes of JSON, the most is ",
                        limits::kHttpAnswerBytesMax)));
     }
     Send(JsonAnswer(200, absl::StrCat("{\"result\":", json, "}")));

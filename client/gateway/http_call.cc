@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,7 @@ namespace hearth::client {
 namespace {
 
 constexpr std::size_t kCorrelationBytesMax = 200;
+constexpr absl::Duration kHttpCallTimeMin = absl::Milliseconds(1);
 
 const Value* Field(const Value::Map& map, absl::string_view key) {
   for (const auto& [name, value] : map) {
@@ -75,14 +77,20 @@ absl::Status CheckReach(absl::string_view name) {
 absl::StatusOr<CallOptions> CallOptionsOf(const HttpRequest& request) {
   CallOptions options{.timeout = kHttpCallTime};
   const absl::string_view timeout = request.Header("hearth-timeout");
-  if (!timeout.empty()) {
+  if (request.Has("hearth-timeout")) {
+    const bool is_decimal =
+        std::all_of(timeout.begin(), timeout.end(), [](char c) {
+          return absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '.';
+        });
     double seconds = 0;
-    if (!absl::SimpleAtod(timeout, &seconds) || !(seconds > 0) ||
+    if (!is_decimal || !absl::SimpleAtod(timeout, &seconds) ||
+        seconds < absl::ToDoubleSeconds(kHttpCallTimeMin) ||
         seconds > absl::ToDoubleSeconds(kHttpCallTimeMax)) {
       return Error(
           Reason::kBadUsage,
           absl::StrCat("call an object: Hearth-Timeout ", Quoted(timeout),
-                       " is no number of seconds ", "up to ",
+                       " is no number of seconds from ",
+                       absl::ToDoubleSeconds(kHttpCallTimeMin), " to ",
                        absl::ToInt64Seconds(kHttpCallTimeMax)));
     }
     options.timeout = absl::Seconds(seconds);
@@ -106,6 +114,26 @@ absl::StatusOr<CallOptions> CallOptionsOf(const HttpRequest& request) {
   return options;
 }
 
+absl::StatusOr<bool> IsOneway(const HttpRequest& request) {
+  if (!request.Has("hearth-oneway")) return false;
+  const absl::string_view said = request.Header("hearth-oneway");
+  for (const absl::string_view yes : {"true", "1"}) {
+    if (absl::EqualsIgnoreCase(said, yes)) return true;
+  }
+  for (const absl::string_view no : {"false", "0"}) {
+    if (absl::EqualsIgnoreCase(said, no)) return false;
+  }
+  return Error(Reason::kBadUsage,
+               absl::StrCat("call an object: Hearth-Oneway is ", Quoted(said),
+                            "; say true or false"));
+}
+
+std::string WithArticle(absl::string_view type) {
+  if (type == "null" || type == "bytes") return std::string(type);
+  const bool is_vowel = absl::StrContains("aeio", type.substr(0, 1));
+  return absl::StrCat(is_vowel ? "an " : "a ", type);
+}
+
 absl::StatusOr<HttpArguments> ArgumentsOfBody(absl::string_view body) {
   HttpArguments arguments;
   if (body.empty()) return arguments;
@@ -116,11 +144,11 @@ absl::StatusOr<HttpArguments> ArgumentsOfBody(absl::string_view body) {
   }
   auto* map = value.get<Value::Map>();
   if (map == nullptr) {
-    return Error(
-        Reason::kBadUsage,
-        absl::StrCat("read the arguments: the body is a ", value.TypeName(),
-                     "; send a list of them, or an object with the "
-                     "parameters' names"));
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("read the arguments: the body is ",
+                              WithArticle(value.TypeName()),
+                              "; send a list of them, or an object with the "
+                              "parameters' names"));
   }
   arguments.named = true;
   for (auto& [name, argument] : *map) {

@@ -24,6 +24,11 @@ absl::Status CheckReach(absl::string_view name);
 // where there is none) and Hearth-Meta-NAME.
 absl::StatusOr<CallOptions> CallOptionsOf(const HttpRequest& request);
 
+// The header Hearth-Oneway: true or false, 1 or 0.
+absl::StatusOr<bool> IsOneway(const HttpRequest& request);
+// The name of a value's type, as a sentence says it: "an int64", "null".
+std::string WithArticle(absl::string_view type);
+
 // What a request calls a method with: by position, or by name.
 struct HttpArguments {
   bool named = false;

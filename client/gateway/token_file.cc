@@ -82,8 +82,18 @@ absl::StatusOr<std::string> TokenIn(const std::string& path) {
   }
   struct stat about {};
   if (fstat(fd.get(), &about) != 0) return ErrnoStatus("fstat");
-  if (!S_ISREG(about.st_mode) || about.st_uid != geteuid() ||
-      (about.st_mode & 077) != 0) {
+  if (!S_ISREG(about.st_mode)) {
+    return Cant(Reason::kNotAllowed, path,
+                S_ISDIR(about.st_mode)
+                    ? "it is a folder; name a file in it by --http-token"
+                    : "it is no regular file; name one by --http-token");
+  }
+  if (about.st_uid != geteuid()) {
+    return Cant(Reason::kNotAllowed, path,
+                "it is another user's, who knows what is in it; name a file "
+                "of yours by --http-token");
+  }
+  if ((about.st_mode & 077) != 0) {
     return Cant(Reason::kNotAllowed, path,
                 absl::StrCat("others than you can read or write it; chmod 600 ",
                              Quoted(path), ", with a new token in it"));

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import socket
 import stat
@@ -50,7 +51,7 @@ def test_objects_are_listed_as_the_command_lists_them(gateway):
 def test_names_of_hearths_own_are_not_there(gateway):
     for name in ("_python.at:boot.1.0.7", "_python.x", "_hidden", "$factory", "_"):
         for method, path in (("GET", ""), ("POST", "/run"), ("GET", "/run"), ("PUT", "/run")):
-            status, _, answer = gateway.ask(method, f"/objects/{name}{path}", method != "GET" and [] or None)
+            status, _, answer = gateway.ask(method, f"/objects/{name}{path}")
             assert status == 403 and answer["error"]["type"] == "not-allowed", answer
             wanted = "functions are sent by members only" if name.startswith("_python.") else "members only"
             assert wanted in answer["error"]["message"]
@@ -104,6 +105,16 @@ def test_a_oneway_call_is_not_waited_for(gateway):
     begin = time.monotonic()
     answer = gateway.call("hall", "hold", [0.5], status=202, Hearth_Oneway="true")
     assert answer == {"sent": True} and time.monotonic() - begin < 0.4
+
+
+def test_oneway_is_said_clearly(gateway):
+    for yes in ("true", "True", "1"):
+        gateway.call("hall", "target", status=202, Hearth_Oneway=yes)
+    for no in ("false", "FALSE", "0"):
+        gateway.call("hall", "target", Hearth_Oneway=no)
+    for neither in ("yes", "2", "", "true, true"):
+        assert "true or false" in gateway.call("hall", "target", status=400,
+                                               Hearth_Oneway=neither)["message"]
 
 
 def test_items_come_one_a_line(gateway):
@@ -189,6 +200,12 @@ def test_an_error_of_the_class_has_its_type_and_its_stack(gateway):
     ("GET", "/objects//", None, 400, "no name"),
     ("POST", "/objects/counter//", "[1]", 400, "no method"),
     ("POST", "/objects/counter/add", "[1", 400, "as JSON"),
+    ("POST", "/objects/counter/add", "[18446744073709551616]", 400, "64 bits"),
+    ("POST", "/objects/counter/add", '{"amount": 1, "amount": 2}', 400, "given twice"),
+    ("POST", "/objects/counter/add", '[{"$array": "int32", "shape": [-1], "values": []}]', 400, "its shape"),
+    ("POST", "/objects/counter/add", "7", 400, "the body is an int64;"),
+    ("POST", "/objects/counter/add", "null", 400, "the body is null;"),
+    ("POST", "/objects/counter/add", '{"$object": "x"}', 400, "the body is an object;"),
     ("POST", "/objects/counter/add", "5", 400, "send a list"),
     ("POST", "/objects/counter/add", '{"$matrix": "m"}', 400, "send a list"),
     ("POST", "/objects/counter/add", '["many"]', 400, '"amount" expects int64, got string'),
@@ -217,7 +234,7 @@ def test_a_deadline_is_a_gateway_timeout(gateway):
     begin = time.monotonic()
     error = gateway.call("hall", "hold", [20], status=504, Hearth_Timeout="0.2")
     assert error["type"] == "deadline-exceeded" and time.monotonic() - begin < 5
-    for wrong in ("0", "-1", "soon", "nan", "1e9"):
+    for wrong in ("0", "-1", "soon", "nan", "1e9", "0x10", "1e-300", "0.0000001", "", "."):
         assert gateway.call("hall", "target", status=400, Hearth_Timeout=wrong)
 
 
@@ -337,6 +354,23 @@ def test_a_token_that_others_can_read_is_refused(tmp_path):
     path.symlink_to(tmp_path / "elsewhere")
     assert str(path) in fail(*command, timeout=10)
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_token_file_that_is_none_is_refused(tmp_path):
+    def said(path, **more):
+        return fail("coordinator", "--http", "127.0.0.1:0", "--http-token", str(path), timeout=10, **more)
+    (tmp_path / "folder").mkdir()
+    line = said(tmp_path / "folder")
+    assert "it is a folder" in line and "chmod" not in line
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    line = said(tmp_path / "fifo")
+    assert "no regular file" in line and "chmod" not in line
+    if os.geteuid() == 0:
+        (tmp_path / "theirs").write_text("a" * 32)
+        (tmp_path / "theirs").chmod(0o600)
+        os.chown(tmp_path / "theirs", 1, 1)
+        assert "another user's" in said(tmp_path / "theirs")
+    assert "--http-token" in said("", status=2)
 
 
 def test_insecure_asks_for_no_token():
