@@ -11,6 +11,7 @@
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
+#include "hearth/transport/control/grpc_life.h"
 
 namespace hearth {
 namespace {
@@ -25,6 +26,7 @@ constexpr int kKeepaliveMs = 10'000;
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectChannel(
     const Address& address, const ChannelOptions& options) {
+  KeepGrpcForLife();
   if (address.local()) {
     HEARTH_ASSIGN_OR_RETURN(
         UniqueFd fd,

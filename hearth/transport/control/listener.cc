@@ -18,6 +18,7 @@
 #include "hearth/base/status.h"
 #include "hearth/base/tcp_socket.h"
 #include "hearth/base/unix_socket.h"
+#include "hearth/transport/control/grpc_life.h"
 
 namespace hearth {
 namespace {
@@ -47,6 +48,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(
                               "with --tls-dir, or say --insecure at both ends "
                               "to go without"));
   }
+  KeepGrpcForLife();
   std::unique_ptr<Listener> listener(new Listener);
   grpc::ServerBuilder builder;
   builder.RegisterService(&service);
