@@ -135,6 +135,45 @@ def test_a_wrong_shape_is_told(cluster, matrix):
         cluster.map_reduce(len, np.empty((0, 3)))
 
 
+def later_blocks_give(make):
+    """Floats of one column for the first block, and something else for all others."""
+    def function(block):
+        return block[:, :1].copy() if block[0, 0] == 0 else make(block)
+    return function
+
+
+@pytest.fixture(scope="module")
+def counted():
+    return np.arange(1 << 19, dtype=np.float64).reshape(-1, 64)  # 4 blocks of 1 MiB, the first begins with 0
+
+
+@pytest.mark.parametrize("where", ["cluster", "executor"])
+@pytest.mark.parametrize("make, came", [
+    (lambda block: 7.0, r"float64 of shape \(\)"),
+    (lambda block: block[:1, :1], r"float64 of shape \(1, 1\)"),
+    (lambda block: block[:, 0], r"float64 of shape \(2048,\)"),
+    (lambda block: block[:, :1] + 1j, r"complex128 of shape \(2048, 1\)"),
+    (lambda block: [[None]] * len(block), r"object of shape \(2048, 1\)"),
+    (lambda block: np.ma.masked_less(block[:, :1], 5), "a masked array"),
+    (lambda block: [[1], [2, 3]], "no array"),
+], ids=["scalar", "one row", "one axis", "complex", "None", "masked", "ragged"])
+def test_a_block_that_gives_other_than_the_first_is_told(cluster, counted, where, make, came):
+    with hearth.Executor(1) as executor:
+        with pytest.raises(hearth.errors.BadUsage, match=rf"rows \[\d+, \d+\) gave {came}"):
+            (cluster if where == "cluster" else executor).map_blocks(later_blocks_give(make), counted)
+
+
+def test_no_value_of_a_later_block_is_rounded_to_the_type_of_the_first(cluster, counted):
+    def integers_first(block):
+        return block[:, 0].astype(np.int64) if block[0, 0] == 0 else block[:, 0] / 2
+
+    with pytest.raises(hearth.errors.BadUsage, match=r"gave float64 of shape \(2048,\), and the first block promised "
+                                                     r"int64 of shape \(2048,\); give the same of every block"):
+        cluster.map_blocks(integers_first, counted)
+    narrower = cluster.map_blocks(later_blocks_give(lambda block: block[:, :1].astype(np.int32)), counted)
+    np.testing.assert_array_equal(narrower, counted[:, :1])
+
+
 def test_what_was_mapped_is_let_go_of_once_the_matrix_is_removed(cluster):
     made = cluster.make("passing", (1000, 1000))
     cluster.map_reduce(lambda block: block.sum(), made)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import errors
+from ._blocks import write_rows
 from .array import segment_of
 from .cluster import Matrix
 from .exposing import expose
@@ -124,7 +125,7 @@ class Functions:
             raise errors.JobUnknown(f"run blocks of job {job}: this process does not know it; it was started since")
         if found.target is not None:
             for begin, end in rows:
-                found.target[begin:end] = found.function(found.source[begin:end])
+                write_rows(found.target, begin, end, found.function(found.source[begin:end]))
             return None
         values = [_whole(found.function(found.source[begin:end])) for begin, end in rows]
         return values if found.combine is None else _whole(joined(values, found.combine))

@@ -19,6 +19,7 @@ import numpy as np
 
 from . import errors, sharing
 from ._beside import joined
+from ._blocks import target_for, write_rows
 from ._progress import reporter
 from ._python_worker import receive, send
 from ._waiting import before_end
@@ -89,13 +90,7 @@ class Executor(concurrent.futures.Executor):
         source = _rows_of(matrix)
         blocks = _blocks(source)
         first = self.submit(function, source[slice(*blocks[0])]).result()
-        first = np.asarray(first)
-        rows = blocks[0][1] - blocks[0][0]
-        if first.ndim == 0 or first.shape[0] != rows:
-            raise errors.BadUsage(f"map a function over blocks: a block of {rows} rows gave an array of "
-                                  f"shape {first.shape}; give one of as many rows")
-        target = sharing.empty((source.shape[0], *first.shape[1:]), first.dtype)
-        target[:rows] = first
+        target = target_for(first, blocks[0][1], source.shape[0])
         runs = runs_of(blocks[1:], self.workers)
         number = self._define(_MapRun(function))
         self._finish([self._submit(number, (source, target, run), {}) for run in runs],
@@ -240,7 +235,7 @@ class _MapRun:
 
     def __call__(self, source: Array, target: Array, run: list[tuple[int, int]]) -> None:
         for begin, end in run:
-            target[begin:end] = self.function(source[begin:end])
+            write_rows(target, begin, end, self.function(source[begin:end]))
 
 
 class _ReduceRun:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 import numpy as np
 
-from . import errors, sharing
+from . import errors
 from ._beside import PREFIX, joined, this_host
+from ._blocks import target_for, write_rows
 from ._progress import reporter
 from .array import Array
 from .proxy import Call, Proxy
@@ -55,18 +56,12 @@ def map_blocks(cluster: Cluster, function: Callable[[np.ndarray], Any], matrix: 
     """See `hearth.Cluster.map_blocks`."""
     blocks = _blocks_of(matrix)
     with _Job(cluster, function, None, matrix) as job:
-        first = np.asarray(job.go_through([blocks[:1]], None)[0][0])
-        rows = blocks[0][1] - blocks[0][0]
-        if first.ndim == 0 or first.shape[0] != rows:
-            raise errors.BadUsage(f"map a function over blocks: a block of {rows} rows gave an array of shape "
-                                  f"{first.shape}; give one of as many rows")
-        target = sharing.empty((matrix.shape[0], *first.shape[1:]), first.dtype)
-        target[:rows] = first
-        job.target = target
+        first = job.go_through([blocks[:1]], None)[0][0]
+        job.target = target = target_for(first, blocks[0][1], matrix.shape[0])
         runs = runs_of(blocks[1:], len(job.hosts))
         for run, values in zip(runs, job.go_through(runs, reporter(progress, "map_blocks")), strict=True):
             for (begin, end), value in zip(run, values or (), strict=False):
-                target[begin:end] = value  # from another host
+                write_rows(target, begin, end, value)  # from another host
     return target.seal()
 
 
