@@ -1,5 +1,6 @@
 """Functions over blocks, run in the Python processes beside a cluster's workers."""
 
+import concurrent.futures
 import os
 import pathlib
 import signal
@@ -13,7 +14,7 @@ import hearth
 from hearth.array import segment_of
 from hearth_process import Server, alive, environment, kill, wait_until
 from hearth.functions import blocks_of, runs_of
-from processes import holders_of
+from processes import holders_of, pss_kb
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,30 @@ def test_a_function_is_sent_once_to_a_process(cluster, matrix, monkeypatch):
     for _ in range(3):
         cluster.map_reduce(once, matrix)
     assert sent.count("define") == 2 and sent.count("begin") == 2 * 3 + 2
+
+
+def test_functions_are_let_go_of_in_the_processes(cluster, matrix):
+    def with_capture(number):
+        held = np.full(1 << 20, number, np.float64)  # 8 MiB
+        return lambda block: held[0] * len(block)
+
+    def memory():
+        return sum(pss_kb(one.pid) for one in cluster.objects.find(prefix="_python."))
+
+    for number in range(6):
+        assert cluster.map_reduce(with_capture(number), matrix) == number * matrix.shape[0]
+    before = memory()
+    for number in range(6, 16):
+        assert cluster.map_reduce(with_capture(number), matrix) == number * matrix.shape[0]
+    assert memory() < before + 40_000  # 160 MiB, were they kept
+
+
+def test_many_functions_at_once_push_each_other_out_and_are_sent_again(cluster, matrix):
+    functions = [lambda block, number=number: number * len(block) for number in range(12)]
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        for _ in range(3):
+            results = list(pool.map(lambda one: cluster.map_reduce(one, matrix), functions))
+            assert results == [number * matrix.shape[0] for number in range(12)]
 
 
 def test_progress_is_told(cluster, matrix):

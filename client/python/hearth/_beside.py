@@ -6,6 +6,7 @@ process serves this that was not started for it: see `_host`.
 
 from __future__ import annotations
 
+import collections
 import os
 import pickle
 import threading
@@ -23,6 +24,7 @@ from .exposing import expose
 
 PREFIX = "_python."
 _LOOK_EVERY_SECONDS, _KEEP_SECONDS = 1.0, 60.0
+_FUNCTIONS_MAX, _FUNCTION_BYTES_MAX = 8, 32 << 20  # kept for the jobs to come
 
 
 class _Job(NamedTuple):
@@ -96,24 +98,51 @@ def _is_still(matrix: Matrix, array: np.ndarray) -> bool:
     return here is not None and mine is not None and here[0].identity == mine.identity
 
 
+class _Functions:
+    """The functions that were used last, by hash."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: collections.OrderedDict[str, tuple[Any, int]] = collections.OrderedDict()
+
+    def add(self, digest: str, function: Any, size: int) -> None:
+        """Keeps it, and lets go of what was not used for longest, down to the bounds."""
+        with self._lock:
+            self._kept[digest] = function, size
+            self._kept.move_to_end(digest)
+            while len(self._kept) > 1 and (len(self._kept) > _FUNCTIONS_MAX or
+                                           sum(size for _, size in self._kept.values()) > _FUNCTION_BYTES_MAX):
+                self._kept.popitem(last=False)
+
+    def get(self, digest: str) -> Any:
+        """The function and how its results are joined; None where it is not known any more."""
+        with self._lock:
+            found = self._kept.get(digest)
+            if found is None:
+                return None
+            self._kept.move_to_end(digest)
+            return found[0]
+
+
 @expose(mode="session", name="PythonFunctions")
 class Functions:
     """What one client has sent here: functions by hash, jobs by id."""
 
     def __init__(self) -> None:
         self._mapped = _Mapped()
-        self._functions: dict[str, Any] = {}
+        self._functions = _Functions()
         self._jobs: dict[str, _Job] = {}
 
     def define(self, digest: str, code: bytes) -> None:
-        """Keeps a function, and how its results are joined."""
-        self._functions[digest] = pickle.loads(code)
+        """Keeps a function, and how its results are joined; not for ever."""
+        self._functions.add(digest, pickle.loads(code), len(code))
 
     def begin(self, job: str, digest: str, matrix: Any, target: Any) -> bool:
         """Maps what a job reads and writes, once. False: the function is not known here."""
-        if digest not in self._functions:
+        known = self._functions.get(digest)
+        if known is None:
             return False
-        function, combine = self._functions[digest]
+        function, combine = known
         source = matrix if isinstance(matrix, np.ndarray) else self._mapped.array(matrix)
         self._jobs[job] = _Job(function, combine, source, target)
         return True

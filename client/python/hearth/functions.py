@@ -202,9 +202,9 @@ class _Job:
             return True
         target = self.target if host.is_here else None
         try:
-            if not host.proxy.begin(self.id, self._digest, self.matrix, target):
+            # Others may push it out again before the job begins.
+            while not host.proxy.begin(self.id, self._digest, self.matrix, target):
                 host.proxy.define(self._digest, self._code)
-                host.proxy.begin(self.id, self._digest, self.matrix, target)
         except _LOST as error:
             if isinstance(error, errors.RemoteError):
                 raise
