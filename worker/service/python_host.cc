@@ -27,6 +27,9 @@ constexpr absl::Duration kReadyWithin = absl::Seconds(60);
 constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr std::size_t kCrashesMax = 3;
 constexpr absl::Duration kCrashesWithin = absl::Minutes(1);
+constexpr absl::Duration kLongPause = absl::Minutes(1);
+// Of a process that ended itself, to end a function that nobody waits for.
+constexpr int kLetGoStatus = 75;
 
 struct Pipe {
   UniqueFd read;
@@ -58,6 +61,10 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
   for (std::string& text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
+}
+
+bool IsCrash(int status) {
+  return !WIFEXITED(status) || WEXITSTATUS(status) != kLetGoStatus;
 }
 
 std::string EndOf(int status) {
@@ -110,7 +117,16 @@ absl::Status PythonHost::Launch() {
                      "; set HEARTH_PYTHON to one that has the hearth package"));
   }
   output.write.Reset();
+  {
+    MutexLock lock(mutex_);
+    pid_ = pid;
+    if (ending_) kill(pid, SIGKILL);
+  }
   if (!WaitUntilReady(output.read.get())) {
+    {
+      MutexLock lock(mutex_);
+      pid_ = 0;  // ours alone to signal and to reap
+    }
     kill(pid, SIGKILL);
     int status = 0;
     waitpid(pid, &status, 0);
@@ -123,9 +139,6 @@ absl::Status PythonHost::Launch() {
                      "that has it"));
   }
   lifeline_ = std::move(input.write);
-  MutexLock lock(mutex_);
-  pid_ = pid;
-  if (ending_) kill(pid, SIGKILL);
   return absl::OkStatus();
 }
 
@@ -140,58 +153,61 @@ bool PythonHost::WaitUntilReady(int pipe) const {
 
 bool PythonHost::Pause(absl::Duration at_most) {
   const absl::Time until = absl::Now() + at_most;
-  while (absl::Now() < until) {
+  while (true) {
     {
       MutexLock lock(mutex_);
       if (ending_) return false;
     }
+    if (absl::Now() >= until) return true;
     absl::SleepFor(absl::Milliseconds(10));
   }
-  return true;
+}
+
+int PythonHost::WaitForEnd(pid_t pid) {
+  // Still ours to reap, so nobody else's number when it is signalled.
+  siginfo_t info{};
+  while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) != 0 &&
+         errno == EINTR) {
+  }
+  MutexLock lock(mutex_);
+  pid_ = 0;
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return status;
 }
 
 void PythonHost::Watch() {
   std::deque<absl::Time> crashes;
+  absl::Status launched;
   while (true) {
-    pid_t pid = 0;
-    {
-      MutexLock lock(mutex_);
-      pid = pid_;
+    std::string story(launched.message());
+    bool is_crash = true;
+    if (launched.ok()) {
+      const pid_t process = pid();
+      const int status = WaitForEnd(process);
+      is_crash = IsCrash(status);
+      story = absl::StrCat("its Python process ", process, " ended with ",
+                           EndOf(status));
     }
-    std::string end = "no process";
-    if (pid != 0) {
-      // Still ours to reap, so nobody else's number when it is signalled.
-      siginfo_t info{};
-      while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) !=
-                 0 &&
-             errno == EINTR) {
-      }
-      MutexLock lock(mutex_);
-      pid_ = 0;
-      int status = 0;
-      waitpid(pid, &status, 0);
-      end = EndOf(status);
-      if (ending_) return;
-    }
+    if (!Pause(absl::ZeroDuration())) return;
     const absl::Time now = absl::Now();
-    crashes.push_back(now);
-    while (now - crashes.front() > kCrashesWithin) crashes.pop_front();
+    if (is_crash) crashes.push_back(now);
+    while (!crashes.empty() && now - crashes.front() > kCrashesWithin) {
+      crashes.pop_front();
+    }
     if (crashes.size() >= kCrashesMax) {
       std::fprintf(stderr,
-                   "hearth worker: its Python process ended %zu times in a "
-                   "minute, at last with %s; it is not started again\n",
-                   crashes.size(), end.c_str());
-      return;
+                   "hearth worker: %s; that was %zu times in a minute: it is "
+                   "started again in a minute\n",
+                   story.c_str(), crashes.size());
+      crashes.clear();
+      if (!Pause(kLongPause)) return;
+    } else {
+      std::fprintf(stderr, "hearth worker: %s; it is started again\n",
+                   story.c_str());
+      if (!Pause(kFirstPause * (1 << crashes.size()) / 2)) return;
     }
-    std::fprintf(stderr,
-                 "hearth worker: its Python process %d ended with %s; it is "
-                 "started again\n",
-                 static_cast<int>(pid), end.c_str());
-    if (!Pause(kFirstPause * (1 << (crashes.size() - 1)))) return;
-    if (const absl::Status launched = Launch(); !launched.ok()) {
-      std::fprintf(stderr, "hearth worker: %s\n",
-                   std::string(launched.message()).c_str());
-    }
+    launched = Launch();
   }
 }
 

@@ -22,8 +22,9 @@ struct PythonHostOptions {
 };
 
 // The Python process beside a worker, in which functions of clients run. One
-// that crashes is started again: after 100 ms, doubling, not after three
-// crashes in a minute. It hangs on a pipe, and never outlives the worker.
+// that crashes is started again: after 100 ms, doubling, and after a minute
+// once it has crashed three times in one. It hangs on a pipe, and never
+// outlives the worker.
 //
 // Kind:    resource; its destructor ends the process.
 // Threads: Start and destroy from one; it has one that waits for the process.
@@ -47,6 +48,9 @@ class PythonHost {
   absl::Status Launch() ABSL_LOCKS_EXCLUDED(mutex_);
   bool WaitUntilReady(int pipe) const;
   void Watch();
+  // How it ended, as waitpid has it.
+  int WaitForEnd(pid_t pid) ABSL_LOCKS_EXCLUDED(mutex_);
+  // False: it was told to end.
   bool Pause(absl::Duration at_most) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const PythonHostOptions options_;
