@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import sys
+import threading
 import time
 
 import numpy as np
@@ -243,6 +244,39 @@ def test_a_block_that_kills_three_processes_fails_with_their_stories(cluster, ma
     assert cluster.map_reduce(lambda block: len(block), matrix) == matrix.shape[0]
 
 
+def interrupted(work, after):
+    timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    finally:
+        timer.cancel()
+
+
+def test_a_function_that_never_ends_is_got_rid_of_by_an_interrupt(cluster, matrix, rows):
+    interrupted(lambda: cluster.map_reduce(lambda block: time.sleep(3600), matrix), 1)
+    began = time.monotonic()
+    assert cluster.map_reduce(lambda block: block.sum(), matrix) == pytest.approx(rows.sum())
+    assert time.monotonic() - began < 15
+
+
+def test_a_function_that_ends_soon_after_an_interrupt_costs_no_process(cluster, matrix, rows):
+    def pids():
+        return {one.pid for one in cluster.objects.find(prefix="_python.")}
+
+    def settled():
+        assert cluster.map_reduce(len, matrix) == matrix.shape[0]
+        return len(pids()) == 2 and all(alive(pid) for pid in pids())
+
+    wait_until(settled, 20, "two Python processes")
+    before = pids()
+    interrupted(lambda: cluster.map_reduce(lambda block: time.sleep(0.5), matrix), 0.7)
+    assert cluster.map_reduce(lambda block: block.sum(), matrix) == pytest.approx(rows.sum())
+    time.sleep(4)  # longer than a function may go on
+    assert pids() == before
+
+
 # ------------------------------------------------------------- workers, --allow-python
 
 def test_a_cluster_that_does_not_allow_it_says_so(rows):
@@ -276,6 +310,13 @@ def test_what_dies_beside_a_worker_is_started_again(allowing, rows):
         wait_until(lambda: len(fresh()) == 2, 20, "another Python process")
         assert cluster.map_reduce(lambda block: block.sum(), rows) == pytest.approx(rows.sum())
         assert {one["pid"] for one in cluster.workers()} == workers
+
+
+def test_what_never_ends_beside_a_worker_is_no_crash(allowing, rows):
+    with hearth.connect(allowing.cluster_address) as cluster:
+        for _ in range(4):  # three crashes in a minute would take it away
+            interrupted(lambda: cluster.map_reduce(lambda block: time.sleep(3600), rows), 1)
+            assert cluster.map_reduce(lambda block: block.sum(), rows) == pytest.approx(rows.sum())
 
 
 def test_what_runs_beside_a_worker_ends_with_it(allowing):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import os
 import pickle
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from .exposing import expose
 
 PREFIX = "_python."
 _LOOK_EVERY_SECONDS, _KEEP_SECONDS = 1.0, 60.0
+_ABORT_SECONDS = 3.0  # for a function to end that nobody waits for
+_LET_GO_STATUS = 75  # as worker/service/python_host.cc has it: no crash
 _FUNCTIONS_MAX, _FUNCTION_BYTES_MAX = 8, 32 << 20  # kept for the jobs to come
 
 
@@ -126,17 +129,23 @@ class _Functions:
 
 @expose(mode="session", name="PythonFunctions")
 class Functions:
-    """What one client has sent here: functions by hash, jobs by id."""
+    """What one client has sent here: functions by hash, jobs by id.
+
+    One run at a time; all else is answered meanwhile.
+    """
 
     def __init__(self) -> None:
         self._mapped = _Mapped()
         self._functions = _Functions()
         self._jobs: dict[str, _Job] = {}
+        self._running: tuple[str, threading.Event] | None = None
 
+    @expose(concurrent=True)
     def define(self, digest: str, code: bytes) -> None:
         """Keeps a function, and how its results are joined; not for ever."""
         self._functions.add(digest, pickle.loads(code), len(code))
 
+    @expose(concurrent=True)
     def begin(self, job: str, digest: str, matrix: Any, target: Any) -> bool:
         """Maps what a job reads and writes, once. False: the function is not known here."""
         known = self._functions.get(digest)
@@ -149,19 +158,51 @@ class Functions:
 
     def run(self, job: str, rows: list) -> Any:
         """The function over blocks of rows: written to the target, joined, or as they are."""
-        found = self._jobs.get(job)
-        if found is None:
-            raise errors.JobUnknown(f"run blocks of job {job}: this process does not know it; it was started since")
-        if found.target is not None:
+        running = self._running = job, threading.Event()
+        try:
+            found = self._job(job)
+            values = []
             for begin, end in rows:
-                write_rows(found.target, begin, end, found.function(found.source[begin:end]))
-            return None
-        values = [_whole(found.function(found.source[begin:end])) for begin, end in rows]
-        return values if found.combine is None else _whole(joined(values, found.combine))
+                value = found.function(found.source[begin:end])
+                self._job(job)  # or nobody waits for it any more
+                if found.target is not None:
+                    write_rows(found.target, begin, end, value)
+                else:
+                    values.append(_whole(value))
+            if found.target is not None:
+                return None
+            return values if found.combine is None else _whole(joined(values, found.combine))
+        finally:
+            self._running = None
+            running[1].set()
 
+    @expose(concurrent=True)
     def end(self, job: str) -> None:
         """Lets go of what a job has mapped."""
         self._jobs.pop(job, None)
+
+    @expose(concurrent=True)
+    def abort(self, job: str) -> None:
+        """Nobody waits for a job: a function of it that does not end takes this process with it."""
+        self._jobs.pop(job, None)
+        running = self._running
+        if running is not None and running[0] == job:
+            threading.Thread(target=_ends_or_we_do, args=(running[1],), name="hearth-abort", daemon=True).start()
+
+    def _job(self, job: str) -> _Job:
+        found = self._jobs.get(job)
+        if found is None:
+            raise errors.JobUnknown(f"run blocks of job {job}: this process does not know it; it was started since, "
+                                    "or the job was given up; begin it again")
+        return found
+
+
+def _ends_or_we_do(ended: threading.Event) -> None:
+    if not ended.wait(_ABORT_SECONDS):
+        sys.stderr.write(f"hearth: Python process {os.getpid()} ends: a function of a job that was given up did not "
+                         f"end within {_ABORT_SECONDS:.0f} s\n")
+        sys.stderr.flush()
+        os._exit(_LET_GO_STATUS)
 
 
 def _whole(value: Any) -> Any:

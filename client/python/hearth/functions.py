@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import contextlib
 import hashlib
 import os
@@ -33,6 +34,7 @@ _IN_FLIGHT = 2  # one is on its way while one runs
 _ATTEMPTS = 3
 _PATIENCE_SECONDS = 10.0  # with nobody left, until one was started again
 _LOOK_AGAIN_SECONDS = 0.25
+_ABORT_SECONDS = 2.0  # for processes to hear that nobody waits
 _LOST = (errors.ObjectGone, errors.OutcomeUnknown, errors.NameUnknown, errors.JobUnknown, errors.ClusterEnded)
 
 Rows = tuple[int, int]
@@ -115,7 +117,10 @@ class _Job:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self._end(waits=kind is None)
+        if kind is None:
+            self._end()
+        else:
+            self._abort()
 
     def go_through(self, runs: list[list[Rows]], progress: Any) -> list[Any]:
         """What each run gave, in order."""
@@ -201,6 +206,7 @@ class _Job:
         if host.began:
             return True
         target = self.target if host.is_here else None
+        host.began = True  # from here on it may have to be ended
         try:
             # Others may push it out again before the job begins.
             while not host.proxy.begin(self.id, self._digest, self.matrix, target):
@@ -208,10 +214,10 @@ class _Job:
         except _LOST as error:
             if isinstance(error, errors.RemoteError):
                 raise
+            host.began = False
             self._stories[-1].append(f"process {host.pid}: {error}")
             self._drop(host)
             return False
-        host.began = True
         return True
 
     def _lost(self, host: _Host, run: int, rows: list[Rows], error: Exception) -> None:
@@ -242,12 +248,20 @@ class _Job:
                       next(tag[7:] for tag in one.tags if tag.startswith("beside:")), here in one.tags)
                 for one in objects.find(prefix=PREFIX, tags=["python"]) if one.name not in self._gone]
 
-    def _end(self, waits: bool = True) -> None:
+    def _end(self) -> None:
         for host in (*self.hosts, *self._gone.values()):
             if host.began:
                 with contextlib.suppress(errors.Error):
-                    (host.proxy.end if waits else host.proxy.end.oneway)(self.id)
+                    host.proxy.end(self.id)
             host.began = False
+
+    def _abort(self) -> None:
+        """Nobody waits any more: what runs ends, or its process does."""
+        told = [host.proxy._with(timeout=_ABORT_SECONDS, patience=0).abort.later(self.id)
+                for host in self.hosts if host.began]
+        for call in told:
+            with contextlib.suppress(errors.Error, TimeoutError, concurrent.futures.TimeoutError):
+                call.result(timeout=_ABORT_SECONDS)
 
 
 def start_beside(cluster: Cluster, again: bool = False) -> None:
