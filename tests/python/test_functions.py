@@ -244,6 +244,18 @@ def test_a_block_that_kills_three_processes_fails_with_their_stories(cluster, ma
     assert cluster.map_reduce(lambda block: len(block), matrix) == matrix.shape[0]
 
 
+def test_a_deadly_function_takes_no_more_processes_than_its_attempts(cluster, matrix, rows, tmp_path):
+    folder = str(tmp_path)
+
+    def deadly(block):
+        with open(os.path.join(folder, str(os.getpid())), "w"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(hearth.errors.TaskFailed, match="3 attempts failed"):
+        cluster.map_reduce(deadly, matrix)
+    assert 3 <= len(os.listdir(folder)) <= 4  # two at once, and two further attempts at one run
+
+
 def interrupted(work, after):
     timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
@@ -310,6 +322,21 @@ def test_what_dies_beside_a_worker_is_started_again(allowing, rows):
         wait_until(lambda: len(fresh()) == 2, 20, "another Python process")
         assert cluster.map_reduce(lambda block: block.sum(), rows) == pytest.approx(rows.sum())
         assert {one["pid"] for one in cluster.workers()} == workers
+
+
+@pytest.mark.slow
+def test_a_function_that_crashes_takes_python_away_for_a_minute_and_not_for_good(rows, tmp_path):
+    env = environment(HEARTH_PYTHON=sys.executable)
+    with Server("coordinator", env=env) as coordinator, \
+            Server("worker", "--coordinator", coordinator.address, "--allow-python", env=env), \
+            hearth.connect(coordinator.address) as cluster:
+        with pytest.raises(hearth.errors.TaskFailed):
+            cluster.map_reduce(lambda block: os.kill(os.getpid(), signal.SIGKILL), rows)
+        wait_until(lambda: not cluster.objects.find(prefix="_python."), 20, "the leaving of its name")
+        with pytest.raises(hearth.errors.NotAllowed, match="or, where it was, wait a minute"):
+            cluster.map_reduce(lambda block: block.sum(), rows)
+        wait_until(lambda: cluster.objects.find(prefix="_python."), 90, "another Python process")
+        assert cluster.map_reduce(lambda block: block.sum(), rows) == pytest.approx(rows.sum())
 
 
 def test_what_never_ends_beside_a_worker_is_no_crash(allowing, rows):

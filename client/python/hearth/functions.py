@@ -103,6 +103,7 @@ class _Job:
         self._digest = hashlib.sha256(self._code).hexdigest()
         self._answers: queue.SimpleQueue[tuple[_Host, Call]] = queue.SimpleQueue()
         self._stories: dict[int, list[str]] = collections.defaultdict(list)
+        self._silent: list[str] = []  # processes that could not be told of the job
         self._gone: dict[str, _Host] = {}
         self._under_way = 0
         self._looked_at = 0.0
@@ -125,6 +126,7 @@ class _Job:
     def go_through(self, runs: list[list[Rows]], progress: Any) -> list[Any]:
         """What each run gave, in order."""
         self._end()  # a target may have come since
+        self._stories.clear()
         done: dict[int, Any] = {}
         waiting = collections.deque(range(len(runs)))
         patient_until = time.monotonic() + _PATIENCE_SECONDS
@@ -143,6 +145,8 @@ class _Job:
                 except queue.Empty:
                     continue
                 self._under_way -= 1
+                # Of what a process is lost with, only that which it ran may be to blame.
+                is_first = next(iter(host.in_flight)) is call and host.name not in self._gone
                 run = host.in_flight.pop(call)
                 error = call.exception()
                 if error is None:
@@ -150,7 +154,9 @@ class _Job:
                     if progress is not None:
                         progress(len(done), len(runs))
                 elif isinstance(error, _LOST) and not isinstance(error, errors.RemoteError):
-                    self._lost(host, run, runs[run], error)
+                    if is_first:
+                        self._blame(host, run, runs[run], error)
+                    self._drop(host)
                     waiting.appendleft(run)
                 else:
                     raise error
@@ -163,19 +169,37 @@ class _Job:
         return [done[run] for run in range(len(runs))]
 
     def _hand_out(self, waiting: collections.deque[int], runs: list[list[Rows]]) -> None:
-        """The next runs to whoever has room, by preference those that lie there."""
+        """The next runs to whoever has room, by preference those that lie there.
+
+        A run that a process was lost with is tried again alone: should it be to blame,
+        the function takes no further process with it than the attempts at this one.
+        """
+        suspects = {run for run in self._stories if run in waiting}
+        if suspects or any(run in self._stories for host in self.hosts for run in host.in_flight.values()):
+            self._retry(max(suspects, key=lambda run: len(self._stories[run]), default=None), waiting, runs)
+            return
         for _ in range(_IN_FLIGHT):
             for host in self.hosts:
                 if not waiting or len(host.in_flight) >= _IN_FLIGHT or not self._begin(host):
                     continue
                 run = self._next_for(host, waiting, runs)
-                if run is None:
-                    continue
-                waiting.remove(run)
-                call = host.proxy.run.later(self.id, runs[run])
-                host.in_flight[call] = run
-                self._under_way += 1
-                call.add_done_callback(lambda call, host=host: self._answers.put((host, call)))
+                if run is not None:
+                    self._send(host, run, waiting, runs)
+
+    def _retry(self, run: int | None, waiting: collections.deque[int], runs: list[list[Rows]]) -> None:
+        if run is None or any(one in self._stories for host in self.hosts for one in host.in_flight.values()):
+            return
+        for host in list(self.hosts):
+            if not host.in_flight and self._lies_at(host, runs[run]) and self._begin(host):
+                self._send(host, run, waiting, runs)
+                return
+
+    def _send(self, host: _Host, run: int, waiting: collections.deque[int], runs: list[list[Rows]]) -> None:
+        waiting.remove(run)
+        call = host.proxy.run.later(self.id, runs[run])
+        host.in_flight[call] = run
+        self._under_way += 1
+        call.add_done_callback(lambda call: self._answers.put((host, call)))
 
     def _look_again(self) -> bool:
         """Finds processes that were started anew; False when nothing is under way."""
@@ -215,19 +239,18 @@ class _Job:
             if isinstance(error, errors.RemoteError):
                 raise
             host.began = False
-            self._stories[-1].append(f"process {host.pid}: {error}")
+            self._silent.append(f"process {host.pid}: {error}")
             self._drop(host)
             return False
         return True
 
-    def _lost(self, host: _Host, run: int, rows: list[Rows], error: Exception) -> None:
+    def _blame(self, host: _Host, run: int, rows: list[Rows], error: Exception) -> None:
         stories = self._stories[run]
         stories.append(f"process {host.pid} beside worker {self._near.get(host.beside, '?')}: {error}")
         if len(stories) >= _ATTEMPTS:
             told = "; ".join(f"attempt {number + 1}: {story}" for number, story in enumerate(stories))
             raise errors.TaskFailed(f"run {self.name} over rows [{rows[0][0]}, {rows[-1][1]}) of {self.matrix.name}: "
                                     f"{_ATTEMPTS} attempts failed; {told}") from error
-        self._drop(host)
 
     def _drop(self, host: _Host) -> None:
         """Asked no more; its other calls end as this one did."""
@@ -236,9 +259,10 @@ class _Job:
             self.hosts.remove(host)
 
     def _give_up(self) -> None:
-        stories = [story for told in self._stories.values() for story in told]
+        stories = [*self._silent, *(story for told in self._stories.values() for story in told)]
         raise errors.WorkerLost(f"run {self.name} over blocks of {self.matrix.name}: no Python process is left that "
-                                f"could; {'; '.join(stories) or 'none answered'}")
+                                f"could; {'; '.join(stories) or 'none answered'}; try again in a minute: a process that "
+                                "ended three times in one is started again after another")
 
     def _find(self) -> list[_Host]:
         objects = self.cluster.objects
@@ -269,8 +293,9 @@ def start_beside(cluster: Cluster, again: bool = False) -> None:
     if not cluster._is_own:
         if again:
             return  # its workers do that
-        raise errors.NotAllowed("run a function over blocks: no worker of this cluster runs functions that are sent; "
-                                "start hearth worker with --allow-python")
+        raise errors.NotAllowed("run a function over blocks: no worker of this cluster has a Python process that takes "
+                                "functions; start hearth worker with --allow-python, or, where it was, wait a minute: "
+                                "processes that end again and again are started again after one")
     workers = [one for one in cluster.workers() if one["state"] == "ready"]
     threads = str(max(1, (os.cpu_count() or 1) // max(1, len(workers))))
     environment = {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, **os.environ,
