@@ -256,6 +256,19 @@ def test_a_deadly_function_takes_no_more_processes_than_its_attempts(cluster, ma
     assert 3 <= len(os.listdir(folder)) <= 4  # two at once, and two further attempts at one run
 
 
+def test_a_function_that_captures_too_much_is_told_at_once(cluster, matrix):
+    held = np.zeros(9 << 20)  # 72 MiB
+    began = time.monotonic()
+    with pytest.raises(hearth.errors.TooLarge, match=r"takes 7549\d{4} bytes with all that it captures, over the "
+                                                     r"66060288 of a call; hearth.share the arrays"):
+        cluster.map_reduce(lambda block: held[0], matrix)
+    assert time.monotonic() - began < 5
+    shared = hearth.share(held)
+    assert cluster.map_reduce(lambda block: float(shared[0]), matrix) == 0
+    nearly = np.ones(7 << 20)  # 56 MiB
+    assert cluster.map_reduce(lambda block: float(nearly[0]), matrix) > 0
+
+
 def interrupted(work, after):
     timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _BLOCK_BYTES_MIN, _BLOCK_BYTES_MAX, _BLOCKS_AIMED_AT = 1 << 20, 16 << 20, 256
 _RUNS_A_PROCESS = 16
+_CODE_BYTES_MAX = 63 << 20  # of the 64 MiB of a call
 _IN_FLIGHT = 2  # one is on its way while one runs
 _ATTEMPTS = 3
 _PATIENCE_SECONDS = 10.0  # with nobody left, until one was started again
@@ -100,6 +101,10 @@ class _Job:
         self.name = getattr(function, "__qualname__", repr(function))
         self.target: Array | None = None
         self._code = cloudpickle.dumps((function, combine))
+        if len(self._code) > _CODE_BYTES_MAX:
+            raise errors.TooLarge(f"run {self.name} over blocks of {matrix.name}: the function takes {len(self._code)} "
+                                  f"bytes with all that it captures, over the {_CODE_BYTES_MAX} of a call; hearth.share "
+                                  "the arrays that it captures, or put them in the cluster and open them in it")
         self._digest = hashlib.sha256(self._code).hexdigest()
         self._answers: queue.SimpleQueue[tuple[_Host, Call]] = queue.SimpleQueue()
         self._stories: dict[int, list[str]] = collections.defaultdict(list)
