@@ -16,6 +16,7 @@ from hearth.array import segment_of
 from hearth_process import Server, alive, environment, kill, wait_until
 from hearth.functions import blocks_of, runs_of
 from processes import holders_of, pss_kb
+from remote import Counter
 
 
 @pytest.fixture(scope="module")
@@ -267,6 +268,12 @@ def test_a_function_that_captures_too_much_is_told_at_once(cluster, matrix):
     assert cluster.map_reduce(lambda block: float(shared[0]), matrix) == 0
     nearly = np.ones(7 << 20)  # 56 MiB
     assert cluster.map_reduce(lambda block: float(nearly[0]), matrix) > 0
+
+
+def test_an_object_that_only_looks_like_a_process_is_passed_over(cluster, matrix):
+    with hearth.ObjectServer(cluster) as server:
+        server.serve("_python.looks_like_it", Counter(), tags=["python"])
+        assert cluster.map_reduce(lambda block: len(block), matrix) == matrix.shape[0]
 
 
 def interrupted(work, after):

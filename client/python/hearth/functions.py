@@ -273,9 +273,9 @@ class _Job:
         objects = self.cluster.objects
         here = this_host()
         self._looked_at = time.monotonic()
-        return [_Host(objects.get(one.name)._with(patience=0), one.name, one.pid,
-                      next(tag[7:] for tag in one.tags if tag.startswith("beside:")), here in one.tags)
-                for one in objects.find(prefix=PREFIX, tags=["python"]) if one.name not in self._gone]
+        return [_Host(objects.get(one.name)._with(patience=0), one.name, one.pid, beside, here in one.tags)
+                for one in objects.find(prefix=PREFIX, tags=["python"]) if one.name not in self._gone
+                for beside in [tag[7:] for tag in one.tags if tag.startswith("beside:")][:1]]
 
     def _end(self) -> None:
         for host in (*self.hosts, *self._gone.values()):
