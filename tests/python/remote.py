@@ -17,6 +17,11 @@ class Account:
     cents: int
 
 
+class Speechless(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
 @hearth.expose
 class Counter:
     """Counts."""
@@ -67,6 +72,11 @@ class Counter:
 
     def fail(self, text: str):
         raise ValueError(text)
+
+    def fail_badly(self, how: str):
+        if how == "no text":
+            raise Speechless
+        raise ValueError("\ud800" if how == "surrogate" else "long " * 100_000)
 
     def fail_by_name(self):
         raise hearth.RemoteError("bank.NoSuchAccount", "nobody is called carl")

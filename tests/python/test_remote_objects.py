@@ -91,13 +91,27 @@ def test_a_dataclass_comes_as_a_struct(counter):
 @pytest.mark.parametrize("value, found", [
     (2**64, "is an int beyond 64 bits"), ({1}, "is of type set"), ([0, {"a": {1}}], "item 1 the value of 'a' is"),
     (object(), "is of type object"), (Guest(), "is a Guest, which is exposed and not served here"),
-    (np.array(["a"]), "is an array of <U1"), ((n for n in "ab"), "is a generator"),
-], ids=["int", "set", "nested", "object", "exposed", "texts", "generator"])
+    (np.array(["a"]), "is an array of <U1"), (np.ma.masked_less([1, 2], 2), "is a masked array"),
+    ("\ud800", "is a str with a lone surrogate"), ({"a": ["\udfff"]}, "item 0 is a str with a lone surrogate"),
+    ({"\ud800": 1}, "a key is a str with a lone surrogate"), ((n for n in "ab"), "is a generator"),
+], ids=["int", "set", "nested", "object", "exposed", "texts", "masked", "surrogate",
+        "nested surrogate", "key", "generator"])
 def test_what_can_not_travel_is_one_sentence_with_the_parameter(counter, value, found):
     with pytest.raises(hearth.errors.BadParameter) as told:
         counter.echo(value)
     assert str(told.value).startswith('call counter.echo: parameter "value" ')
     assert found in str(told.value)
+
+
+@pytest.mark.parametrize("how, told", [
+    ("no text", "call Counter.fail_badly: Speechless: Speechless"),
+    ("surrogate", r"call Counter.fail_badly: ValueError: \\ud800"),
+    ("long", r"call Counter.fail_badly: ValueError: (long ){1000,2000}.*\.\.\. \(\d+ bytes in all\)"),
+])
+def test_an_error_that_can_not_be_told_is_told_nevertheless(counter, how, told):
+    with pytest.raises(hearth.RemoteError, match=told) as raised:
+        counter.fail_badly(how)
+    assert len(str(raised.value)) < 9000
 
 
 def test_wrong_arguments_are_told_before_anything_is_called(counter):

@@ -16,6 +16,7 @@ from .cluster import Matrix
 from .exposing import is_exposed
 
 _CALL_BYTES_MAX = 64 << 20
+_MESSAGE_BYTES_MAX = 8 << 10  # of an error
 _CARRIED = ("None, bool, int, float, complex, str, bytes, list, tuple, dict, an array, a matrix, a dataclass "
             "or a hearth.Proxy")
 
@@ -72,6 +73,8 @@ def pack(value: Any) -> tuple[Any, ...]:
 
 
 def _pack_array(array: np.ndarray) -> tuple[Any, ...]:
+    if isinstance(array, np.ma.MaskedArray):
+        return "fault", "is a masked array, whose mask no call carries; fill it, or send data and mask apart"
     segment = segment_of(array)
     if isinstance(array, Array) and segment is not None and segment.kind in ("open", "sealed", "file"):
         return "matrix", array.handle
@@ -120,13 +123,26 @@ def proxy_of(native: _native.RemoteObject) -> Any:
 def failure(error: BaseException, what: str) -> tuple[str, str, str, list[str]]:
     """Of what a method has raised: reason, type, message and stack, innermost first."""
     kind = type(error)
-    frames = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}: {frame.line}".replace("\n", " ")
+    frames = [_sendable(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}: {frame.line}"
+                        .replace("\n", " "))
               for frame in reversed(traceback.extract_tb(error.__traceback__))]
+    try:
+        told = str(error)
+    except Exception:  # noqa: BLE001 - its own mistake must not hide which error it was
+        told = kind.__name__
     if isinstance(error, errors.Error):
-        return (error.reason, error.type or ("" if error.reason != "unspecified" else kind.__name__), str(error),
+        return (error.reason, error.type or ("" if error.reason != "unspecified" else kind.__name__), _sendable(told),
                 [*error.stack, *frames])
     place = "" if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}."
-    return "", f"{place}{kind.__qualname__}", f"call {what}: {kind.__name__}: {error}", frames
+    return "", _sendable(f"{place}{kind.__qualname__}"), _sendable(f"call {what}: {kind.__name__}: {told}"), frames
+
+
+def _sendable(text: str) -> str:
+    """As UTF-8 has it, and not too long."""
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) <= _MESSAGE_BYTES_MAX:
+        return data.decode()
+    return f"{data[:_MESSAGE_BYTES_MAX].decode(errors='ignore')}... ({len(data)} bytes in all)"
 
 
 _native.know({"pack": pack, "array_of": array_of, "matrix_of": matrix_of, "proxy_of": proxy_of,

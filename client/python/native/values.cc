@@ -54,11 +54,19 @@ PyType_Slot array_slots[] = {
 
 bool Write(PyObject* from, Value& out, std::string& fault, int depth);
 
-std::string TextOf(PyObject* text) {
+bool WriteText(PyObject* from, Value& out, std::string& fault) {
   Py_ssize_t size = 0;
-  const char* data = PyUnicode_AsUTF8AndSize(text, &size);
-  if (data == nullptr) throw nb::python_error();
-  return {data, static_cast<std::size_t>(size)};
+  const char* const data = PyUnicode_AsUTF8AndSize(from, &size);
+  if (data == nullptr) {
+    if (PyErr_ExceptionMatches(PyExc_UnicodeEncodeError) == 0) {
+      throw nb::python_error();
+    }
+    PyErr_Clear();
+    fault = "is a str with a lone surrogate, which is no text; send bytes";
+    return false;
+  }
+  out = Value(std::string(data, static_cast<std::size_t>(size)));
+  return true;
 }
 
 bool WriteInteger(PyObject* from, Value& out, std::string& fault) {
@@ -213,7 +221,7 @@ bool Write(PyObject* from, Value& out, std::string& fault, int depth) {
   } else if (PyFloat_Check(from)) {
     out = Value(PyFloat_AS_DOUBLE(from));
   } else if (PyUnicode_Check(from)) {
-    out = Value(TextOf(from));
+    return WriteText(from, out, fault);
   } else if (PyBytes_Check(from)) {
     out = Value(ValueBytes{
         std::string(PyBytes_AS_STRING(from),
