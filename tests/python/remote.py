@@ -99,7 +99,7 @@ class Counter:
         call = hearth.current_call()
         return call.metadata, call.correlation, call.deadline is not None
 
-    def pass_on(self, name: str, method: str, *, unused=None):
+    def pass_on(self, name: str, method: str):
         return getattr(hearth.Proxy(name), method)()
 
     def matrix(self, matrix):

@@ -430,13 +430,19 @@ def test_mistakes_of_a_class_are_told_when_it_is_served(cluster):
         def method(self, *args):
             pass
 
+    class ByName:
+        @hearth.expose
+        def method(self, *, often=2):
+            pass
+
     class Waiting:
         @hearth.expose
         async def method(self):
             pass
 
     with hearth.ObjectServer(cluster) as server:
-        for kind, found in (Bare, "nothing of it is exposed"), (Starred, r"\*args has no place"), (Waiting, "is async"):
+        for kind, found in ((Bare, "nothing of it is exposed"), (Starred, r"\*args has no place"),
+                            (ByName, "often=2 has no place of its own in a call"), (Waiting, "is async")):
             with pytest.raises(hearth.errors.BadUsage, match=found):
                 server.serve("wrong", kind())
     with pytest.raises(hearth.errors.BadUsage, match="one of single, session, per-call"):

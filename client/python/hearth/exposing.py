@@ -159,8 +159,6 @@ def _parameters(what: str, function: Any, hints: dict[str, Any], skip: int) -> l
     for parameter in list(inspect.signature(function).parameters.values())[skip:]:
         optional = parameter.default is not inspect.Parameter.empty
         if parameter.kind not in _POSITIONAL:
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY and optional:
-                continue
             raise errors.BadUsage(f"expose {what}: its parameter {parameter} has no place of its own in a call; "
                                   "name each parameter, without * and **")
         hint = hints.get(parameter.name, inspect.Parameter.empty)
