@@ -420,6 +420,23 @@ def test_the_interpreter_ends_cleanly(cluster, serving, end):
     assert done.returncode == 0 and done.stderr == "", done
 
 
+def test_what_two_servers_serve_goes_as_itself_while_one_of_them_does(cluster, serving, counter):
+    from hearth import objects
+    guest = Guest()
+    noted = len(objects._served)
+    with hearth.ObjectServer(cluster) as first:
+        first.serve("guest.first", guest)
+        with hearth.ObjectServer(cluster) as second:
+            second.serve("guest.second", guest)
+            second.serve("guest.third", guest)
+            second.unserve("guest.third")
+            assert counter.call_back(guest, 2) == [0, 10]
+        assert counter.call_back(guest, 2) == [0, 10]
+    with pytest.raises(hearth.errors.BadParameter, match="exposed and not served here"):
+        counter.call_back(guest, 2)
+    assert len(objects._served) == noted
+
+
 def test_mistakes_of_a_class_are_told_when_it_is_served(cluster):
     class Bare:
         def method(self):

@@ -20,8 +20,17 @@ _security: dict[str, tuple[str, bool]] = {}
 _clusters: dict[str, _cluster.Cluster] = {}
 _servers: weakref.WeakSet[ObjectServer] = weakref.WeakSet()
 _watches: weakref.WeakSet[_native.DirectoryWatch] = weakref.WeakSet()
-# What this process has exposed, by identity: sent as itself, it goes as its handle.
-_served: dict[int, tuple[Any, _native.RemoteObject]] = {}
+
+
+class _Served(NamedTuple):
+    """What this process has exposed: sent as itself, it goes as its handle."""
+
+    what: Any
+    link: _native.ObjectsLink
+    handle: _native.RemoteObject
+
+
+_served: dict[int, list[_Served]] = {}  # by identity; of several handles, the newest
 
 
 class ObjectInfo(NamedTuple):
@@ -103,7 +112,7 @@ class Objects:
         nowhere. It stays as long as the connection does.
         """
         native = _native.expose(self._native, _class_of(self._native, type(instance)), instance)
-        _served[id(instance)] = instance, native
+        _note(_Served(instance, self._native, native))
         return Proxy._of(native)
 
     def __repr__(self) -> str:
@@ -141,7 +150,7 @@ class ObjectServer:
         self._link = self.objects._native = _connect(*_resolved(where, tls_dir, insecure))
         self._native = _native.ObjectServer.start(self._link, listen, advertise,
                                                   [_class_of(self._link, one) for one in classes])
-        self._by_name: dict[str, Any] = {}
+        self._by_name: dict[str, _Served] = {}
         self._ended = threading.Event()
         _servers.add(self)
 
@@ -157,14 +166,15 @@ class ObjectServer:
         of = _class_of(self._link, what if is_class else type(what))
         native = self._native.serve(name, of, None if is_class else what, list(tags), replace)
         if not is_class:
-            self._by_name[name] = what
-            _served[id(what)] = what, native
+            _forget(self._by_name.get(name))
+            self._by_name[name] = _Served(what, self._link, native)
+            _note(self._by_name[name])
         return Proxy._of(native)
 
     def unserve(self, name: str) -> None:
         """Takes it away again."""
         self._native.unserve(name)
-        _served.pop(id(self._by_name.pop(name, None)), None)
+        _forget(self._by_name.pop(name, None))
 
     def expose(self, instance: Any) -> Proxy:
         """See `Objects.expose`."""
@@ -181,10 +191,10 @@ class ObjectServer:
     def close(self) -> None:
         """Lets its names leave."""
         self._ended.set()
-        for what in self._by_name.values():
-            _served.pop(id(what), None)
+        self._by_name.clear()
         self._native.close()
         self._link.close()
+        _forget_closed()
 
     def __enter__(self) -> ObjectServer:
         return self
@@ -223,8 +233,33 @@ def _class_of(link: _native.ObjectsLink, of: type) -> _native.ExposedClass:
 
 def served_as(value: Any) -> _native.RemoteObject | None:
     """The handle of what this process has exposed."""
-    found = _served.get(id(value))
-    return found[1] if found is not None else None
+    found = (one.handle for one in reversed(_served.get(id(value), ())) if not one.link.closed)
+    return next(found, None)
+
+
+def _note(served: _Served) -> None:
+    with _lock:
+        _served[id(served.what)] = [*_served.get(id(served.what), ()), served]
+
+
+def _forget(served: _Served | None) -> None:
+    if served is not None:
+        _forget_where(lambda one: one is served, [id(served.what)])
+
+
+def _forget_closed() -> None:
+    _forget_where(lambda one: one.link.closed, list(_served))
+
+
+def _forget_where(is_over: Callable[[_Served], bool], among: list[int]) -> None:
+    gone = []  # let go of without the lock: it may be the last reference
+    with _lock:
+        for key in among:
+            before = _served.pop(key, [])
+            kept = [one for one in before if not is_over(one)]
+            gone.append(before)
+            if kept:
+                _served[key] = kept
 
 
 def link_to(where: _cluster.Cluster | Objects | str | None = None,
@@ -299,6 +334,7 @@ def close_at(address: str) -> None:
         _clusters.pop(address, None)
     if link is not None:
         link.close()
+    _forget_closed()
 
 
 def _close_all() -> None:
