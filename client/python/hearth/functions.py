@@ -150,8 +150,7 @@ class _Job:
                 except queue.Empty:
                     continue
                 self._under_way -= 1
-                # Of what a process is lost with, only that which it ran may be to blame.
-                is_first = next(iter(host.in_flight)) is call and host.name not in self._gone
+                oldest = next(iter(host.in_flight.values()))
                 run = host.in_flight.pop(call)
                 error = call.exception()
                 if error is None:
@@ -159,9 +158,10 @@ class _Job:
                     if progress is not None:
                         progress(len(done), len(runs))
                 elif isinstance(error, _LOST) and not isinstance(error, errors.RemoteError):
-                    if is_first:
-                        self._blame(host, run, runs[run], error)
-                    self._drop(host)
+                    # Of what a process is lost with, only that which it ran may be to blame.
+                    if host.name not in self._gone:
+                        self._drop(host)
+                        self._blame(host, oldest, runs[oldest], error)
                     waiting.appendleft(run)
                 else:
                     raise error
@@ -179,9 +179,13 @@ class _Job:
         A run that a process was lost with is tried again alone: should it be to blame,
         the function takes no further process with it than the attempts at this one.
         """
-        suspects = {run for run in self._stories if run in waiting}
-        if suspects or any(run in self._stories for host in self.hosts for run in host.in_flight.values()):
-            self._retry(max(suspects, key=lambda run: len(self._stories[run]), default=None), waiting, runs)
+        is_tried = any(run in self._stories for host in (*self.hosts, *self._gone.values())
+                       for run in host.in_flight.values())
+        suspects = [run for run in self._stories if run in waiting]
+        if is_tried:
+            return
+        if suspects:
+            self._retry(max(suspects, key=lambda run: len(self._stories[run])), waiting, runs)
             return
         for _ in range(_IN_FLIGHT):
             for host in self.hosts:
@@ -191,9 +195,7 @@ class _Job:
                 if run is not None:
                     self._send(host, run, waiting, runs)
 
-    def _retry(self, run: int | None, waiting: collections.deque[int], runs: list[list[Rows]]) -> None:
-        if run is None or any(one in self._stories for host in self.hosts for one in host.in_flight.values()):
-            return
+    def _retry(self, run: int, waiting: collections.deque[int], runs: list[list[Rows]]) -> None:
         for host in list(self.hosts):
             if not host.in_flight and self._lies_at(host, runs[run]) and self._begin(host):
                 self._send(host, run, waiting, runs)
