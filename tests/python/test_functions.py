@@ -389,6 +389,20 @@ def test_a_python_without_the_package_is_told_at_the_start(tmp_path):
         assert time.monotonic() - began < 20
 
 
+def test_a_python_that_never_gets_ready_holds_up_no_end(tmp_path):
+    python, stuck = tmp_path / "python3", tmp_path / "stuck"
+    python.write_text(f'#!/bin/sh\n[ -e {stuck} ] && : > {stuck}.seen && exec sleep 600\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    env = environment(HEARTH_PYTHON=python)
+    with Server("coordinator", env=env) as coordinator:
+        with Server("worker", "--coordinator", coordinator.address, "--allow-python", env=env) as worker:
+            stuck.touch()
+            kill(worker.pids[-1])
+            wait_until(pathlib.Path(f"{stuck}.seen").exists, 10, "its being started again")
+            began = time.monotonic()
+        assert time.monotonic() - began < 10
+
+
 def test_a_pickle_is_read_by_nobody_who_was_not_allowed_to(cluster):
     """A worker's process has no object that takes code, unless it was started with --allow-python."""
     with Server("coordinator") as coordinator, Server("worker", "--coordinator", coordinator.address), \
