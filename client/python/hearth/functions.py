@@ -103,8 +103,8 @@ class _Job:
         self._code = cloudpickle.dumps((function, combine))
         if len(self._code) > _CODE_BYTES_MAX:
             raise errors.TooLarge(f"run {self.name} over blocks of {matrix.name}: the function takes {len(self._code)} "
-                                  f"bytes with all that it captures, over the {_CODE_BYTES_MAX} of a call; hearth.share "
-                                  "the arrays that it captures, or put them in the cluster and open them in it")
+                                  f"bytes with all that it captures, over the {_CODE_BYTES_MAX} of a call; "
+                                  "hearth.share the arrays that it captures, or put them in the cluster and open them in it")
         self._digest = hashlib.sha256(self._code).hexdigest()
         self._answers: queue.SimpleQueue[tuple[_Host, Call]] = queue.SimpleQueue()
         self._stories: dict[int, list[str]] = collections.defaultdict(list)
@@ -268,8 +268,8 @@ class _Job:
     def _give_up(self) -> None:
         stories = [*self._silent, *(story for told in self._stories.values() for story in told)]
         raise errors.WorkerLost(f"run {self.name} over blocks of {self.matrix.name}: no Python process is left that "
-                                f"could; {'; '.join(stories) or 'none answered'}; try again in a minute: a process that "
-                                "ended three times in one is started again after another")
+                                f"could; {'; '.join(stories) or 'none answered'}; try again in a minute: a process "
+                                "that ended three times in one is started again after another")
 
     def _find(self) -> list[_Host]:
         objects = self.cluster.objects
