@@ -5,9 +5,7 @@
 #include <atomic>
 #include <optional>
 
-#include "hearth/base/limits.h"
 #include "hearth/shm/memory_limits.h"
-#include "hearth/shm/page_size.h"
 
 namespace hearth::worker {
 namespace {

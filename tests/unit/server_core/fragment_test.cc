@@ -97,9 +97,7 @@ class Fragments : public ::testing::Test {
       // What finishes first is told first.
       for (const auto& [worker, task] : tasks) {
         if (task.kind == TaskKind::kFinish) {
-          cluster_.TellReport(
-              worker,
-              FinishDone{.task = task.id, .job = task.job, .results = {{"r"}}});
+          cluster_.FinishTask(worker, task);
           continue;
         }
         const bool streams = worker == away_ && !Has(task.run);
@@ -167,9 +165,7 @@ TEST_F(Fragments, AreForgottenWhereThereIsNoRoom) {
        tasks = cluster_.TakeTasks()) {
     for (const auto& [worker, task] : tasks) {
       if (task.kind == TaskKind::kFinish) {
-        cluster_.TellReport(
-            worker,
-            FinishDone{.task = task.id, .job = task.job, .results = {{"r"}}});
+        cluster_.FinishTask(worker, task);
       } else if (worker == away_) {
         ++refused;
         cluster_.TellReport(

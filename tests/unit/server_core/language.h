@@ -123,6 +123,12 @@ class Cluster {
                       .partial = std::move(partial),
                       .busy = absl::Milliseconds(1) * task.run.leaf_count()});
   }
+  void FinishTask(WorkerId worker, const Task& task) {
+    TellReport(worker, FinishDone{.task = task.id,
+                                  .job = task.job,
+                                  .round = task.round,
+                                  .results = {{"result"}}});
+  }
 
   // What has been assigned since this was last asked, in order.
   std::vector<std::pair<WorkerId, Task>> TakeTasks() {
@@ -141,10 +147,7 @@ class Cluster {
       if (tasks.empty()) break;
       for (const auto& [worker, task] : tasks) {
         if (task.kind == TaskKind::kFinish) {
-          TellReport(worker, FinishDone{.task = task.id,
-                                        .job = task.job,
-                                        .round = task.round,
-                                        .results = {{"result"}}});
+          FinishTask(worker, task);
         } else {
           CommitTask(worker, task);
         }
