@@ -18,7 +18,7 @@ namespace hearth::worker {
 // Nothing: wait until Wake names this thread.
 struct Idle {};
 // Compute one leaf into slot `slot` (anew: Begin, then Accumulate), or, where
-// the job concatenates (slot -1), into the result segment. → LeafDone
+// the job writes its result (slot -1), into its segment. → LeafDone
 struct ComputeLeaf {
   std::uint64_t job = 0;
   int round = 0;
@@ -26,6 +26,7 @@ struct ComputeLeaf {
   int slot = 0;
 };
 // Combine slot right into slot left; right is free then. → SlotsCombined
+// (Rows of a result that lies on another host: put behind one another.)
 struct CombineSlots {
   std::uint64_t job = 0;
   int round = 0;
@@ -33,14 +34,14 @@ struct CombineSlots {
   int right = 0;
 };
 // Slot i holds the partial of runs[i], for each i: make each of them inline
-// bytes or a segment. → Delivered. Never asked of a job that concatenates.
+// bytes or a segment. → Delivered. Never asked of a job that writes its result.
 struct DeliverSlots {
   std::uint64_t job = 0;
   int round = 0;
   std::vector<LeafRun> runs{};
 };
-// Do a whole task at once: plan; combine its inputs along the tree; combine
-// them and finish. → WholeDone
+// Do a whole task at once: plan; combine its inputs along the tree, or write
+// them into the result; combine them and finish. → WholeDone
 struct RunTask {
   Task task{};
 };

@@ -32,7 +32,8 @@ struct Briefed {
   std::uint64_t job = 0;
   int round = 0;
   std::int64_t leaf_count = 1;  // 1 while the job is not planned
-  bool concatenates = false;
+  // It concatenates, into a segment of this host: no partials.
+  bool writes_result = false;
 };
 struct Assigned {
   std::vector<Task> tasks{};
@@ -121,14 +122,14 @@ class TaskQueueCore {
   struct JobBrief {
     int round = 0;
     std::int64_t leaf_count = 1;
-    bool concatenates = false;
+    bool writes_result = false;
   };
   // One thread and the task it has, if any.
   struct Seat {
     std::optional<Task> task;
     bool wanted = true;  // false: interrupted, its outcome is ignored
     bool idle = false;   // it waits for Wake
-    bool concatenates = false;
+    bool writes_result = false;
     std::int64_t next_leaf = 0;  // the next one to start
     RunStack stack;
     Traffic traffic;

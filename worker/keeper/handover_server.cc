@@ -16,6 +16,8 @@
 #include "absl/cleanup/cleanup.h"
 #include "hearth/base/descriptor_limit.h"
 #include "hearth/base/limits.h"
+#include "hearth/base/memfd.h"
+#include "hearth/transport/handover/notice.h"
 #include "hearth/transport/handover/packet.h"
 #include "worker/keeper/held_probe.h"
 
@@ -24,6 +26,9 @@ namespace {
 
 constexpr int kAcceptsInARow = 64;
 constexpr int kRequestsInARow = 16;
+constexpr int kNoticesInARow = 1000;
+// A notice that nothing else brings to light waits no longer.
+constexpr absl::Duration kNoticePause = absl::Seconds(1);
 constexpr absl::Duration kAcceptPause = absl::Milliseconds(100);
 
 template <class... Handlers>
@@ -92,7 +97,10 @@ HandoverServer::HandoverServer(Options options, EventLoop& loop,
       clock_(clock),
       books_(options_.bounds),
       watch_(loop,
-             [this](pid_t process) { Tell(ProcessEnded{process}, nullptr); }),
+             [this](pid_t process) {
+               ReadNotices();
+               Tell(ProcessEnded{process}, nullptr);
+             }),
       kernel_counts_(KernelCountsHolders()) {}
 
 HandoverServer::~HandoverServer() {
@@ -105,9 +113,13 @@ absl::Status HandoverServer::Start() {
 }
 
 std::optional<absl::Time> HandoverServer::next_wake() const {
-  const auto books = books_.next_wake();
-  if (!books.has_value()) return listen_again_;
-  return std::min(*books, listen_again_.value_or(absl::InfiniteFuture()));
+  absl::Time wake = books_.next_wake().value_or(absl::InfiniteFuture());
+  wake = std::min(wake, listen_again_.value_or(absl::InfiniteFuture()));
+  if (options_.notices.valid() && !books_.empty()) {
+    wake = std::min(wake, notices_read_ + kNoticePause);
+  }
+  if (wake == absl::InfiniteFuture()) return std::nullopt;
+  return wake;
 }
 
 void HandoverServer::Tick() {
@@ -115,8 +127,31 @@ void HandoverServer::Tick() {
     listen_again_.reset();
     if (!Start().ok()) listen_again_ = clock_.Now() + kAcceptPause;
   }
+  const absl::Time now = clock_.Now();
   const auto wake = books_.next_wake();
-  if (wake.has_value() && *wake <= clock_.Now()) Tell(TimePassed{}, nullptr);
+  const bool due = wake.has_value() && *wake <= now;
+  if (due || now >= notices_read_ + kNoticePause) ReadNotices();
+  if (due) Tell(TimePassed{}, nullptr);
+}
+
+void HandoverServer::ReadNotices() {
+  if (!options_.notices.valid()) return;
+  notices_read_ = clock_.Now();
+  for (int i = 0; i < kNoticesInARow; ++i) {
+    const std::optional<Notice> notice = NextNotice(options_.notices.get());
+    if (!notice.has_value()) return;
+    const Id token = notice->head.token();
+    switch (static_cast<HandoverVerb>(notice->head.verb)) {
+      case HandoverVerb::kAwait:
+        Tell(Awaited{token, notice->from.pid}, nullptr);
+        break;
+      case HandoverVerb::kOpened:
+        Tell(Opened{token, notice->from.pid}, nullptr);
+        break;
+      default:
+        break;  // nothing that is told like this
+    }
+  }
 }
 
 void HandoverServer::AcceptWaiting() {
@@ -187,6 +222,7 @@ bool HandoverServer::ServeOne(Connection& connection) {
     errno = EPROTO;
     return false;
   }
+  ReadNotices();
   Request request{connection, *message, descriptors};
   reply_failed_ = false;
   absl::Cleanup forget_offers = [this] { offered_.clear(); };
@@ -240,6 +276,10 @@ HandoverServer::Translated HandoverServer::Translate(Request& request) {
     case HandoverVerb::kRelease:
       return ReleaseAsked{token, process,
                           (head.flags & SegmentMessage::kWithdraw) != 0};
+    case HandoverVerb::kAwait:
+      return Awaited{token, process, /*asked=*/true};
+    case HandoverVerb::kOpened:
+      return Opened{token, process, /*asked=*/true};
     case HandoverVerb::kList:
       if (head.count != 0) return Reason::kUnspecified;
       return ListAsked{token};
@@ -268,7 +308,6 @@ HandoverServer::Translated HandoverServer::TranslateTicket(Request& request) {
   asked.token = head.token();
   asked.card = request.message.card();
   asked.depositor = depositor;
-  asked.again = (head.flags & SegmentMessage::kAgain) != 0;
   watch_.Refresh(depositor);
   for (std::uint32_t i = 0; i < head.count; ++i) {
     std::int32_t pid = 0;

@@ -23,6 +23,9 @@ namespace hearth::worker {
 // The keeper's end of the handover protocol: translates packets into what the
 // books understand, and carries out what they decide.
 //
+// Notices are read before whatever could let a ticket go: before each request,
+// each end of a process, each look, and once a second while anything is held.
+//
 // No client can hold up another: nothing here blocks, a client gets a few
 // requests in a row, one that sends what is no request or does not read its
 // answers is cut off, and when all places are taken the one that has been quiet
@@ -33,6 +36,7 @@ class HandoverServer {
  public:
   struct Options {
     UniqueFd listener;
+    UniqueFd notices = {};  // see notice.h; nothing where none are expected
     PeerRule peers;
     std::size_t connections_max = 0;
     KeeperBooks::Bounds bounds;
@@ -72,6 +76,7 @@ class HandoverServer {
   void Close(int connection);
   void Serve(int connection);
   bool ServeOne(Connection& connection);
+  void ReadNotices();
   // What the books are told, or why they aren't; kUnspecified for a request
   // whose parts don't fit each other, which nobody meant.
   using Translated = std::variant<BookEvent, Reason>;
@@ -103,6 +108,7 @@ class HandoverServer {
   std::uint64_t uses_ = 0;
   bool reply_failed_ = false;
   bool ever_held_ = false;
+  absl::Time notices_read_ = absl::InfinitePast();
   std::optional<absl::Time> listen_again_;  // accept() failed: a pause
 };
 

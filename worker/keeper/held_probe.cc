@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-#include "absl/strings/str_cat.h"
+#include "hearth/base/memfd.h"
 
 namespace hearth::worker {
 
@@ -23,17 +23,6 @@ Holders CountHolders(int kept) {
 UniqueFd KeepUncounted(int fd) {
   if (fcntl(fd, F_GET_SEALS) < 0) return UniqueFd();
   return OpenAgain(fd, O_PATH);
-}
-
-UniqueFd OpenAgain(int fd, int access) {
-  return UniqueFd(
-      open(absl::StrCat("/proc/self/fd/", fd).c_str(), access | O_CLOEXEC));
-}
-
-bool SealedForEver(int fd) {
-  constexpr int kImmutable = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
-  const int seals = fcntl(fd, F_GET_SEALS);
-  return seals >= 0 && (seals & kImmutable) == kImmutable;
 }
 
 bool KernelCountsHolders() {

@@ -28,13 +28,6 @@ Holders CountHolders(int kept);
 // without /proc.
 UniqueFd KeepUncounted(int fd);
 
-// A description of its own, from any descriptor of a memfd. `access` as for
-// open().
-UniqueFd OpenAgain(int fd, int access);
-
-// Whether nobody can write, shrink or grow the memfd behind `fd` any more.
-bool SealedForEver(int fd);
-
 // Whether this kernel can tell at all.
 bool KernelCountsHolders();
 

@@ -18,6 +18,7 @@
 #include "absl/strings/strip.h"
 #include "hearth/base/clock.h"
 #include "hearth/base/id.h"
+#include "hearth/base/read_file.h"
 #include "hearth/base/status.h"
 #include "worker/keeper/child.h"
 #include "worker/keeper/event_loop.h"
@@ -33,6 +34,16 @@ void Say(absl::string_view sentence) {
   const std::string line = absl::StrCat("hearth: ", sentence, "\n");
   [[maybe_unused]] const ssize_t ignored =
       write(STDERR_FILENO, line.data(), line.size());
+}
+
+// A debugger holds it: it stands still because somebody looks at it.
+bool IsTraced(pid_t pid) {
+  const std::string field = "\nTracerPid:\t";
+  const auto status = ReadSmallFile(absl::StrCat("/proc/", pid, "/status"));
+  if (!status.ok()) return false;
+  const std::size_t at = status->find(field);
+  return at != std::string::npos &&
+         status->compare(at + field.size(), 2, "0\n") != 0;
 }
 
 // The shell around SupervisorCore and HandoverServer.
@@ -62,6 +73,7 @@ class KeeperShell {
   struct Place {
     std::optional<Child> child;
     bool killed_by_us = false;
+    bool hung = false;
     std::string note;  // of the first Ready
     pid_t ready_pid = 0;
   };
@@ -205,6 +217,14 @@ void KeeperShell::Do(const SupervisorAction& action) {
           },
           [&](TerminateChild end) { signal_child(end.child, SIGTERM); },
           [&](KillChild end) { signal_child(end.child, SIGKILL); },
+          [&](KillHungChild end) {
+            Place& place = places_[end.child];
+            if (!place.child.has_value() || IsTraced(place.child->pid())) {
+              return;
+            }
+            place.hung = true;
+            signal_child(end.child, SIGKILL);
+          },
           [&](AllReady) {
             if (!options_.on_ready) return;
             std::vector<ReadyChild> ready;
@@ -248,6 +268,7 @@ void KeeperShell::StartOne(ChildIndex index,
                            const std::vector<WorkerStory>& predecessors) {
   Place& place = places_[index];
   place.killed_by_us = false;
+  place.hung = false;
   const Id id = Id::Random();
   absl::StatusOr<Child> started =
       Child::Start(CommandOf(index), id, clock_.Now());
@@ -296,6 +317,7 @@ void KeeperShell::ReadLifeline(ChildIndex index) {
       if (!(*packet)->text.empty()) lost_ = (*packet)->text;
       Tell(ChildIsLeaving{index});
     }
+    if (verb == LifelineVerb::kAlive) Tell(ChildIsAlive{index});
     if (verb != LifelineVerb::kReady) continue;
     place.note = (*packet)->text.substr(0, kLifelineNoteBytesMax);
     place.ready_pid = place.child->pid();
@@ -316,6 +338,7 @@ void KeeperShell::Ended(ChildIndex index) {
   const bool killed = story.end == WorkerStory::End::kSignalled &&
                       story.code == SIGKILL && !place.killed_by_us;
   story.out_of_memory = oom_.Grew() && killed;
+  story.hung = place.hung;
   Forget(index);
   Tell(ChildEnded{index, std::move(story)});
 }

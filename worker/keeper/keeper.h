@@ -43,7 +43,8 @@ struct KeeperOptions {
   PeerRule peers = {};
 
   // `worker_count` processes of this command, each started again when it
-  // crashes: after 100 ms, doubling, not after three crashes in a minute.
+  // crashes: after 100 ms, doubling, not after three crashes in a minute. One
+  // that hangs (limits::kSilentLooksMax) is killed, and has crashed.
   ChildCommand worker = {};
   int worker_count = 0;
 

@@ -111,17 +111,7 @@ void KeeperBooks::On(const TicketAsked& asked, Actions& actions) {
   const bool full = entries_.size() >= bounds_.held_max ||
                     tickets_by_process_.size() + asked.ancestors.size() + 1 >
                         bounds_.watched_max;
-  const auto known = entries_.find(asked.token);
-  const bool held = known != entries_.end();
-  if (asked.again) {
-    const bool own = held && known->second.is_ticket &&
-                     known->second.depositor == asked.depositor;
-    if (own) ++known->second.awaited;
-    actions.push_back(
-        Answer{own ? Reason::kUnspecified : Reason::kSegmentGone});
-    actions.push_back(CloseDescriptor{asked.fd});
-    return;
-  }
+  const bool held = entries_.contains(asked.token);
   if (held || full) {
     actions.push_back(Answer{held ? Reason::kUnspecified : Reason::kTooLarge});
     actions.push_back(CloseDescriptor{asked.fd});
@@ -150,16 +140,20 @@ void KeeperBooks::On(const FetchAsked& asked, Actions& actions) {
     return;
   }
   Entry& entry = found->second;
-  actions.push_back(AnswerWithDescriptor{
+  actions.emplace_back(AnswerWithDescriptor{
       entry.fd, entry.card, entry.is_ticket && entry.fetchers_countable});
-  if (!entry.is_ticket) return;
+  if (entry.is_ticket) Came(asked.token, asked.fetcher, entry, actions);
+}
+
+void KeeperBooks::Came(const Id& token, pid_t fetcher, Entry& entry,
+                       Actions& actions) {
   if (entry.awaited > 0) --entry.awaited;
   // A process beyond the bound goes unwatched: the next look will tell.
-  if (tickets_by_process_.contains(asked.fetcher) ||
+  if (tickets_by_process_.contains(fetcher) ||
       tickets_by_process_.size() < bounds_.watched_max) {
-    if (!entry.fetchers_countable) entry.holders.insert(asked.fetcher);
-    entry.fetchers.insert(asked.fetcher);
-    Watch(asked.fetcher, asked.token, actions);
+    if (!entry.fetchers_countable) entry.holders.insert(fetcher);
+    entry.fetchers.insert(fetcher);
+    Watch(fetcher, token, actions);
   }
   // Its holders may let go of it without a word, from now on.
   if (entry.fetchers_countable && entry.holders.empty()) LookAgain(entry);
@@ -201,7 +195,24 @@ void KeeperBooks::On(const ListAsked& asked, Actions& actions) {
                          .depositor_pid = entry.depositor,
                          .bytes = entry.card.bytes});
   }
-  actions.push_back(std::move(list));
+  actions.emplace_back(std::move(list));
+}
+
+void KeeperBooks::On(const Awaited& told, Actions& actions) {
+  const auto found = entries_.find(told.token);
+  const bool own = found != entries_.end() && found->second.is_ticket &&
+                   found->second.depositor == told.depositor;
+  if (own) ++found->second.awaited;
+  if (!told.asked) return;
+  actions.emplace_back(
+      Answer{own ? Reason::kUnspecified : Reason::kSegmentGone});
+}
+
+void KeeperBooks::On(const Opened& told, Actions& actions) {
+  if (told.asked) actions.emplace_back(Answer{});
+  const auto found = entries_.find(told.token);
+  if (found == entries_.end() || !found->second.is_ticket) return;
+  Came(told.token, told.fetcher, found->second, actions);
 }
 
 void KeeperBooks::On(const ProcessEnded& ended, Actions& actions) {
@@ -234,17 +245,20 @@ void KeeperBooks::On(const TimePassed&, Actions& actions) {
   if (!wake.has_value() || now_ < *wake) return;
   looked_ = now_;
   for (auto& [token, entry] : entries_) {
-    if (entry.look_again) {
+    if (entry.look_again && !IsAwaited(entry)) {
       actions.push_back(AskForHolders{token, entry.fd});
     }
   }
 }
 
+bool KeeperBooks::IsAwaited(const Entry& entry) {
+  return entry.awaited > 0 && !entry.family.empty();
+}
+
 // Lets the ticket go if nothing is known that speaks for it, and asks the
 // kernel first where the kernel can tell.
 void KeeperBooks::Settle(const Id& token, Entry& entry, Actions& actions) {
-  const bool awaited = entry.awaited > 0 && !entry.family.empty();
-  if (awaited || !entry.holders.empty()) return;
+  if (IsAwaited(entry) || !entry.holders.empty()) return;
   if (entry.fetchers_countable) {
     actions.push_back(AskForHolders{token, entry.fd});
   } else {

@@ -19,7 +19,7 @@ namespace hearth::worker {
 // A descriptor, to the books: a number that comes in and goes out again.
 using Descriptor = int;
 
-// ---- What processes ask. Each is answered by exactly one Answer action.
+// ---- What processes ask. Each is answered by exactly one Answer... action.
 
 // Hold this until it is dropped. `replace`: in place of what the token has.
 struct DepositAsked {
@@ -42,8 +42,6 @@ struct TicketAsked {
   // those of fetchers and their forked children.
   bool depositor_countable = false;
   bool fetchers_countable = false;
-  // The depositor's ticket, held already, goes to one more reader.
-  bool again = false;
 };
 
 struct FetchAsked {
@@ -67,6 +65,22 @@ struct ListAsked {
   Id after;
 };
 
+// ---- What processes tell. Answered where `asked`: most come as notices.
+
+// The depositor gives its ticket to one more reader.
+struct Awaited {
+  Id token;
+  pid_t depositor = 0;
+  bool asked = false;
+};
+
+// The process came with the ticket, and opened the segment by itself.
+struct Opened {
+  Id token;
+  pid_t fetcher = 0;
+  bool asked = false;
+};
+
 // ---- What the machine tells.
 
 // Told once for every watched process.
@@ -84,7 +98,8 @@ struct TimePassed {};
 
 using BookEvent =
     std::variant<DepositAsked, TicketAsked, FetchAsked, ReleaseAsked, DropAsked,
-                 ListAsked, ProcessEnded, HoldersCounted, TimePassed>;
+                 ListAsked, Awaited, Opened, ProcessEnded, HoldersCounted,
+                 TimePassed>;
 
 // ---- What the books want done, in this order.
 
@@ -195,10 +210,16 @@ class KeeperBooks {
   void On(const ReleaseAsked& asked, Actions& actions);
   void On(const DropAsked& asked, Actions& actions);
   void On(const ListAsked& asked, Actions& actions);
+  void On(const Awaited& told, Actions& actions);
+  void On(const Opened& told, Actions& actions);
   void On(const ProcessEnded& ended, Actions& actions);
   void On(const HoldersCounted& counted, Actions& actions);
   void On(const TimePassed& passed, Actions& actions);
 
+  // One reader came with the ticket.
+  void Came(const Id& token, pid_t fetcher, Entry& entry, Actions& actions);
+  // Whether somebody may still come with the ticket.
+  static bool IsAwaited(const Entry& entry);
   void Settle(const Id& token, Entry& entry, Actions& actions);
   void LookAgain(Entry& entry);
   void Let(const Id& token, Actions& actions);

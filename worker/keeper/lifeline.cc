@@ -12,6 +12,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "hearth/base/clock.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "worker/keeper/lifeline_message.h"
@@ -20,6 +22,8 @@ namespace hearth::worker {
 namespace {
 
 constexpr int kHelloPatienceMs = 5000;
+// As often as the keeper looks for those that have fallen silent.
+constexpr absl::Duration kAliveEvery = absl::Seconds(1);
 
 // Its own group holds what the child started; a child run by hand may share
 // its group with a shell, which must survive.
@@ -30,11 +34,12 @@ void EndProcessGroup() {
 
 }  // namespace
 
-// The thread that waits for the keeper's end.
+// The thread that waits for the keeper's end, and says that its process runs.
 class WorkerLifeline::Watch {
  public:
-  Watch(int lifeline, Callbacks callbacks)
-      : lifeline_(lifeline),
+  Watch(WorkerLifeline& lifeline, Callbacks callbacks)
+      : line_(lifeline),
+        lifeline_(lifeline.fd_.get()),
         callbacks_(std::move(callbacks)),
         stop_(eventfd(0, EFD_CLOEXEC)),
         thread_([this] { Run(); }) {}
@@ -49,8 +54,19 @@ class WorkerLifeline::Watch {
     std::array<pollfd, 2> waited = {
         pollfd{.fd = lifeline_, .events = POLLIN, .revents = 0},
         pollfd{.fd = stop_.get(), .events = POLLIN, .revents = 0}};
+    const Clock& clock = Clock::Real();
+    absl::Time next_word = clock.Now();
     for (;;) {
-      if (poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR) break;
+      if (clock.Now() >= next_word) {
+        // A keeper that does not read now has enough to read when it does.
+        line_.Say(LifelineVerb::kAlive, "").IgnoreError();
+        next_word = clock.Now() + kAliveEvery;
+      }
+      if (poll(waited.data(), waited.size(),
+               static_cast<int>(absl::ToInt64Milliseconds(kAliveEvery))) < 0 &&
+          errno != EINTR) {
+        break;
+      }
       if (waited[1].revents != 0) return;
       const auto packet = ReceiveLifeline(lifeline_);
       if (absl::IsUnavailable(packet.status())) break;
@@ -68,6 +84,7 @@ class WorkerLifeline::Watch {
     EndProcessGroup();
   }
 
+  WorkerLifeline& line_;
   const int lifeline_;
   const Callbacks callbacks_;
   const UniqueFd stop_;
@@ -119,7 +136,7 @@ WorkerLifeline::WorkerLifeline(UniqueFd fd, Hello hello)
 WorkerLifeline::~WorkerLifeline() = default;
 
 void WorkerLifeline::StartWatching(Callbacks callbacks) {
-  watch_ = std::make_unique<Watch>(fd_.get(), std::move(callbacks));
+  watch_ = std::make_unique<Watch>(*this, std::move(callbacks));
 }
 
 absl::Status WorkerLifeline::Ready(absl::string_view note) {

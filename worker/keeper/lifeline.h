@@ -55,7 +55,8 @@ class WorkerLifeline {
 
   const Hello& hello() const { return hello_; }
 
-  // From here on the process does not outlive its keeper.
+  // From here on the process does not outlive its keeper, and says to it once a
+  // second that it runs: one that falls silent is killed (limits.h).
   void StartWatching(Callbacks callbacks);
 
   // This child can take work. `note` is for KeeperOptions::on_ready: the

@@ -20,7 +20,8 @@ enum class LifelineVerb : std::uint16_t {
   kReady = 3,  // child: I can take work; `text` is a note
   kLeave = 4,  // keeper: hand over what only this host has, then end
   kLeaving =
-      5,  // child: at it; `text`, if any, is what could not be handed over
+      5,       // child: at it; `text`, if any, is what could not be handed over
+  kAlive = 6,  // child: I run; about once a second
 };
 
 // The 48 bytes that every packet on a lifeline begins with; `text_bytes` of

@@ -26,6 +26,10 @@ constexpr absl::Duration kFarewell = absl::Seconds(1);
 // hears them.
 constexpr absl::Duration kLeaveSilence = absl::Seconds(10);
 
+// Between two looks for a hung one. Those that are alive say so as often, and
+// what they said meanwhile has been heard before.
+constexpr absl::Duration kLookEvery = absl::Seconds(1);
+
 bool Crashed(const WorkerStory& story) {
   return story.end == WorkerStory::End::kSignalled || story.code != 0;
 }
@@ -54,7 +58,7 @@ std::vector<SupervisorAction> SupervisorCore::Handle(
 std::optional<absl::Time> SupervisorCore::next_wake() const {
   absl::Time wake = std::min(kill_at_, leave_until_);
   if (!stopping_ && !leaving_) {
-    wake = std::min(wake, farewell_at_);
+    wake = std::min({wake, farewell_at_, look_at_});
     for (const Child& child : children_) {
       if (child.state == State::kWaiting) wake = std::min(wake, child.start_at);
     }
@@ -195,6 +199,26 @@ void SupervisorCore::On(const ChildIsLeaving&, Actions&) {
   if (leaving_ && !stopping_) leave_until_ = now_ + kLeaveSilence;
 }
 
+void SupervisorCore::On(const ChildIsAlive& alive, Actions&) {
+  if (essential(alive.child)) return;
+  children_[alive.child].silent_looks = 0;
+  if (look_at_ == absl::InfiniteFuture()) look_at_ = now_ + kLookEvery;
+}
+
+void SupervisorCore::LookForHung(Actions& actions) {
+  look_at_ = absl::InfiniteFuture();
+  for (ChildIndex i = options_.essential_count; i < children_.size(); ++i) {
+    Child& child = children_[i];
+    if (child.state != State::kRunning || !child.silent_looks.has_value()) {
+      continue;
+    }
+    look_at_ = now_ + kLookEvery;
+    if (++*child.silent_looks < limits::kSilentLooksMax) continue;
+    child.silent_looks = 0;
+    actions.push_back(KillHungChild{i});
+  }
+}
+
 void SupervisorCore::On(const TimeWentBy&, Actions& actions) {
   if (leaving_ && !stopping_) {
     if (now_ >= leave_until_) Stop(0, /*at_once=*/false, actions);
@@ -207,6 +231,7 @@ void SupervisorCore::On(const TimeWentBy&, Actions& actions) {
   if (now_ >= farewell_at_) {
     return Stop(exit_status_, /*at_once=*/false, actions);
   }
+  if (now_ >= look_at_) LookForHung(actions);
   for (ChildIndex i = 0; i < children_.size(); ++i) {
     const Child& child = children_[i];
     if (child.state == State::kWaiting && child.start_at <= now_) {
@@ -219,6 +244,7 @@ void SupervisorCore::Start(ChildIndex index, Actions& actions) {
   Child& child = children_[index];
   child.state = State::kRunning;
   child.start_at = absl::InfiniteFuture();
+  child.silent_looks.reset();
   actions.push_back(StartChild{index, child.predecessors});
 }
 

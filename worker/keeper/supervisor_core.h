@@ -38,11 +38,15 @@ struct LeaveAsked {};
 struct ChildIsLeaving {
   ChildIndex child = 0;
 };
+// It runs: said about once a second, by those that say it at all.
+struct ChildIsAlive {
+  ChildIndex child = 0;
+};
 struct TimeWentBy {};
 
 using SupervisorEvent =
     std::variant<Began, ChildSaidReady, ChildEnded, StopAsked, LeaveAsked,
-                 ChildIsLeaving, TimeWentBy>;
+                 ChildIsLeaving, ChildIsAlive, TimeWentBy>;
 
 // ---- What is to be done.
 
@@ -70,6 +74,11 @@ struct KillChild {
   ChildIndex child = 0;
   friend bool operator==(const KillChild&, const KillChild&) = default;
 };
+// SIGKILL, as it has fallen silent; not while a debugger holds it.
+struct KillHungChild {
+  ChildIndex child = 0;
+  friend bool operator==(const KillHungChild&, const KillHungChild&) = default;
+};
 // Every child has been ready; once.
 struct AllReady {
   friend bool operator==(const AllReady&, const AllReady&) = default;
@@ -87,7 +96,7 @@ struct Finish {
 
 using SupervisorAction =
     std::variant<StartChild, TellStory, AskToLeave, TerminateChild, KillChild,
-                 AllReady, ReportEnd, Finish>;
+                 KillHungChild, AllReady, ReportEnd, Finish>;
 
 // Decides who runs, who is started again, and when all of it ends.
 //
@@ -98,6 +107,11 @@ using SupervisorAction =
 // ready soon after: each tells the coordinator, which takes the first; and to
 // a coordinator that is an essential child. When no worker is left, that one
 // has a second to tell its clients. An essential child's end ends everything.
+//
+// A worker that said that it is alive and then falls silent for
+// limits::kSilentLooksMax looks is hung: it is killed, which is a crash. One
+// that is spared then is looked at for as long again. An essential child is not
+// watched: its end would be everybody's.
 //
 // Asked to leave, it waits for workers that say that they are at it; none is
 // started again meanwhile.
@@ -127,6 +141,7 @@ class SupervisorCore {
     bool ready_once = false;                       // or one of its predecessors
     absl::Time start_at = absl::InfiniteFuture();  // while kWaiting
     std::deque<absl::Time> crashes;                // of the last minute
+    std::optional<int> silent_looks;  // nothing: it has never said a word
     std::vector<WorkerStory> predecessors;
   };
   using Actions = std::vector<SupervisorAction>;
@@ -137,6 +152,7 @@ class SupervisorCore {
   void On(const StopAsked& asked, Actions& actions);
   void On(const LeaveAsked& asked, Actions& actions);
   void On(const ChildIsLeaving& leaving, Actions& actions);
+  void On(const ChildIsAlive& alive, Actions& actions);
   void On(const TimeWentBy& passed, Actions& actions);
 
   bool essential(ChildIndex child) const {
@@ -147,6 +163,7 @@ class SupervisorCore {
   void Tell(ChildIndex dead, const WorkerStory& story, Actions& actions);
   void ForgetOldNews();
   void Stop(int exit_status, bool at_once, Actions& actions);
+  void LookForHung(Actions& actions);
   void FinishIfAllGone(Actions& actions);
 
   const Options options_;
@@ -161,6 +178,7 @@ class SupervisorCore {
   int exit_status_ = 0;
   absl::Time farewell_at_ = absl::InfiniteFuture();
   absl::Time kill_at_ = absl::InfiniteFuture();
+  absl::Time look_at_ = absl::InfiniteFuture();  // for hung ones
 };
 
 }  // namespace hearth::worker

@@ -8,6 +8,7 @@
 
 #include "hearth/base/clock.h"
 #include "hearth/base/pidfd.h"
+#include "hearth/transport/handover/notice.h"
 #include "worker/keeper/event_loop.h"
 #include "worker/keeper/handover_server.h"
 #include "worker/keeper/keeper.h"
@@ -39,6 +40,9 @@ int RunTicketKeeper(TicketKeeperOptions options) {
   const Clock& clock = Clock::Real();
   EventLoop loop;
   HandoverServer::Options handover;
+  auto notices = ListenForNotices(options.listener.get());
+  if (!notices.ok()) return 1;
+  handover.notices = *std::move(notices);
   handover.listener = std::move(options.listener);
   handover.tickets_only = true;
   HandoverServer server(WithinOpenFilesLimit(std::move(handover)), loop, clock);

@@ -27,7 +27,7 @@ struct StoryRecord {
   std::uint8_t end = 0;
   std::uint8_t out_of_memory = 0;
   std::uint8_t given_up = 0;
-  std::uint8_t reserved = 0;
+  std::uint8_t hung = 0;
   std::uint32_t line_count = 0;
 };
 static_assert(sizeof(StoryRecord) == 48);
@@ -62,6 +62,10 @@ std::string WorkerStory::Sentence(absl::string_view subject) const {
     absl::StrAppend(&text,
                     "; the kernel counted an out-of-memory kill just then");
   }
+  if (hung) {
+    absl::StrAppend(&text, "; its keeper did that, after ",
+                    limits::kSilentLooksMax, "s in which it stood still");
+  }
   if (given_up) {
     absl::StrAppend(&text, "; it is not started again");
   }
@@ -85,6 +89,7 @@ std::string WorkerStory::Encode() const {
   record.end = static_cast<std::uint8_t>(end);
   record.out_of_memory = out_of_memory ? 1 : 0;
   record.given_up = given_up ? 1 : 0;
+  record.hung = hung ? 1 : 0;
   record.line_count = static_cast<std::uint32_t>(last_lines.size());
   std::string bytes(reinterpret_cast<const char*>(&record), sizeof(record));
   absl::StrAppend(&bytes, absl::StrJoin(last_lines, "\n"));
@@ -115,6 +120,7 @@ absl::StatusOr<WorkerStory> WorkerStory::Decode(absl::string_view bytes) {
   story.lived_ms = record.lived_ms;
   story.out_of_memory = record.out_of_memory != 0;
   story.given_up = record.given_up != 0;
+  story.hung = record.hung != 0;
   if (record.line_count > 0) story.last_lines = absl::StrSplit(bytes, '\n');
   if (story.last_lines.size() != record.line_count ||
       (record.line_count == 0 && !bytes.empty())) {

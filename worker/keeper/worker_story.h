@@ -28,6 +28,7 @@ struct WorkerStory {
   std::int64_t lived_ms = 0;   // from exec to end
   bool out_of_memory = false;  // the kernel counted an OOM kill just then
   bool given_up = false;       // crashed too often: no successor is started
+  bool hung = false;           // its keeper killed it, as it had fallen silent
   std::vector<std::string> last_lines;  // of its standard error, oldest first
 
   // "worker 2 (pid 123) was killed by signal 9 (SIGKILL) after 1.5s; the kernel

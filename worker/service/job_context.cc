@@ -31,12 +31,17 @@ absl::StatusOr<std::uint64_t> SeedOf(const proto::Brief& brief) {
 
 }  // namespace
 
+bool WritesResult(const proto::Brief& brief, const SegmentReach& reach) {
+  return brief.concatenates() && brief.has_result() &&
+         reach.IsOwn(brief.result().host());
+}
+
 absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
     const proto::Brief& brief, SegmentReach& reach, KeptSegments& kept,
     SegmentStore& store, const std::function<bool()>& cancelled) {
   auto context = std::make_shared<JobContext>();
   HEARTH_ASSIGN_OR_RETURN(context->source_,
-                          MatrixSource::Open(brief.matrix(), reach, kept));
+                          MatrixBytes::Open(brief.matrix(), reach, kept));
   if (brief.matrix().has_unmade() && brief.operation() == kEmptyTasks) {
     context->plan_ = PlanEmptyTasks(context->source_->layout());
     context->max_run_leaves_ = 1;
@@ -46,7 +51,7 @@ absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
   } else {
     HEARTH_RETURN_IF_ERROR(context->Prepare(brief, reach, kept, cancelled));
   }
-  if (brief.concatenates() && brief.has_result()) {
+  if (WritesResult(brief, reach)) {
     context->result_token_ = FromWire(brief.result()).token;
     HEARTH_ASSIGN_OR_RETURN(context->result_,
                             store.OpenResult(context->result_token_));
@@ -65,7 +70,7 @@ absl::Status JobContext::Prepare(const proto::Brief& brief, SegmentReach& reach,
   }
   for (const auto& [name, record] : brief.parameters()) {
     HEARTH_ASSIGN_OR_RETURN(auto source,
-                            MatrixSource::Open(record, reach, kept));
+                            MatrixBytes::Open(record, reach, kept));
     HEARTH_RETURN_IF_ERROR(source->Bring(cancelled));
     HEARTH_ASSIGN_OR_RETURN(const auto bytes, source->Whole());
     arguments.matrices[name] = {source->layout(), bytes};
@@ -92,6 +97,16 @@ JobContext::BlockRange JobContext::BlocksOf(std::int64_t leaf) const {
   const int log2 = plan_->leaf_blocks_log2();
   return {leaf << log2,
           std::min((leaf + 1) << log2, source_->partition().block_count())};
+}
+
+std::int64_t JobContext::ResultBytesOf(LeafRun run) const {
+  std::int64_t bytes = 0;
+  for (std::int64_t i = BlocksOf(run.begin).begin,
+                    end = BlocksOf(run.end - 1).end;
+       i < end; ++i) {
+    bytes += plan_->SliceOf(source_->partition().Block(i)).bytes;
+  }
+  return bytes;
 }
 
 void JobContext::Learn(const proto::Brief& brief) const {

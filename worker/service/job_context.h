@@ -12,9 +12,9 @@
 #include "hearth/compute/operation.h"
 #include "hearth/transport/reach/segment_reach.h"
 #include "protos/worker.pb.h"
-#include "worker/service/kept_segments.h"
-#include "worker/service/matrix_source.h"
-#include "worker/service/segment_store.h"
+#include "worker/segments/kept_segments.h"
+#include "worker/segments/matrix_bytes.h"
+#include "worker/segments/segment_store.h"
 
 namespace hearth::worker {
 
@@ -29,9 +29,12 @@ class JobContext {
       SegmentStore& store, const std::function<bool()>& cancelled);
 
   const Plan& plan() const { return *plan_; }
-  const MatrixSource& source() const { return *source_; }
+  const MatrixBytes& source() const { return *source_; }
   std::int64_t TakeBroughtBytes() const { return source_->TakeBroughtBytes(); }
-  // Nothing while the job is not planned, or when its result is sealed.
+  // It concatenates, and its result lies here: tasks write into it. On another
+  // host a task's rows are a partial, which is gathered there.
+  bool writes_result() const { return !result_token_.zero(); }
+  // Nothing when that is sealed.
   const OpenSegment* result() const {
     return result_.has_value() ? &*result_ : nullptr;
   }
@@ -52,20 +55,26 @@ class JobContext {
     std::int64_t end = 0;
   };
   BlockRange BlocksOf(std::int64_t leaf) const;
+  // Bytes of the result that leaves [begin, end) are, of a plan that
+  // concatenates.
+  std::int64_t ResultBytesOf(LeafRun run) const;
 
  private:
   absl::Status Prepare(const proto::Brief& brief, SegmentReach& reach,
                        KeptSegments& kept,
                        const std::function<bool()>& cancelled);
 
-  std::shared_ptr<MatrixSource> source_;
-  std::map<std::string, std::shared_ptr<const MatrixSource>> parameters_;
+  std::shared_ptr<MatrixBytes> source_;
+  std::map<std::string, std::shared_ptr<const MatrixBytes>> parameters_;
   std::unique_ptr<Plan> plan_;
   std::span<const std::byte> whole_;
   std::optional<OpenSegment> result_;
   Id result_token_;
   std::int64_t max_run_leaves_ = 0;
 };
+
+// Tasks of the job write into a segment of this host.
+bool WritesResult(const proto::Brief& brief, const SegmentReach& reach);
 
 // The jobs that this worker was briefed on, opened when first needed.
 //

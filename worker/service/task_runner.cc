@@ -63,9 +63,10 @@ absl::Status TaskRunner::Compute(const ComputeLeaf& step, Traffic& traffic) {
   BlockReader& reader = ReaderAt(step.job, job.context, blocks.begin);
   const ReadEffort before = reader.effort();
   HEARTH_RETURN_IF_ERROR(job.context->source().Verify());
-  const absl::Status computed = job.context->plan().concatenates()
-                                    ? WriteSlices(job, blocks)
-                                    : AccumulateLeaf(step, job, blocks);
+  const absl::Status computed = !job.context->plan().concatenates()
+                                    ? AccumulateLeaf(step, job, blocks)
+                                : step.slot < 0 ? WriteSlices(job, blocks)
+                                                : KeepSlices(step, job, blocks);
   reader_next_ = computed.ok() ? blocks.end : -1;
   HEARTH_RETURN_IF_ERROR(computed);
   // What was read is only good if the file is still what was published.
@@ -97,9 +98,7 @@ absl::Status TaskRunner::AccumulateLeaf(const ComputeLeaf& step,
                                         const JobCache::Opened& job,
                                         JobContext::BlockRange blocks) {
   const Plan& plan = job.context->plan();
-  const auto slot = static_cast<std::size_t>(step.slot);
-  if (slots_.size() <= slot) slots_.resize(slot + 1);
-  Bytes& partial = slots_[slot];
+  Bytes& partial = SlotOf(step);
   partial = plan.Begin(*job.state);
   for (std::int64_t i = blocks.begin; i < blocks.end; ++i) {
     if (interrupted_) return Interrupted();
@@ -114,11 +113,17 @@ absl::Status TaskRunner::AccumulateLeaf(const ComputeLeaf& step,
   return absl::OkStatus();
 }
 
-absl::Status TaskRunner::WriteSlices(const JobCache::Opened& job,
-                                     JobContext::BlockRange blocks) {
+Bytes& TaskRunner::SlotOf(const ComputeLeaf& step) {
+  const auto slot = static_cast<std::size_t>(step.slot);
+  if (slots_.size() <= slot) slots_.resize(slot + 1);
+  return slots_[slot];
+}
+
+absl::Status TaskRunner::MapBlocks(
+    const JobCache::Opened& job, JobContext::BlockRange blocks,
+    absl::FunctionRef<absl::Status(std::int64_t, std::span<const std::byte>)>
+        put) {
   const Plan& plan = job.context->plan();
-  const OpenSegment* result = job.context->result();
-  if (result == nullptr) return Interrupted();  // sealed: all of it is there
   const Partition& partition = job.context->source().partition();
   for (std::int64_t i = blocks.begin, step = 1; i < blocks.end; i += step) {
     if (interrupted_) return Interrupted();
@@ -129,13 +134,36 @@ absl::Status TaskRunner::WriteSlices(const JobCache::Opened& job,
     std::byte* out = slice_.Get(slice.bytes);
     HEARTH_RETURN_IF_ERROR(reader_->Visit(block, [&](BlockView view) {
       view.matrix = job.context->whole();
+      if (const auto pace = reader_->TakePace()) on_pace_(*pace);
       return plan.MapBlock(view, scratch_, out);
     }));
-    // Written, not mapped: a late writer can't stand in the way of the seal.
-    HEARTH_RETURN_IF_ERROR(result->WriteAt(
-        slice.offset, {out, static_cast<std::size_t>(slice.bytes)}));
+    HEARTH_RETURN_IF_ERROR(
+        put(slice.offset, {out, static_cast<std::size_t>(slice.bytes)}));
   }
   return absl::OkStatus();
+}
+
+absl::Status TaskRunner::WriteSlices(const JobCache::Opened& job,
+                                     JobContext::BlockRange blocks) {
+  const OpenSegment* result = job.context->result();
+  if (result == nullptr) return Interrupted();  // sealed: all of it is there
+  // Written, not mapped: a late writer can't stand in the way of the seal.
+  return MapBlocks(job, blocks,
+                   [&](std::int64_t offset, std::span<const std::byte> slice) {
+                     return result->WriteAt(offset, slice);
+                   });
+}
+
+absl::Status TaskRunner::KeepSlices(const ComputeLeaf& step,
+                                    const JobCache::Opened& job,
+                                    JobContext::BlockRange blocks) {
+  Bytes& rows = SlotOf(step);
+  rows.clear();
+  return MapBlocks(job, blocks,
+                   [&](std::int64_t, std::span<const std::byte> slice) {
+                     rows.insert(rows.end(), slice.begin(), slice.end());
+                     return absl::OkStatus();
+                   });
 }
 
 // -------------------------------------------------------------------- partials
@@ -145,6 +173,11 @@ Outcome TaskRunner::Do(const CombineSlots& step) {
   auto job = jobs_.Get(step.job, step.round, interrupted());
   if (!job.ok()) return SlotsCombined{job.status()};
   Bytes right = std::move(slots_[static_cast<std::size_t>(step.right)]);
+  if (job->context->plan().concatenates()) {
+    Bytes& left = slots_[static_cast<std::size_t>(step.left)];
+    left.insert(left.end(), right.begin(), right.end());
+    return SlotsCombined{};
+  }
   return SlotsCombined{job->context->plan().Combine(
       slots_[static_cast<std::size_t>(step.left)], right)};
 }
@@ -220,22 +253,25 @@ absl::StatusOr<Report> TaskRunner::PlanJob(const Task& task) {
   return Report(std::move(ready));
 }
 
+absl::StatusOr<Bytes> TaskRunner::BytesOf(const RunInput& input,
+                                          std::vector<Id>& missing) {
+  auto bytes = store_.Get(input.partial);
+  if (!bytes.ok() && ReasonOf(bytes.status()) == Reason::kSegmentGone) {
+    missing.push_back(input.partial.token);
+  }
+  return bytes;
+}
+
 absl::StatusOr<Bytes> TaskRunner::Fold(const Task& task,
                                        const JobCache::Opened& job,
                                        std::vector<Id>& missing) {
   RunStack stack(job.context->leaf_count());
   std::vector<Bytes> partials;
   for (const RunInput& input : task.inputs) {
-    auto bytes = store_.Get(input.partial);
-    if (!bytes.ok()) {
-      if (ReasonOf(bytes.status()) == Reason::kSegmentGone) {
-        missing.push_back(input.partial.token);
-      }
-      return bytes.status();
-    }
+    HEARTH_ASSIGN_OR_RETURN(Bytes bytes, BytesOf(input, missing));
     const auto slot = static_cast<std::size_t>(stack.Push(input.run));
     partials.resize(slot);
-    partials.push_back(*std::move(bytes));
+    partials.push_back(std::move(bytes));
     while (stack.CanCombine()) {
       const auto left = static_cast<std::size_t>(stack.Combine());
       HEARTH_RETURN_IF_ERROR(
@@ -255,10 +291,49 @@ absl::StatusOr<Report> TaskRunner::CombineInputs(const Task& task,
                                                  std::vector<Id>& missing) {
   HEARTH_ASSIGN_OR_RETURN(const JobCache::Opened job,
                           jobs_.Get(task.job, task.round, interrupted()));
-  HEARTH_ASSIGN_OR_RETURN(const Bytes partial, Fold(task, job, missing));
   Commit commit;
+  if (job.context->plan().concatenates()) {
+    HEARTH_RETURN_IF_ERROR(Gather(task, job, missing));
+    return Report(std::move(commit));
+  }
+  HEARTH_ASSIGN_OR_RETURN(const Bytes partial, Fold(task, job, missing));
   HEARTH_ASSIGN_OR_RETURN(commit.partial, store_.Put(partial));
   return Report(std::move(commit));
+}
+
+// Rows that other hosts have computed go to where they belong.
+absl::Status TaskRunner::Gather(const Task& task, const JobCache::Opened& job,
+                                std::vector<Id>& missing) {
+  const JobContext& context = *job.context;
+  const OpenSegment* result = context.result();
+  if (result == nullptr) return Interrupted();  // sealed: all of it is there
+  for (const RunInput& input : task.inputs) {
+    if (input.run.begin < 0 || input.run.empty() ||
+        input.run.end > context.leaf_count()) {
+      return Error(Reason::kInternal,
+                   absl::StrCat("gather leaves [", input.run.begin, ", ",
+                                input.run.end, ") of ", context.leaf_count()));
+    }
+    HEARTH_ASSIGN_OR_RETURN(const Bytes bytes, BytesOf(input, missing));
+    if (std::ssize(bytes) != context.ResultBytesOf(input.run)) {
+      return Error(
+          Reason::kInternal,
+          absl::StrCat("gather ", bytes.size(), " bytes of a result: leaves [",
+                       input.run.begin, ", ", input.run.end, ") have ",
+                       context.ResultBytesOf(input.run)));
+    }
+    std::span<const std::byte> left(bytes);
+    const std::int64_t end = context.BlocksOf(input.run.end - 1).end;
+    for (std::int64_t i = context.BlocksOf(input.run.begin).begin; i < end;
+         ++i) {
+      const Plan::ResultSlice slice =
+          context.plan().SliceOf(context.source().partition().Block(i));
+      const auto size = static_cast<std::size_t>(slice.bytes);
+      HEARTH_RETURN_IF_ERROR(result->WriteAt(slice.offset, left.first(size)));
+      left = left.subspan(size);
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Report> TaskRunner::FinishJob(const Task& task,

@@ -1,16 +1,20 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "worker/core/steps.h"
+#include "worker/segments/matrix_bytes.h"
+#include "worker/segments/segment_store.h"
 #include "worker/service/job_context.h"
-#include "worker/service/matrix_source.h"
-#include "worker/service/segment_store.h"
 
 namespace hearth::worker {
 
@@ -49,16 +53,29 @@ class TaskRunner {
   absl::Status AccumulateLeaf(const ComputeLeaf& step,
                               const JobCache::Opened& job,
                               JobContext::BlockRange blocks);
+  // Calls `put` with each slice of the result of these blocks, in order.
+  absl::Status MapBlocks(const JobCache::Opened& job,
+                         JobContext::BlockRange blocks,
+                         absl::FunctionRef<absl::Status(
+                             std::int64_t offset, std::span<const std::byte>)>
+                             put);
   absl::Status WriteSlices(const JobCache::Opened& job,
                            JobContext::BlockRange blocks);
+  absl::Status KeepSlices(const ComputeLeaf& step, const JobCache::Opened& job,
+                          JobContext::BlockRange blocks);
   absl::StatusOr<Report> RunWhole(const Task& task, std::vector<Id>& missing);
   absl::StatusOr<Report> PlanJob(const Task& task);
   absl::StatusOr<Report> CombineInputs(const Task& task,
                                        std::vector<Id>& missing);
+  absl::Status Gather(const Task& task, const JobCache::Opened& job,
+                      std::vector<Id>& missing);
+  absl::StatusOr<Bytes> BytesOf(const RunInput& input,
+                                std::vector<Id>& missing);
   absl::StatusOr<Report> FinishJob(const Task& task, std::vector<Id>& missing);
   absl::StatusOr<Bytes> Fold(const Task& task, const JobCache::Opened& job,
                              std::vector<Id>& missing);
 
+  Bytes& SlotOf(const ComputeLeaf& step);
   BlockReader& ReaderAt(std::uint64_t job,
                         const std::shared_ptr<const JobContext>& context,
                         std::int64_t block);

@@ -26,15 +26,15 @@
 #include "hearth/transport/control/codec.h"
 #include "hearth/transport/reach/segment_reach.h"
 #include "worker/core/task_queue_core.h"
+#include "worker/segments/copier.h"
+#include "worker/segments/fragment.h"
+#include "worker/segments/host_memory.h"
+#include "worker/segments/kept_segments.h"
+#include "worker/segments/leftovers.h"
+#include "worker/segments/segment_server.h"
+#include "worker/segments/segment_store.h"
 #include "worker/service/coordinator_link.h"
-#include "worker/service/copier.h"
-#include "worker/service/fragment.h"
-#include "worker/service/host_memory.h"
 #include "worker/service/job_context.h"
-#include "worker/service/kept_segments.h"
-#include "worker/service/leftovers.h"
-#include "worker/service/segment_server.h"
-#include "worker/service/segment_store.h"
 #include "worker/service/task_runner.h"
 #include "worker/service/wire.h"
 
@@ -330,14 +330,14 @@ class WorkerServer::Impl {
     if (first_welcome) options_.on_ready();
   }
 
-  static std::optional<QueueEvent> EventOf(const proto::ToWorker& message) {
+  std::optional<QueueEvent> EventOf(const proto::ToWorker& message) const {
     switch (message.message_case()) {
       case proto::ToWorker::kBrief:
         return Briefed{.job = message.brief().job(),
                        .round = message.brief().round(),
                        .leaf_count = std::max<std::int64_t>(
                            1, message.brief().leaf_count()),
-                       .concatenates = message.brief().concatenates()};
+                       .writes_result = WritesResult(message.brief(), reach_)};
       case proto::ToWorker::kAssign: {
         Assigned assigned;
         for (const auto& task : message.assign().tasks()) {

@@ -35,10 +35,10 @@ Task Compute(std::uint64_t id, LeafRun run, int round = 0) {
 class Queue {
  public:
   explicit Queue(int threads = 1, std::int64_t leaf_count = 100,
-                 bool concatenates = false)
+                 bool writes_result = false)
       : core_(threads) {
     core_.Handle(Joined{}, kStart);
-    core_.Handle(Briefed{1, 0, leaf_count, concatenates}, kStart);
+    core_.Handle(Briefed{1, 0, leaf_count, writes_result}, kStart);
   }
   TaskQueueCore& core() { return core_; }
   std::vector<QueueAction> Tell(QueueEvent event) {
@@ -136,7 +136,7 @@ TEST(TaskQueue, CommitsEachNodeOfARunThatIsNone) {
 }
 
 TEST(TaskQueue, WritesLeavesWithoutSlotsWhereTheJobConcatenates) {
-  Queue queue(1, 100, /*concatenates=*/true);
+  Queue queue(1, 100, /*writes_result=*/true);
   queue.Tell(Assigned{{Compute(1, {0, 4})}});
   const Step step = queue.Next();
   EXPECT_EQ(std::get<ComputeLeaf>(step).slot, -1);
@@ -215,7 +215,7 @@ TEST(TaskQueue, DropsTheSegmentOfAPartialThatIsNotWantedAnyMore) {
 // Found by seed 4517: two workers finished, one of them was interrupted and
 // dropped the segment that both had named as the result.
 TEST(TaskQueue, DropsNoSegmentThatAllTasksOfAJobWroteInto) {
-  Queue queue(1, 100, /*concatenates=*/true);
+  Queue queue(1, 100, /*writes_result=*/true);
   queue.Tell(Assigned{{{.id = 1, .kind = TaskKind::kFinish, .job = 1}}});
   queue.Next();
   queue.Tell(Disconnected{});

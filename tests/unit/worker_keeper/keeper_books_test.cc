@@ -183,13 +183,9 @@ TEST_F(Tickets, WaitForTheirReaderAfterTheirCreatorIsGone) {
 }
 
 TEST_F(Tickets, WaitForAsManyReadersAsTheyWereHandedOutTo) {
-  TicketAsked again = CountableTicket();
-  again.again = true;
-  EXPECT_THAT(Handle(again),
-              ElementsAre(Refused(Reason::kSegmentGone), Closes(kFd)));
+  EXPECT_THAT(Handle(Awaited{kToken, kCreator}), IsEmpty());  // unknown yet
   Handle(CountableTicket());
-  again.fd = kFd + 1;
-  EXPECT_THAT(Handle(again), ElementsAre(Done(), Closes(kFd + 1)));
+  EXPECT_THAT(Handle(Awaited{kToken, kCreator}), IsEmpty());
   Handle(FetchAsked{kToken, kReader});
   // One is still to come: nobody is asked who holds it.
   EXPECT_THAT(Handle(ProcessEnded{kReader}), Not(Contains(Counts(kFd))));
@@ -199,11 +195,37 @@ TEST_F(Tickets, WaitForAsManyReadersAsTheyWereHandedOutTo) {
 
 TEST_F(Tickets, GoToOneMoreReaderFromTheirCreatorOnly) {
   Handle(CountableTicket());
-  TicketAsked again = CountableTicket();
-  again.again = true;
-  again.depositor = kCreator + 1;
-  EXPECT_THAT(Handle(again),
-              ElementsAre(Refused(Reason::kSegmentGone), Closes(kFd)));
+  Handle(Awaited{kToken, kCreator + 1});
+  Handle(FetchAsked{kToken, kReader});
+  EXPECT_THAT(Handle(ProcessEnded{kReader}), Contains(Counts(kFd)));
+}
+
+TEST_F(Tickets, AreSpokenOfByNoticeOrByQuestion) {
+  Handle(CountableTicket());
+  EXPECT_THAT(Handle(Awaited{kToken, kCreator, true}), ElementsAre(Done()));
+  EXPECT_THAT(Handle(Awaited{kToken, kReader, true}),
+              ElementsAre(Refused(Reason::kSegmentGone)));
+  EXPECT_THAT(Handle(Opened{kToken, kReader, true}),
+              ElementsAre(Done(), Watches(kReader)));
+  EXPECT_THAT(Handle(Opened{{7, 7}, kReader, true}), ElementsAre(Done()));
+}
+
+TEST_F(Tickets, AreNotLookedAfterWhileAReaderIsStillToCome) {
+  Handle(CountableTicket());
+  Handle(Awaited{kToken, kCreator});
+  Handle(FetchAsked{kToken, kReader});
+  Handle(ProcessEnded{kReader});
+  Handle(ProcessEnded{kCreator});  // its ancestor lives
+  Pass(absl::Seconds(1));
+  EXPECT_THAT(Handle(TimePassed{}), IsEmpty());
+  EXPECT_THAT(Handle(ProcessEnded{kMaster}), Contains(Counts(kFd)));
+}
+
+TEST_F(Tickets, CountAReaderThatOpenedTheSegmentByItself) {
+  Handle(CountableTicket());
+  EXPECT_THAT(Handle(Opened{kToken, kReader}), ElementsAre(Watches(kReader)));
+  EXPECT_THAT(Handle(ProcessEnded{kReader}), ElementsAre(Counts(kFd)));
+  EXPECT_THAT(Handle(Opened{{7, 7}, kReader}), IsEmpty());  // let go before
 }
 
 TEST_F(Tickets, EndWithTheLastOfTheirCreatorAndItsAncestors) {

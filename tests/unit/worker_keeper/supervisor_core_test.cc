@@ -5,6 +5,8 @@
 
 #include <csignal>
 
+#include "hearth/base/limits.h"
+
 namespace hearth::worker {
 namespace {
 
@@ -28,6 +30,9 @@ auto Terminates(ChildIndex child) {
 }
 auto Kills(ChildIndex child) {
   return VariantWith<KillChild>(KillChild{child});
+}
+auto KillsHung(ChildIndex child) {
+  return VariantWith<KillHungChild>(KillHungChild{child});
 }
 auto Leaves(ChildIndex child) {
   return VariantWith<AskToLeave>(AskToLeave{child});
@@ -228,6 +233,64 @@ TEST_F(Supervisor, LeavesAtOnceWhenAskedTwice) {
   Handle(ChildSaidReady{1});
   Handle(LeaveAsked{});
   EXPECT_THAT(Handle(LeaveAsked{}), ElementsAre(Kills(0), Kills(1)));
+}
+
+// Looks at all, one a second, as the shell does; the last one's actions.
+class Looking : public Supervisor {
+ protected:
+  std::vector<SupervisorAction> Look(int times) {
+    std::vector<SupervisorAction> actions;
+    for (int i = 0; i < times; ++i) {
+      EXPECT_THAT(actions, IsEmpty());
+      Pass(absl::Seconds(1));
+      actions = Handle(TimeWentBy{});
+    }
+    return actions;
+  }
+};
+
+// A worker that was stopped stayed so for ever: given up by its coordinator,
+// kept by its keeper.
+TEST_F(Looking, KillsAWorkerThatHasFallenSilentAndStartsAnother) {
+  Handle(Began{});
+  EXPECT_EQ(core_.next_wake(), std::nullopt);  // nobody to look for
+  Handle(ChildSaidReady{0});
+  Handle(ChildIsAlive{0});
+  EXPECT_EQ(core_.next_wake(), now_ + absl::Seconds(1));
+  EXPECT_THAT(Look(limits::kSilentLooksMax), ElementsAre(KillsHung(0)));
+  EXPECT_THAT(Handle(ChildEnded{0, Killed(SIGKILL)}),
+              ElementsAre(VariantWith<ReportEnd>(::testing::_)));
+  Pass(absl::Milliseconds(100));
+  EXPECT_THAT(Handle(TimeWentBy{}), ElementsAre(StartsAfter(0, 1)));
+}
+
+TEST_F(Looking, SparesAWorkerThatComesBackInTime) {
+  Handle(Began{});
+  Handle(ChildIsAlive{0});
+  EXPECT_THAT(Look(limits::kSilentLooksMax - 1), IsEmpty());
+  Handle(ChildIsAlive{0});
+  EXPECT_THAT(Look(limits::kSilentLooksMax - 1), IsEmpty());
+}
+
+TEST_F(Looking, CountsLooksAndNotTheTimeThatItSleptItself) {
+  Handle(Began{});
+  Handle(ChildIsAlive{0});
+  Pass(absl::Hours(8));
+  EXPECT_THAT(Handle(TimeWentBy{}), IsEmpty());
+  EXPECT_THAT(Look(limits::kSilentLooksMax - 2), IsEmpty());
+}
+
+TEST_F(Looking, LooksAsLongAgainAtOneThatWasSpared) {
+  Handle(Began{});
+  Handle(ChildIsAlive{0});
+  EXPECT_THAT(Look(limits::kSilentLooksMax), ElementsAre(KillsHung(0)));
+  EXPECT_THAT(Look(limits::kSilentLooksMax), ElementsAre(KillsHung(0)));
+}
+
+TEST_F(ClusterSupervisor, DoesNotLookForAHungCoordinator) {
+  Handle(Began{});
+  Handle(ChildIsAlive{0});
+  EXPECT_EQ(core_.next_wake(), std::nullopt);
 }
 
 TEST_F(ClusterSupervisor, EndsEverythingWithItsCoordinator) {

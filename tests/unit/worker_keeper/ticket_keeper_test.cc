@@ -161,18 +161,53 @@ TEST(SharedTickets, LeaveNoKeeperBehindAKilledCreator) {
 
 TEST(SharedTickets, GetANewKeeperWhenTheirsWasKilled) {
   TicketOffice office(Office());
-  const UniqueFd memory = SealedMemory("rows");
+  UniqueFd memory = SealedMemory("rows");
   const auto first = office.HandOut(memory.get(), CardOf("rows"));
   ASSERT_THAT(first, IsOk());
   const auto keepers = testing::TicketKeepersStartedBy(getpid());
   ASSERT_FALSE(keepers.empty());
   for (const pid_t keeper : keepers) kill(keeper, SIGKILL);
   EXPECT_TRUE(KeeperEnds(*first));
-  EXPECT_EQ(ReasonOf(office.Open(*first).status()), Reason::kSegmentGone);
+  EXPECT_THAT(office.Open(*first), IsOk());  // its creator has it still
 
+  EXPECT_EQ(*office.AwaitOneMore(*first), false);
   const auto second = office.HandOut(memory.get(), CardOf("rows"));
   ASSERT_THAT(second, IsOk());
+  EXPECT_NE(TicketText::Parse(*second)->keeper,
+            TicketText::Parse(*first)->keeper);
+  memory.Reset();
+  EXPECT_EQ(ReasonOf(office.Open(*first).status()), Reason::kSegmentGone);
   EXPECT_THAT(office.Open(*second), IsOk());
+}
+
+// Nobody waits for the keeper when a ticket is handed out again: what it was
+// told last must count before what it learns by itself.
+TEST(SharedTickets, ReachTheReaderOfACreatorThatHandsOutAgainAndEnds) {
+  TicketOffice office(Office());
+  for (int round = 0; round < 50; ++round) {
+    int pipe_ends[2];
+    ASSERT_EQ(pipe(pipe_ends), 0);
+    const UniqueFd reader(pipe_ends[0]);
+    UniqueFd writer(pipe_ends[1]);
+    const pid_t creator = fork();
+    if (creator == 0) {
+      const UniqueFd memory = SealedMemory("rows");
+      const auto text = office.HandOut(memory.get(), CardOf("rows"));
+      if (!text.ok() || !office.Open(*text).ok()) _exit(1);
+      if (!*office.AwaitOneMore(*text)) _exit(1);
+      const ssize_t sent = write(writer.get(), text->data(), text->size());
+      _exit(sent == std::ssize(*text) ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(creator, &status, 0);
+    ASSERT_EQ(status, 0);
+    writer.Reset();
+    char text[256];
+    const ssize_t size = read(reader.get(), text, sizeof(text));
+    ASSERT_GT(size, 0);
+    const auto opened = office.Open({text, static_cast<std::size_t>(size)});
+    EXPECT_THAT(opened, IsOk()) << "round " << round;
+  }
 }
 
 TEST(SharedTickets, StartOneKeeperForMany) {

@@ -41,11 +41,14 @@ TEST(WorkerStory, ReadsAsASentence) {
   exited.given_up = true;
   EXPECT_THAT(exited.Sentence(), HasSubstr("exited with status 7"));
   EXPECT_THAT(exited.Sentence(), HasSubstr("is not started again"));
+  exited.hung = true;
+  EXPECT_THAT(exited.Sentence(), HasSubstr("its keeper did that, after 30s"));
 }
 
 TEST(WorkerStory, ComesBackFromItsBytes) {
   WorkerStory silent = Killed();
   silent.last_lines.clear();
+  silent.hung = true;
   const std::vector<WorkerStory> told = {Killed(), silent};
   const auto heard = DecodeStories(EncodeStories(told));
   ASSERT_THAT(heard, IsOk());

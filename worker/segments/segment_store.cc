@@ -1,4 +1,4 @@
-#include "worker/service/segment_store.h"
+#include "worker/segments/segment_store.h"
 
 #include <cstring>
 #include <optional>

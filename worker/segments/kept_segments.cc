@@ -1,4 +1,4 @@
-#include "worker/service/kept_segments.h"
+#include "worker/segments/kept_segments.h"
 
 #include <algorithm>
 #include <cstdint>

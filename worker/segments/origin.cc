@@ -1,4 +1,4 @@
-#include "worker/service/origin.h"
+#include "worker/segments/origin.h"
 
 #include <sys/stat.h>
 

@@ -1,4 +1,4 @@
-#include "worker/service/copier.h"
+#include "worker/segments/copier.h"
 
 #include <algorithm>
 #include <utility>
@@ -10,7 +10,7 @@
 #include "hearth/base/status.h"
 #include "hearth/shm/memory_limits.h"
 #include "hearth/transport/control/codec.h"
-#include "worker/service/origin.h"
+#include "worker/segments/origin.h"
 
 namespace hearth::worker {
 namespace {

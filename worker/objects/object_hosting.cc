@@ -1,4 +1,4 @@
-#include "worker/service/object_hosting.h"
+#include "worker/objects/object_hosting.h"
 
 #include <unistd.h>
 
@@ -53,6 +53,7 @@ absl::StatusOr<std::unique_ptr<ObjectHosting>> ObjectHosting::Start(
   parts->space =
       ObjectSpace::Make({.host = {.process = absl::StrCat("worker ", getpid())},
                          .connect = connect,
+                         .connect_plain = PlainConnectorFor(options.security),
                          .find =
                              [directory](const std::string& name) {
                                return directory->FindHandle(name);
@@ -70,6 +71,7 @@ absl::StatusOr<std::unique_ptr<ObjectHosting>> ObjectHosting::Start(
     HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp,
                             TcpSecurity::Open(options.security));
     served.credentials = tcp.ForServer();
+    served.is_tcp_plain = options.security.insecure;
   }
   auto process =
       ServedProcess::Start(parts->space, *directory, std::move(served));

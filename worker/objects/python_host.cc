@@ -1,4 +1,4 @@
-#include "worker/service/python_host.h"
+#include "worker/objects/python_host.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -19,8 +19,8 @@
 #include "hearth/shm/window_reader.h"
 #include "hearth/transport/reach/segment_reach.h"
 #include "protos/matrix.pb.h"
-#include "worker/service/fragment.h"
-#include "worker/service/kept_segments.h"
+#include "worker/segments/fragment.h"
+#include "worker/segments/kept_segments.h"
 
 namespace hearth::worker {
 
@@ -45,10 +45,10 @@ struct StreamPace {
 //
 // Kind:    resource, shared by every job and thread that reads it.
 // Threads: const methods from any.
-class MatrixSource {
+class MatrixBytes {
  public:
   // `reach` and `kept` outlive it.
-  static absl::StatusOr<std::shared_ptr<MatrixSource>> Open(
+  static absl::StatusOr<std::shared_ptr<MatrixBytes>> Open(
       const proto::MatrixRecord& record, SegmentReach& reach,
       KeptSegments& kept);
 
@@ -75,7 +75,7 @@ class MatrixSource {
 
  private:
   friend class BlockReader;
-  MatrixSource(MatrixLayout layout, SegmentReach& reach, KeptSegments& kept)
+  MatrixBytes(MatrixLayout layout, SegmentReach& reach, KeptSegments& kept)
       : reach_(reach),
         kept_(kept),
         layout_(std::move(layout)),
@@ -121,7 +121,7 @@ class BlockReader {
  public:
   // Blocks [begin, end). `cancelled` is asked while nothing comes from another
   // host.
-  BlockReader(const MatrixSource& source, std::int64_t begin, std::int64_t end,
+  BlockReader(const MatrixBytes& source, std::int64_t begin, std::int64_t end,
               std::function<bool()> cancelled);
 
   // Calls `work` with the elements of `block`, in native byte order; blocks
@@ -142,10 +142,10 @@ class BlockReader {
   }
 
  private:
-  const MatrixSource::Part& PartAt(std::int64_t offset);
+  const MatrixBytes::Part& PartAt(std::int64_t offset);
   // Where the next bytes that come are put: kept or, if that can't be, for the
   // moment.
-  std::byte* PlaceFor(const MatrixSource::Part& part, std::int64_t offset,
+  std::byte* PlaceFor(const MatrixBytes::Part& part, std::int64_t offset,
                       std::int64_t bytes, bool& is_kept);
   absl::Status VisitPart(
       const RowBlock& block, std::int64_t offset, std::int64_t bytes,
@@ -153,7 +153,7 @@ class BlockReader {
   absl::Status Native(const RowBlock& block, const std::byte* data,
                       absl::FunctionRef<absl::Status(const BlockView&)> work);
 
-  const MatrixSource& source_;
+  const MatrixBytes& source_;
   const std::int64_t end_bytes_;
   const std::function<bool()> cancelled_;
   std::optional<WindowReader> windows_;

@@ -1,4 +1,4 @@
-#include "worker/service/matrix_source.h"
+#include "worker/segments/matrix_bytes.h"
 
 #include <algorithm>
 #include <utility>
@@ -17,14 +17,14 @@
 #include "hearth/transport/reach/published_file.h"
 
 namespace hearth::worker {
-absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
+absl::StatusOr<std::shared_ptr<MatrixBytes>> MatrixBytes::Open(
     const proto::MatrixRecord& record, SegmentReach& reach,
     KeptSegments& kept) {
   HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(record.layout()));
   const std::int64_t bytes = layout.bytes();
   CrashPoint("worker.map");
-  std::shared_ptr<MatrixSource> source(
-      new MatrixSource(std::move(layout), reach, kept));
+  std::shared_ptr<MatrixBytes> source(
+      new MatrixBytes(std::move(layout), reach, kept));
 
   if (record.has_segment()) {
     HEARTH_RETURN_IF_ERROR(
@@ -62,9 +62,9 @@ absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixSource::Open(
   return source;
 }
 
-absl::Status MatrixSource::AddPart(const proto::SegmentSource& segment,
-                                   std::int64_t block_begin,
-                                   std::int64_t block_end) {
+absl::Status MatrixBytes::AddPart(const proto::SegmentSource& segment,
+                                  std::int64_t block_begin,
+                                  std::int64_t block_end) {
   const std::int64_t last = parts_.empty() ? 0 : parts_.back().block_end;
   if (block_begin != last || block_end <= block_begin ||
       block_end > partition_.block_count()) {
@@ -88,7 +88,7 @@ absl::Status MatrixSource::AddPart(const proto::SegmentSource& segment,
   return absl::OkStatus();
 }
 
-void MatrixSource::Learn(const proto::MatrixRecord& record) const {
+void MatrixBytes::Learn(const proto::MatrixRecord& record) const {
   const auto learn = [](const Part& part, const proto::SegmentSource& segment) {
     if (part.servers == nullptr) return;
     part.servers->Learn(ReplicasOf(segment.replicas()));
@@ -107,7 +107,7 @@ void MatrixSource::Learn(const proto::MatrixRecord& record) const {
 }
 
 // One copy of all pieces, for as long as the matrix lives.
-absl::Status MatrixSource::BringPieces(const std::function<bool()>& cancelled) {
+absl::Status MatrixBytes::BringPieces(const std::function<bool()>& cancelled) {
   const std::int64_t bytes = layout_.bytes();
   const Id whole_token = SegmentReach::CopyTokenOf(parts_.front().token);
   auto whole = reach_.MakeOnce(
@@ -150,7 +150,7 @@ absl::Status MatrixSource::BringPieces(const std::function<bool()>& cancelled) {
   return absl::OkStatus();
 }
 
-absl::Status MatrixSource::Bring(const std::function<bool()>& cancelled) {
+absl::Status MatrixBytes::Bring(const std::function<bool()>& cancelled) {
   if (parts_.size() > 1) HEARTH_RETURN_IF_ERROR(BringPieces(cancelled));
   if (!parts_.empty() && parts_.front().elsewhere.has_value()) {
     Part& part = parts_.front();
@@ -172,7 +172,7 @@ absl::Status MatrixSource::Bring(const std::function<bool()>& cancelled) {
   return absl::OkStatus();
 }
 
-void MatrixSource::KeepWhatComes() {
+void MatrixBytes::KeepWhatComes() {
   for (Part& part : parts_) {
     if (!part.elsewhere.has_value() || part.begin == part.end) continue;
     if (kept_.IsGone(part.token)) continue;  // its job was cancelled
@@ -181,7 +181,7 @@ void MatrixSource::KeepWhatComes() {
   }
 }
 
-absl::StatusOr<std::span<const std::byte>> MatrixSource::Whole() const {
+absl::StatusOr<std::span<const std::byte>> MatrixBytes::Whole() const {
   if (parts_.size() == 1 && parts_.front().segment != nullptr) {
     return parts_.front().segment->bytes();
   }
@@ -192,12 +192,12 @@ absl::StatusOr<std::span<const std::byte>> MatrixSource::Whole() const {
                    "the free memory, and this operation needs it whole"));
 }
 
-absl::Status MatrixSource::Verify() const {
+absl::Status MatrixBytes::Verify() const {
   if (!file_.has_value()) return absl::OkStatus();
   return file_->Verify(published_);
 }
 
-BlockReader::BlockReader(const MatrixSource& source, std::int64_t begin,
+BlockReader::BlockReader(const MatrixBytes& source, std::int64_t begin,
                          std::int64_t end, std::function<bool()> cancelled)
     : source_(source),
       end_bytes_(source.EndOf(end - 1)),
@@ -209,16 +209,16 @@ BlockReader::BlockReader(const MatrixSource& source, std::int64_t begin,
                    end_bytes_ - from);
 }
 
-const MatrixSource::Part& BlockReader::PartAt(std::int64_t offset) {
-  const std::vector<MatrixSource::Part>& parts = source_.parts_;
-  const auto is_here = [offset](const MatrixSource::Part& part) {
+const MatrixBytes::Part& BlockReader::PartAt(std::int64_t offset) {
+  const std::vector<MatrixBytes::Part>& parts = source_.parts_;
+  const auto is_here = [offset](const MatrixBytes::Part& part) {
     return part.begin <= offset && offset < part.end;
   };
   if (!is_here(parts[part_]) && parts.size() > 1) {
     stream_.reset();
     part_ = static_cast<std::size_t>(
         std::upper_bound(parts.begin(), parts.end(), offset,
-                         [](std::int64_t at, const MatrixSource::Part& part) {
+                         [](std::int64_t at, const MatrixBytes::Part& part) {
                            return at < part.begin;
                          }) -
         parts.begin() - 1);
@@ -229,7 +229,7 @@ const MatrixSource::Part& BlockReader::PartAt(std::int64_t offset) {
 absl::Status BlockReader::VisitPart(
     const RowBlock& block, std::int64_t offset, std::int64_t bytes,
     absl::FunctionRef<absl::Status(const BlockView&)> work) {
-  const MatrixSource::Part& part = PartAt(offset);
+  const MatrixBytes::Part& part = PartAt(offset);
   if (part.segment != nullptr) {
     effort_.bytes_mapped += bytes;
     return Native(block, part.segment->bytes().data() + (offset - part.begin),
@@ -269,7 +269,7 @@ absl::Status BlockReader::VisitPart(
   return Native(block, into, work);
 }
 
-std::byte* BlockReader::PlaceFor(const MatrixSource::Part& part,
+std::byte* BlockReader::PlaceFor(const MatrixBytes::Part& part,
                                  std::int64_t offset, std::int64_t bytes,
                                  bool& is_kept) {
   if (part.fragment != nullptr) {
@@ -310,7 +310,7 @@ std::int64_t BlockReader::SideBySide(std::int64_t begin,
   if (source_.parts_.empty()) return end - begin;
   const auto part =
       std::upper_bound(source_.parts_.begin(), source_.parts_.end(), begin,
-                       [](std::int64_t block, const MatrixSource::Part& one) {
+                       [](std::int64_t block, const MatrixBytes::Part& one) {
                          return block < one.block_end;
                        });
   if (part->segment == nullptr) return 1;

@@ -1,4 +1,4 @@
-#include "worker/service/host_memory.h"
+#include "worker/segments/host_memory.h"
 
 #include <algorithm>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "worker/service/leftovers.h"
+#include "worker/segments/leftovers.h"
 
 #include <signal.h>
 #include <unistd.h>

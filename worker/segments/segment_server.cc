@@ -1,4 +1,4 @@
-#include "worker/service/segment_server.h"
+#include "worker/segments/segment_server.h"
 
 #include <unistd.h>
 
@@ -9,7 +9,7 @@
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/shm/segment.h"
-#include "worker/service/origin.h"
+#include "worker/segments/origin.h"
 
 namespace hearth::worker {
 namespace {

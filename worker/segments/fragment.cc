@@ -1,4 +1,4 @@
-#include "worker/service/fragment.h"
+#include "worker/segments/fragment.h"
 
 #include <fcntl.h>
 
