@@ -50,6 +50,9 @@ absl::StatusOr<Address> Address::Parse(absl::string_view text) {
   absl::string_view host = text.substr(0, colon);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
+    if (host.find(':') == absl::string_view::npos) {
+      return Refused(text, "what stands in brackets is no IPv6 address");
+    }
   } else if (host.find(':') != absl::string_view::npos) {
     return Refused(text, "an IPv6 address stands in brackets");
   }

@@ -15,7 +15,7 @@ constexpr absl::string_view kPayloadUrl = "hearth.reason";
 
 using Code = absl::StatusCode;
 
-constexpr std::array<ReasonInfo, 29> kCatalog = {{
+constexpr std::array<ReasonInfo, 30> kCatalog = {{
     {Reason::kUnspecified, "unspecified", Code::kUnknown},
     {Reason::kBadUsage, "bad-usage", Code::kInvalidArgument},
     {Reason::kBadParameter, "bad-parameter", Code::kInvalidArgument},
@@ -45,6 +45,7 @@ constexpr std::array<ReasonInfo, 29> kCatalog = {{
     {Reason::kQueueFull, "queue-full", Code::kResourceExhausted},
     {Reason::kOutcomeUnknown, "outcome-unknown", Code::kAborted},
     {Reason::kCallCancelled, "call-cancelled", Code::kCancelled},
+    {Reason::kAddressUnusable, "address-unusable", Code::kFailedPrecondition},
 }};
 
 constexpr bool NumbersAreIndexes() {

@@ -47,6 +47,7 @@ enum class Reason : std::uint16_t {
   kQueueFull = 26,       // as many calls wait as an object allows
   kOutcomeUnknown = 27,  // a call may have run, or not
   kCallCancelled = 28,
+  kAddressUnusable = 29,  // not of this host, or not for this user
 };
 
 struct ReasonInfo {

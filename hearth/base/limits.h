@@ -97,6 +97,14 @@ inline constexpr int kTicketAncestorsMax = 30;
 // next start would end the same way.
 inline constexpr int kCrashesPerMinuteMax = 3;
 
+// Looks, one a second, at which a worker that had been heard on its lifeline
+// was not any more: then it is hung, and its keeper kills it and starts
+// another. Six times the lease by which its coordinator gives it up and its
+// work to others, so that one that swaps, or was stopped for a moment, comes
+// back by itself. Looks, not time: a keeper that stood still itself heard
+// nobody.
+inline constexpr int kSilentLooksMax = 30;
+
 // A worker's last words that its story keeps.
 inline constexpr int kStoryLinesMax = 20;
 inline constexpr int kStoryLineBytesMax = 1024;
@@ -125,8 +133,19 @@ inline constexpr std::size_t kCertificateHostsMax = 100;
 // 100 messages in each other, two of which are one of ours.
 inline constexpr int kValueDepthMax = 40;
 
-// An argument or a result as one message. Arrays beyond that go as matrices.
+// An argument or a result as one message, without its large arrays.
 inline constexpr std::int64_t kCallBytesMax = 64 * kMiB;
+
+// Arrays from that size on travel beside the message, as a sealed segment where
+// both ends are on one host, else in pieces: below, a copy costs less than a
+// segment does (bench/results/calls.md).
+inline constexpr std::int64_t kArrayInlineBytesMax = 512 * kKiB;
+inline constexpr std::int64_t kPieceBytesMax = 1 * kMiB;
+
+// Descriptors beside one message: the kernel takes 253. And of those whose
+// message has not come yet, at most so many are held.
+inline constexpr std::int64_t kDescriptorsBesideMax = 64;
+inline constexpr std::int64_t kDescriptorsHeldMax = 512;
 
 // Calls and answers that are ready together go as one message of at most so
 // many bytes, unless one alone has more. Oneway calls wait for room once so

@@ -12,6 +12,10 @@ namespace hearth {
 // with "..." after about `bytes_max` bytes.
 std::string Quoted(absl::string_view text, std::size_t bytes_max = 120);
 
+// `text` where it is UTF-8; else with each byte that is none as \xNN: what a
+// text in a message may hold.
+std::string ValidUtf8(std::string text);
+
 // UTF-8 without control characters: what could be a name.
 bool IsPrintable(absl::string_view text);
 

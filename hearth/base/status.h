@@ -1,7 +1,6 @@
 // Early return for absl::Status and absl::StatusOr, and errno as a Status.
 #pragma once
 
-#include <cerrno>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -10,11 +9,9 @@
 
 namespace hearth {
 
-// The Status of the system call that just failed: `attempt`, then what the
-// kernel said.
-inline absl::Status ErrnoStatus(absl::string_view attempt) {
-  return absl::ErrnoToStatus(errno, attempt);
-}
+// The Status of the system call that just failed: `attempt`, what the kernel
+// said, and what that mostly takes to mend.
+absl::Status ErrnoStatus(absl::string_view attempt);
 
 }  // namespace hearth
 

@@ -4,13 +4,16 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "hearth/base/descriptor_limit.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
@@ -46,7 +49,7 @@ absl::StatusOr<TcpListener> ListenTcp(const Address& address) {
       address.name.c_str(), absl::StrCat(address.port).c_str(), &hints, &list);
   if (unknown != 0) {
     return Error(
-        Reason::kBadUsage,
+        Reason::kAddressUnusable,
         absl::StrCat("listen on ", address.ToString(), ": ",
                      gai_strerror(unknown), "; give an address of this host"));
   }
@@ -62,11 +65,17 @@ absl::StatusOr<TcpListener> ListenTcp(const Address& address) {
   if (!listener.fd.valid() ||
       bind(listener.fd.get(), list->ai_addr, list->ai_addrlen) != 0 ||
       listen(listener.fd.get(), kBacklog) != 0) {
-    const bool taken = errno == EADDRINUSE;
-    return Error(taken ? Reason::kNameTaken : Reason::kBadUsage,
-                 absl::StrCat("listen on ", address.ToString(), ": ",
-                              std::strerror(errno),
-                              "; choose another address of this host"));
+    const int error = errno;
+    return Error(
+        error == EADDRINUSE ? Reason::kNameTaken : Reason::kAddressUnusable,
+        absl::StrCat("listen on ", address.ToString(), ": ",
+                     std::strerror(error),
+                     error == EADDRNOTAVAIL
+                         ? "; that is no address of this host, \"ip address\" "
+                           "lists them; 0.0.0.0 stands for all"
+                     : error == EACCES ? "; choose a port from 1024 on"
+                                       : "; choose another port or address of "
+                                         "this host"));
   }
   sockaddr_storage bound{};
   socklen_t size = sizeof(bound);
@@ -89,9 +98,10 @@ absl::StatusOr<std::string> OwnAddressTowards(const Address& there) {
   const int unknown = getaddrinfo(
       there.name.c_str(), absl::StrCat(there.port).c_str(), &hints, &list);
   if (unknown != 0) {
-    return Error(Reason::kClusterUnreachable,
-                 absl::StrCat("find the way to ", there.ToString(), ": ",
-                              gai_strerror(unknown)));
+    return Error(
+        Reason::kClusterUnreachable,
+        absl::StrCat("find the way to ", there.ToString(), ": ",
+                     gai_strerror(unknown), "; check the host's name"));
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> freed(list,
                                                              freeaddrinfo);
@@ -107,9 +117,73 @@ absl::StatusOr<std::string> OwnAddressTowards(const Address& there) {
                   sizeof(text), nullptr, 0, NI_NUMERICHOST) != 0) {
     return Error(Reason::kClusterUnreachable,
                  absl::StrCat("find the way to ", there.ToString(), ": ",
-                              std::strerror(errno)));
+                              std::strerror(errno),
+                              "; check the address, and that this host has a "
+                              "network"));
   }
   return std::string(text);
+}
+
+absl::StatusOr<UniqueFd> ConnectTcp(const Address& address,
+                                    absl::Duration within) {
+  const std::string attempt = absl::StrCat("connect to ", address.ToString());
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  addrinfo* list = nullptr;
+  const int unknown = getaddrinfo(
+      address.name.c_str(), absl::StrCat(address.port).c_str(), &hints, &list);
+  if (unknown != 0) {
+    return Error(Reason::kClusterUnreachable,
+                 absl::StrCat(attempt, ": ", gai_strerror(unknown),
+                              "; check the host's name"));
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> freed(list,
+                                                             freeaddrinfo);
+  const absl::Time until = absl::Now() + within;
+  int error = ETIMEDOUT;
+  for (const addrinfo* one = list; one != nullptr; one = one->ai_next) {
+    UniqueFd fd(
+        socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd.valid()) return ErrnoStatus(attempt);
+    error = connect(fd.get(), one->ai_addr, one->ai_addrlen) == 0 ? 0 : errno;
+    if (error == EINPROGRESS) {
+      pollfd wait = {fd.get(), POLLOUT, 0};
+      const absl::Duration left =
+          std::max(until - absl::Now(), absl::ZeroDuration());
+      socklen_t size = sizeof(error);
+      if (poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(left))) <=
+          0) {
+        error = ETIMEDOUT;
+      } else if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) !=
+                 0) {
+        error = errno;
+      }
+    }
+    if (error != 0) continue;
+    const int on = 1;
+    setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    NoticeSilence(fd.get());
+    return fd;
+  }
+  return Error(Reason::kClusterUnreachable,
+               absl::StrCat(attempt, ": ", std::strerror(error),
+                            "; is it running, and is the address right?"));
+}
+
+void NoticeSilence(int connected) {
+  const int on = 1;
+  const int idle_s = 10;
+  const int again_s = 5;
+  const int attempts = 2;
+  const unsigned unanswered_ms = 20'000;
+  setsockopt(connected, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+  setsockopt(connected, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+  setsockopt(connected, IPPROTO_TCP, TCP_KEEPINTVL, &again_s, sizeof(again_s));
+  setsockopt(connected, IPPROTO_TCP, TCP_KEEPCNT, &attempts, sizeof(attempts));
+  setsockopt(connected, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms,
+             sizeof(unanswered_ms));
 }
 
 UniqueFd AcceptTcp(int listener) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "hearth/base/address.h"
 #include "hearth/base/unique_fd.h"
 
@@ -32,5 +33,15 @@ inline constexpr int kHandshakeMsMax = 10'000;
 // see descriptor_limit.h. Where both ends are this machine's, its sender is
 // told not to pace: there is no network to be fair to.
 UniqueFd AcceptTcp(int listener);
+
+// A connected socket, non-blocking, whose other end's silence is noticed.
+//
+// Fails: cluster-unreachable when nobody takes it within that time.
+absl::StatusOr<UniqueFd> ConnectTcp(const Address& address,
+                                    absl::Duration within);
+
+// The kernel asks now and then whether the other end is there still: a host
+// that is gone without a word breaks the connection within half a minute.
+void NoticeSilence(int connected);
 
 }  // namespace hearth

@@ -85,7 +85,11 @@ absl::StatusOr<UniqueFd> ListenUnix(const Address& address, SocketType type) {
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&name.address),
            name.bytes) != 0) {
     if (errno != EADDRINUSE) {
-      return ErrnoStatus(absl::StrCat("listen at ", address.ToString()));
+      return Error(Reason::kAddressUnusable,
+                   absl::StrCat("listen at ", address.ToString(), ": ",
+                                std::strerror(errno),
+                                "; name a file in a folder that is there and "
+                                "that you may write"));
     }
     return Error(Reason::kNameTaken,
                  absl::StrCat("listen at ", address.ToString(),
@@ -136,9 +140,11 @@ absl::StatusOr<UniqueFd> ConnectUnix(const Address& address, SocketType type,
     // A path may be another machine's: here it leads nowhere, or anywhere.
     if (errno == ECONNREFUSED || errno == ENOENT || errno == ENOTDIR ||
         errno == EACCES || errno == EPROTOTYPE) {
-      return Error(Reason::kClusterUnreachable,
-                   absl::StrCat("connect to ", address.ToString(),
-                                ": nobody listens there any more"));
+      return Error(
+          Reason::kClusterUnreachable,
+          absl::StrCat("connect to ", address.ToString(),
+                       ": nobody listens there; see that it runs still, and "
+                       "that the address is the one it printed"));
     }
     return ErrnoStatus(absl::StrCat("connect to ", address.ToString()));
   }

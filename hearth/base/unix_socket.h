@@ -38,7 +38,7 @@ struct PeerRule {
 // A listener on a Unix address. Abstract names belong to the network namespace
 // and end with their last descriptor: no file, nothing to sweep.
 //
-// Fails: name-taken; not-yet for a TCP address.
+// Fails: name-taken; address-unusable; not-yet for a TCP address.
 absl::StatusOr<UniqueFd> ListenUnix(const Address& address, SocketType type);
 
 // A fresh abstract name that nobody can guess: "hearth-" and 32 digits.

@@ -25,10 +25,14 @@ bool OtherEndGone(int error) { return error == ECONNRESET || error == EPIPE; }
 
 absl::Status Broken(absl::string_view attempt) {
   return Error(Reason::kClusterUnreachable,
-               absl::StrCat(attempt, ": the keeper closed the connection"));
+               absl::StrCat(attempt,
+                            ": the keeper closed the connection; see that "
+                            "its cluster runs still"));
 }
 
-absl::Status KeepersOwn(absl::string_view attempt, const SegmentMessage& head) {
+absl::Status KeepersOwn(const HandoverQuestion& question,
+                        const SegmentMessage& head) {
+  const std::string attempt = question.Attempt();
   const Reason reason =
       ReasonFromNumber(head.reason).value_or(Reason::kUnspecified);
   switch (reason) {
@@ -45,10 +49,12 @@ absl::Status KeepersOwn(absl::string_view attempt, const SegmentMessage& head) {
     case Reason::kOutOfMemory:
       return Error(
           reason,
-          absl::StrCat(attempt, ": all segments together would pass ",
-                       FormatBytes(static_cast<std::int64_t>(head.bytes)),
-                       ", which --memory allows here; remove a "
-                       "matrix, or allow more"));
+          absl::StrCat(
+              "hold ",
+              FormatBytes(static_cast<std::int64_t>(question.head.bytes)),
+              ": all segments together would pass ",
+              FormatBytes(static_cast<std::int64_t>(head.bytes)),
+              ", which --memory allows here; remove a matrix, or allow more"));
     case Reason::kBadUsage:
       return Error(reason,
                    absl::StrCat(attempt,
@@ -85,7 +91,7 @@ absl::StatusOr<HandoverAnswer> HandoverLine::Ask(
     return answer;
   }
   if (answer->head.reason != 0) {
-    return KeepersOwn(question.Attempt(), answer->head);
+    return KeepersOwn(question, answer->head);
   }
   return answer;
 }

@@ -19,6 +19,8 @@ std::optional<std::size_t> EntryBytes(std::uint16_t verb) {
     case HandoverVerb::kReplace:
     case HandoverVerb::kFetch:
     case HandoverVerb::kRelease:
+    case HandoverVerb::kAwait:
+    case HandoverVerb::kOpened:
       return 0;
   }
   return std::nullopt;

@@ -23,6 +23,9 @@ enum class HandoverVerb : std::uint16_t {
   kList = 5,           // the reply brings `count` HeldMessages
   kDepositTicket = 6,  // 1 descriptor, then `count` pidfds; as many pids follow
   kRelease = 7,        // of a ticket, by the process at this end
+  // Of a ticket, too, and mostly as a notice (notice.h):
+  kAwait = 8,   // its depositor gives it to one more reader
+  kOpened = 9,  // who came with it has opened the segment by itself
 };
 inline constexpr std::uint16_t kReplyBit = 0x8000;
 
@@ -36,10 +39,9 @@ inline constexpr std::uint16_t kReplyBit = 0x8000;
 // the kernel's memory.
 struct SegmentMessage {
   static constexpr std::uint32_t kMagic = 0x48525448;  // "HTRH", little-endian
-  static constexpr std::uint16_t kVersion = 1;
+  static constexpr std::uint16_t kVersion = 2;
   static constexpr std::uint16_t kMorePages = 1;  // in a reply to kList
   static constexpr std::uint16_t kWithdraw = 1;   // in a kRelease
-  static constexpr std::uint16_t kAgain = 1;      // in a kDepositTicket
 
   std::uint32_t magic = kMagic;
   std::uint16_t version = kVersion;

@@ -16,13 +16,16 @@
 #include "hearth/transport/handover/ancestors.h"
 #include "hearth/transport/handover/handover_line.h"
 #include "hearth/transport/handover/keeper_launch.h"
+#include "hearth/transport/handover/notice.h"
 
 namespace hearth {
 namespace {
 
 constexpr absl::string_view kForm = "hearth1";
+constexpr std::size_t kBytesMax = 199;
 constexpr std::size_t kLabelBytesMax = 64;
-constexpr absl::Duration kReleasePatience = absl::Milliseconds(200);
+// For a word that nobody's work depends on.
+constexpr absl::Duration kPatience = absl::Milliseconds(200);
 
 // A keeper may end in the moment in which we ask it; a second one in a row is
 // no coincidence.
@@ -37,9 +40,7 @@ Address AddressOf(const Id& keeper) {
 // Each thread keeps its line to the keeper that it asked last: a connection
 // takes longer than a question. Without a lock, so that a fork is nobody's
 // concern; the line itself knows whose it is.
-absl::StatusOr<HandoverAnswer> AskKeeper(const Id& keeper,
-                                         const HandoverQuestion& question,
-                                         absl::Duration deadline) {
+HandoverLine& LineTo(const Id& keeper) {
   struct Kept {
     Id keeper;
     std::optional<HandoverLine> line;
@@ -49,7 +50,24 @@ absl::StatusOr<HandoverAnswer> AskKeeper(const Id& keeper,
     kept.keeper = keeper;
     kept.line.emplace(AddressOf(keeper), Clock::Real());
   }
-  return kept.line->Ask(question, deadline);
+  return *kept.line;
+}
+
+HandoverQuestion About(HandoverVerb verb, const Id& ticket) {
+  HandoverQuestion question;
+  question.head.verb = static_cast<std::uint16_t>(verb);
+  question.head.set_token(ticket);
+  return question;
+}
+
+// Without waking the keeper up, where that can be.
+// Fails: segment-gone where it holds no such ticket; else as Ask.
+absl::Status TellKeeper(const Id& keeper, HandoverQuestion told,
+                        absl::Duration deadline) {
+  if (SendNotice(AddressOf(keeper), told.head) == NoticeSent::kYes) {
+    return absl::OkStatus();
+  }
+  return LineTo(keeper).Ask(told, deadline).status();
 }
 
 bool KeeperGone(const absl::Status& status) {
@@ -63,14 +81,19 @@ std::string TicketText::ToString() const {
   // One word on a command line, whatever it says.
   std::replace_if(
       shown.begin(), shown.end(), [](char c) { return !IsOfLabel(c); }, '_');
-  return absl::StrCat(kForm, ":", keeper.ToString(), ":", ticket.ToString(),
-                      ":", bytes, ":", shown);
+  std::string text = absl::StrCat(kForm, ":", keeper.ToString(), ":",
+                                  ticket.ToString(), ":", bytes, ":", shown);
+  if (!where.has_value()) return text;
+  const std::string hint = absl::StrCat(":", where->ToString());
+  return text.size() + hint.size() > kBytesMax ? text : text + hint;
 }
 
 absl::StatusOr<TicketText> TicketText::Parse(absl::string_view text) {
   const std::vector<absl::string_view> parts = absl::StrSplit(text, ':');
   TicketText ticket;
-  if (parts.size() == 5 && parts[0] == kForm &&
+  if (parts.size() == 6) ticket.where = Whereabouts::Parse(parts[5]);
+  const bool complete = parts.size() == 5 || ticket.where.has_value();
+  if (complete && text.size() <= kBytesMax && parts[0] == kForm &&
       absl::SimpleAtoi(parts[3], &ticket.bytes) &&
       parts[4].size() <= kLabelBytesMax &&
       std::all_of(parts[4].begin(), parts[4].end(), IsOfLabel)) {
@@ -150,9 +173,10 @@ absl::StatusOr<std::string> TicketOffice::HandOut(int fd,
   absl::Status failed;
   for (int i = 0; i < kKeepersTried; ++i) {
     HEARTH_ASSIGN_OR_RETURN(keeper, KeeperOtherThan(keeper));
-    failed = AskKeeper(keeper, question, options_.deadline).status();
+    failed = LineTo(keeper).Ask(question, options_.deadline).status();
     if (failed.ok()) {
-      return TicketText{keeper, ticket, card.bytes, std::string(label)}
+      return TicketText{keeper, ticket, card.bytes, std::string(label),
+                        Whereabouts::Of(fd, card)}
           .ToString();
     }
     if (!KeeperGone(failed)) return failed;
@@ -160,36 +184,34 @@ absl::StatusOr<std::string> TicketOffice::HandOut(int fd,
   return failed;
 }
 
-absl::StatusOr<std::string> TicketOffice::HandOutAgain(
-    absl::string_view text, int fd, const SegmentCard& card,
-    absl::string_view label) {
+absl::StatusOr<bool> TicketOffice::AwaitOneMore(absl::string_view text) {
   HEARTH_ASSIGN_OR_RETURN(const TicketText ticket, TicketText::Parse(text));
-  HandoverQuestion question;
-  question.head.verb = static_cast<std::uint16_t>(HandoverVerb::kDepositTicket);
-  question.head.set_token(ticket.ticket);
-  question.head.set_card(card);
-  question.head.flags = SegmentMessage::kAgain;
-  question.note = card.note;
-  question.descriptors = {&fd, 1};
-  question.attempt = "hand out a segment again";
-  const absl::Status done =
-      AskKeeper(ticket.keeper, question, options_.deadline).status();
-  if (done.ok()) return std::string(text);
-  const bool forgotten =
-      KeeperGone(done) || ReasonOf(done) == Reason::kSegmentGone;
-  if (!forgotten) return done;
-  return HandOut(fd, card, label);
+  HandoverQuestion told = About(HandoverVerb::kAwait, ticket.ticket);
+  told.attempt = "hand out a segment again";
+  const absl::Status done = TellKeeper(ticket.keeper, told, options_.deadline);
+  if (KeeperGone(done) || ReasonOf(done) == Reason::kSegmentGone) return false;
+  HEARTH_RETURN_IF_ERROR(done);
+  return true;
 }
 
 absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text) {
   HEARTH_ASSIGN_OR_RETURN(const TicketText ticket, TicketText::Parse(text));
-  HandoverQuestion question;
-  question.head.verb = static_cast<std::uint16_t>(HandoverVerb::kFetch);
-  question.head.set_token(ticket.ticket);
+  if (ticket.where.has_value()) {
+    std::optional<FetchedSegment> opened =
+        OpenWhere(*ticket.where, ticket.bytes);
+    if (opened.has_value()) {
+      const absl::Status told =
+          TellKeeper(ticket.keeper, About(HandoverVerb::kOpened, ticket.ticket),
+                     kPatience);
+      if (told.ok() && Current().zero()) Learn(ticket.keeper);
+      return *std::move(opened);
+    }
+  }
+  HandoverQuestion question = About(HandoverVerb::kFetch, ticket.ticket);
   question.attempt = "open shared array";
   question.names_token = true;
   absl::StatusOr<HandoverAnswer> answer =
-      AskKeeper(ticket.keeper, question, options_.deadline);
+      LineTo(ticket.keeper).Ask(question, options_.deadline);
   if (KeeperGone(answer.status()) ||
       ReasonOf(answer.status()) == Reason::kSegmentGone) {
     return Error(Reason::kSegmentGone,
@@ -206,12 +228,10 @@ absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text) {
 void TicketOffice::Release(absl::string_view text, ReleaseOptions options) {
   const absl::StatusOr<TicketText> ticket = TicketText::Parse(text);
   if (!ticket.ok()) return;
-  HandoverQuestion question;
-  question.head.verb = static_cast<std::uint16_t>(HandoverVerb::kRelease);
-  question.head.set_token(ticket->ticket);
+  HandoverQuestion question = About(HandoverVerb::kRelease, ticket->ticket);
   question.head.flags = options.withdraw ? SegmentMessage::kWithdraw : 0;
   question.attempt = "release a segment";
-  AskKeeper(ticket->keeper, question, kReleasePatience).status().IgnoreError();
+  LineTo(ticket->keeper).Ask(question, kPatience).status().IgnoreError();
 }
 
 }  // namespace hearth

@@ -2,13 +2,15 @@
 // as a text under 200 bytes.
 //
 // HandOut leaves a duplicate of the descriptor with a keeper process under a
-// random ticket, and starts that keeper where none runs; OpenTicket fetches it
-// in whatever process the text ends up. See worker/keeper for who holds what
-// for how long.
+// random ticket, and starts that keeper where none runs; Open opens it in
+// whatever process the text ends up: out of /proc where whoever handed it out
+// still has it open, for nobody has to wake up for that, and from the keeper
+// where not. See worker/keeper for who holds what for how long.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -17,11 +19,12 @@
 #include "absl/time/time.h"
 #include "hearth/base/id.h"
 #include "hearth/transport/handover/segment_card.h"
+#include "hearth/transport/handover/whereabouts.h"
 
 namespace hearth {
 
-// The text form: `hearth1:KEEPER:TICKET:BYTES:LABEL`, the first two 32
-// hexadecimal digits each.
+// The text form: `hearth1:KEEPER:TICKET:BYTES:LABEL[:WHERE]`, the first two 32
+// hexadecimal digits each. WHERE is left out of what would be too long with it.
 //
 // Kind:    value.
 struct TicketText {
@@ -30,6 +33,7 @@ struct TicketText {
   std::uint64_t bytes = 0;
   std::string label =
       {};  // for people: "float64[500000,1024]"; cut at 64 bytes
+  std::optional<Whereabouts> where = {};
 
   std::string ToString() const;
   // Fails: bad-usage.
@@ -69,12 +73,12 @@ class TicketOffice {
   absl::StatusOr<std::string> HandOut(int fd, const SegmentCard& card,
                                       absl::string_view label = "");
 
-  // One more reader will come with `text`, which this process handed out of
-  // `fd` before: as good as another ticket, and the keeper holds one descriptor
-  // less. Falls back to another ticket where the keeper knows of none.
-  absl::StatusOr<std::string> HandOutAgain(absl::string_view text, int fd,
-                                           const SegmentCard& card,
-                                           absl::string_view label = "");
+  // One more reader will come with `text`, which this process handed out before
+  // and whose segment it holds still: as good as another ticket, and nobody
+  // waits for it. False where its keeper is gone or has forgotten it: then hand
+  // the segment out anew.
+  // Fails: deadline-exceeded; bad-usage for a text that is no ticket.
+  absl::StatusOr<bool> AwaitOneMore(absl::string_view text);
 
   // Fails: segment-gone when no process holds the bytes any more; bad-usage
   //        for a text that is no ticket; not-allowed for another user's.

@@ -21,6 +21,14 @@ TEST(Quoted, EscapesWhatIsNotUtf8) {
   EXPECT_EQ(Quoted("\xe6\x95"), R"("\xe6\x95")");          // cut short
 }
 
+// What a message of Protobuf could not hold would end the stream at it.
+TEST(ValidUtf8, LeavesTextAloneAndEscapesOtherBytes) {
+  EXPECT_EQ(ValidUtf8("a \"b\"\n5 °C\xc2\x85"), "a \"b\"\n5 °C\xc2\x85");
+  EXPECT_EQ(ValidUtf8("bad\xff.npy"), "bad\\xff.npy");
+  EXPECT_EQ(ValidUtf8("\xe6\x95"), "\\xe6\\x95");
+  EXPECT_EQ(ValidUtf8(""), "");
+}
+
 TEST(Quoted, CutsLongText) {
   EXPECT_EQ(Quoted("abcdefgh", 4), "\"abcd...\"");
   EXPECT_LT(Quoted(std::string(1 << 20, '\xff')).size(), 140u);

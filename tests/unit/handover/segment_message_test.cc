@@ -28,7 +28,7 @@ SegmentMessage Deposit() {
 TEST(SegmentMessage, HasTheBytesThatFormatsSays) {
   EXPECT_EQ(absl::BytesToHexString(BytesOf(Deposit())),
             "48545248"  // magic
-            "0100"
+            "0200"
             "0100"      // version, verb
             "07000000"  // sequence
             "0000"
@@ -71,7 +71,7 @@ TEST(SegmentMessage, IsRefusedWhenItIsOfAnotherTimeOrPlace) {
     return !ParseMessage(BytesOf(head) + "f8").has_value();
   };
   EXPECT_TRUE(refused([](auto& head) { head.magic ^= 1; }));
-  EXPECT_TRUE(refused([](auto& head) { head.version = 2; }));
+  EXPECT_TRUE(refused([](auto& head) { head.version = 1; }));
   EXPECT_TRUE(refused([](auto& head) { head.verb = 0; }));
   EXPECT_TRUE(refused([](auto& head) { head.verb = 99; }));
   EXPECT_TRUE(refused([](auto& head) { head.segment_kind = 5; }));

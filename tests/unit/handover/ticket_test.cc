@@ -35,11 +35,23 @@ TEST(TicketText, StaysOneWordWhateverItsLabelSays) {
   EXPECT_THAT(TicketText::Parse(ticket.ToString()), IsOk());
 }
 
+TEST(TicketText, TellsWhereTheSegmentLiesWhereThereIsRoom) {
+  TicketText ticket{Id::Random(), Id::Random(), 4096, "float64[512]",
+                    Whereabouts{4711, 5, 1234, std::string("\x08\x0c", 2)}};
+  EXPECT_THAT(ticket.ToString(), HasSubstr(":float64[512]:4711.5.1234.080c"));
+  EXPECT_EQ(*TicketText::Parse(ticket.ToString()), ticket);
+  ticket.where->note = std::string(60, 'x');
+  EXPECT_LT(ticket.ToString().size(), 200u);
+  EXPECT_EQ(TicketText::Parse(ticket.ToString())->where, std::nullopt);
+}
+
 TEST(TicketText, RefusesOtherTexts) {
   const std::string good =
       TicketText{Id::Random(), Id::Random(), 1, "x"}.ToString();
   for (const std::string& text :
-       {std::string(), std::string("hearth1"), good + ":more", "x" + good,
+       {std::string(), std::string("hearth1"), good + ":more", good + ":",
+        good + ":1.2.3", good + ":-1.2.3.", good + ":01.2.3.",
+        good + ":1.2.3.0", good + ":1.2.3.0A", good + ":1.2.3.4:5", "x" + good,
         good.substr(0, 40), std::string("hearth2") + good.substr(7)}) {
     EXPECT_EQ(ReasonOf(TicketText::Parse(text).status()), Reason::kBadUsage)
         << text;
