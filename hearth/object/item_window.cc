@@ -70,13 +70,18 @@ std::optional<Value> ItemTaker::Next() {
   if (waiting_.empty()) return std::nullopt;
   std::optional<Value> item = std::move(waiting_.front());
   waiting_.pop_front();
+  taken_bytes_ += item->Bytes();
   return item;
 }
 
 bool ItemTaker::ShouldAllow() const {
-  return received_ + room() >= allowed_ + window_ / 2;
+  return received_ + room() >= allowed_ + window_ / 2 ||
+         taken_bytes_ >= bytes_max_ / 2;
 }
 
-void ItemTaker::Allowed() { allowed_ = received_ + room(); }
+void ItemTaker::Allowed() {
+  allowed_ = received_ + room();
+  taken_bytes_ = 0;
+}
 
 }  // namespace hearth

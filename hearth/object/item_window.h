@@ -65,7 +65,9 @@ class ItemWindow {
 // Kind:   resource, single-threaded, pure.
 class ItemTaker {
  public:
-  explicit ItemTaker(std::uint64_t window) : window_(window) {}
+  // `bytes_max`: of the making end, which waits once so much is not confirmed.
+  ItemTaker(std::uint64_t window, std::int64_t bytes_max)
+      : window_(window), bytes_max_(bytes_max) {}
 
   // False when items are missing before it: ask again from received().
   bool Take(std::uint64_t number, Value value);
@@ -79,12 +81,15 @@ class ItemTaker {
   std::uint64_t received() const { return received_; }
   // How many more than received() there is room for.
   std::uint64_t room() const { return window_ - waiting_.size(); }
-  // Whether so many were taken since the last Allowed() that it is time again.
+  // Whether so many, or so much, were taken since the last Allowed() that it is
+  // time again.
   bool ShouldAllow() const;
   void Allowed();
 
  private:
   const std::uint64_t window_;
+  const std::int64_t bytes_max_;
+  std::int64_t taken_bytes_ = 0;  // since Allowed
   std::deque<Value> waiting_;
   std::uint64_t received_ = 0;
   std::uint64_t allowed_ = 0;

@@ -63,7 +63,7 @@ Json ArrayJson(const ValueArray& array) {
       out["values"] = Elements<std::uint8_t>(array);
       break;
     default:  // the others as they lie in memory
-      out["bytes"] = absl::Base64Escape(array.bytes);
+      out["bytes"] = absl::Base64Escape(array.bytes.view());
   }
   return out;
 }

@@ -64,7 +64,7 @@ struct SizeOf {
     return bytes;
   }
   std::int64_t operator()(const ValueArray& array) const {
-    return Size(array.bytes);
+    return std::ssize(array.bytes.view());
   }
   std::int64_t operator()(const MatrixHandle& matrix) const {
     return Size(matrix.text);

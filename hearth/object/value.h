@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "hearth/base/id.h"
 #include "hearth/matrix/layout.h"
+#include "hearth/object/array_bytes.h"
 
 namespace hearth {
 
@@ -34,7 +35,7 @@ struct ValueStruct {
 // Dtype, shape, order and the elements, in native byte order.
 struct ValueArray {
   MatrixLayout layout;
-  std::string bytes;
+  ArrayBytes bytes;
   friend bool operator==(const ValueArray&, const ValueArray&) = default;
 };
 // Stands for a matrix: a name in the cluster, or a handle that a process gave

@@ -36,24 +36,36 @@ class CallTarget final : public Target,
   absl::StatusOr<Value> Call(CallStep step,
                              const CallOptions& options) override {
     const std::string method = step.method;
-    absl::StatusOr<proto::MethodReply> reply =
-        Ask(Pack(std::move(step), options), options);
-    if (!reply.ok()) return reply.status();
-    if (reply->has_error()) return FromProto(reply->error());
-    return Result(*reply->mutable_result());
+    Attempt attempt = Pack(std::move(step), options);
+    absl::StatusOr<Answer> answer = AskChecked(attempt, options);
+    if (!answer.ok()) return answer.status();
+    return Result(*answer);
   }
 
   void CallLater(CallStep step, const CallOptions& options,
                  Done done) override {
     // The first attempt takes no thread; if it breaks, the rest of the work
     // waits on one of the crew's.
-    auto attempt = std::make_shared<Attempt>();
-    attempt->call = Pack(std::move(step), options);
-    attempt->deadline = DeadlineOf(options);
-    if (absl::Status fits = CheckArguments(attempt->call); !fits.ok()) {
+    const std::shared_ptr<Attempt> attempt(
+        new Attempt(Pack(std::move(step), options)));
+    if (absl::Status fits = CheckArguments(*attempt); !fits.ok()) {
       return done(std::move(fits));
     }
+    // Arrays are the caller's again when this returns.
+    if (attempt->attached != nullptr && attempt->attached->is_borrowed()) {
+      if (absl::Status shared = attempt->attached->Share(); !shared.ok()) {
+        numbers_.Settle(attempt->call.number());
+        return done(std::move(shared));
+      }
+    }
     auto place = route_->Find(false, attempt->deadline);
+    absl::Status prepared =
+        place.ok() ? place->conversation->Prepare(attempt->attached)
+                   : absl::OkStatus();
+    if (!prepared.ok()) {
+      numbers_.Settle(attempt->call.number());
+      return done(std::move(prepared));
+    }
     if (!place.ok()) {
       return host_.crew().Post([self = shared_from_this(), attempt, options,
                                 done] { self->GoOn(*attempt, options, done); });
@@ -66,10 +78,8 @@ class CallTarget final : public Target,
       Unhook(*attempt, options);
       if (ended.broken.ok()) {
         self->numbers_.Settle(attempt->call.number());
-        if (ended.reply.has_error()) {
-          return done(FromProto(ended.reply.error()));
-        }
-        return done(self->Result(*ended.reply.mutable_result()));
+        Answer answer{std::move(ended.reply), std::move(ended.attached)};
+        return done(self->Result(answer));
       }
       attempt->Broke(conversation.lock());
       self->host_.crew().Post([self, attempt, options, done] {
@@ -78,7 +88,7 @@ class CallTarget final : public Target,
     };
     proto::MethodCall call = attempt->call;
     Address(call, *place, attempt->deadline);
-    place->conversation->Begin(std::move(call), pending);
+    place->conversation->Begin(std::move(call), pending, attempt->attached);
     if (options.cancellation.has_value()) {
       // Nothing that the call holds: it holds the cancellation itself.
       attempt->hook = options.cancellation->Hook(
@@ -93,9 +103,10 @@ class CallTarget final : public Target,
   }
 
   absl::Status Send(CallStep step, const CallOptions& options) override {
-    const absl::Time deadline = DeadlineOf(options);
-    proto::MethodCall call = Pack(std::move(step), options);
-    if (absl::Status fits = CheckArguments(call); !fits.ok()) return fits;
+    Attempt attempt = Pack(std::move(step), options);
+    const absl::Time deadline = attempt.deadline;
+    proto::MethodCall& call = attempt.call;
+    if (absl::Status fits = CheckArguments(attempt); !fits.ok()) return fits;
     numbers_.Settle(call.number());
     call.set_number(0);
     call.set_oneway(true);
@@ -114,8 +125,9 @@ class CallTarget final : public Target,
                            "wait"));
         }
         Address(call, *place, deadline);
+        HEARTH_RETURN_IF_ERROR(place->conversation->Prepare(attempt.attached));
         auto pending = std::make_shared<Conversation::Pending>();
-        place->conversation->Begin(call, pending);
+        place->conversation->Begin(call, pending, attempt.attached);
         if (!pending->done) return absl::OkStatus();
       } else if (ReasonOf(place.status()) != Reason::kObjectGone ||
                  absl::Now() >= give_up) {
@@ -135,21 +147,23 @@ class CallTarget final : public Target,
                   absl::StrCat("call a batch of ", steps.size(),
                                ": the limit is ", limits::kBatchCallsMax))};
     }
-    proto::MethodCall call = Pack({}, options);
+    Attempt attempt = Pack({}, options);
     for (CallStep& step : steps) {
-      proto::Step& message = *call.add_steps();
-      message.set_method(Utf8(std::move(step.method)));
+      proto::Step& message = *attempt.call.add_steps();
+      message.set_method(ValidUtf8(std::move(step.method)));
       for (Value& argument : step.arguments) {
-        ToProto(std::move(argument), *message.add_arguments());
+        ToProto(std::move(argument), *message.add_arguments(),
+                &attempt.attached);
       }
     }
-    auto reply = Ask(std::move(call), options);
-    if (!reply.ok()) return {.values = {}, .status = reply.status()};
+    auto answer = AskChecked(attempt, options);
+    if (!answer.ok()) return {.values = {}, .status = answer.status()};
+    proto::MethodReply& reply = answer->reply;
     BatchResult result;
-    if (reply->has_error()) result.status = FromProto(reply->error());
-    result.values.reserve(static_cast<std::size_t>(reply->results_size()));
-    for (proto::Value& value : *reply->mutable_results()) {
-      auto read = Result(value);
+    if (reply.has_error()) result.status = FromProto(reply.error());
+    result.values.reserve(static_cast<std::size_t>(reply.results_size()));
+    for (proto::Value& value : *reply.mutable_results()) {
+      auto read = Result(value, answer->attached);
       if (!read.ok()) {
         result.status = read.status();
         break;
@@ -170,6 +184,7 @@ class CallTarget final : public Target,
   struct Attempt {
     proto::MethodCall call;
     absl::Time deadline;
+    std::shared_ptr<Attachment> attached = nullptr;
     // Of one that no thread waits for: at its caller's cancellation.
     std::atomic<std::uint64_t> hook = 0;
     std::atomic<bool> has_ended = false;
@@ -182,6 +197,11 @@ class CallTarget final : public Target,
     }
   };
 
+  struct Answer {
+    proto::MethodReply reply;
+    Attached attached;
+  };
+
   static void Unhook(Attempt& attempt, const CallOptions& options) {
     const std::uint64_t hook = attempt.hook.exchange(0);
     if (hook != 0) options.cancellation->Unhook(hook);
@@ -191,8 +211,14 @@ class CallTarget final : public Target,
     return Error(Reason::kCallCancelled, "call: its caller cancelled it");
   }
 
-  absl::StatusOr<Value> Result(proto::Value& message) {
-    absl::StatusOr<Value> value = FromProto(message);
+  absl::StatusOr<Value> Result(Answer& answer) {
+    if (answer.reply.has_error()) return FromProto(answer.reply.error());
+    return Result(*answer.reply.mutable_result(), answer.attached);
+  }
+
+  absl::StatusOr<Value> Result(proto::Value& message,
+                               const Attached& attached) {
+    absl::StatusOr<Value> value = FromProto(message, attached);
     if (!value.ok()) return value;
     if (auto* stream = value->get<ValueStream>()) {
       stream->source = ReadItems(stream->id, route_, numbers_);
@@ -209,12 +235,13 @@ class CallTarget final : public Target,
     return std::min(deadline, absl::Now() + options.timeout);
   }
 
-  proto::MethodCall Pack(CallStep step, const CallOptions& options) {
+  Attempt Pack(CallStep step, const CallOptions& options) {
     static std::atomic<std::uint64_t> chains = 1;
     proto::MethodCall call;
-    call.set_method(Utf8(std::move(step.method)));
+    std::shared_ptr<Attachment> attached;
+    call.set_method(ValidUtf8(std::move(step.method)));
     for (Value& argument : step.arguments) {
-      ToProto(std::move(argument), *call.add_arguments());
+      ToProto(std::move(argument), *call.add_arguments(), &attached);
     }
     if (const CallContext* current = CallContext::Current()) {
       call.set_chain_high(current->chain.high);
@@ -228,17 +255,18 @@ class CallTarget final : public Target,
       call.set_chain_low(chains++);
     }
     if (!options.correlation.empty()) {
-      call.set_correlation(Utf8(options.correlation));
+      call.set_correlation(ValidUtf8(options.correlation));
     }
     for (const auto& [key, text] : options.metadata) {
-      (*call.mutable_metadata())[Utf8(key)] = Utf8(text);
+      (*call.mutable_metadata())[ValidUtf8(key)] = ValidUtf8(text);
     }
     call.set_number(numbers_.Next());
-    return call;
+    return {std::move(call), DeadlineOf(options), std::move(attached)};
   }
 
   // Of one that is too large for a message, nobody will ever hear.
-  absl::Status CheckArguments(const proto::MethodCall& call) {
+  absl::Status CheckArguments(const Attempt& attempt) {
+    const proto::MethodCall& call = attempt.call;
     absl::Status fits = CheckFitsMessage(
         call, call.steps().empty()
                   ? absl::StrCat("call ", call.method(), ": its arguments")
@@ -250,7 +278,7 @@ class CallTarget final : public Target,
 
   void Address(proto::MethodCall& call, const Route::Place& place,
                absl::Time deadline) {
-    call.set_object(Utf8(place.key));
+    call.set_object(ValidUtf8(place.key));
     call.set_confirmed(numbers_.confirmed());
     if (deadline != absl::InfiniteFuture()) {
       call.set_timeout_us(std::max<std::int64_t>(
@@ -259,15 +287,13 @@ class CallTarget final : public Target,
   }
 
   // The answer to a call, asked for again while that makes sense.
-  absl::StatusOr<proto::MethodReply> Ask(proto::MethodCall call,
-                                         const CallOptions& options) {
-    if (absl::Status fits = CheckArguments(call); !fits.ok()) return fits;
-    Attempt attempt{std::move(call), DeadlineOf(options)};
+  absl::StatusOr<Answer> AskChecked(Attempt& attempt,
+                                    const CallOptions& options) {
+    HEARTH_RETURN_IF_ERROR(CheckArguments(attempt));
     return Ask(attempt, options);
   }
 
-  absl::StatusOr<proto::MethodReply> Ask(Attempt& attempt,
-                                         const CallOptions& options) {
+  absl::StatusOr<Answer> Ask(Attempt& attempt, const CallOptions& options) {
     const absl::Cleanup settle = [&] {
       numbers_.Settle(attempt.call.number());
     };
@@ -294,15 +320,18 @@ class CallTarget final : public Target,
                           give_up.value_or(absl::Now() + options_.patience)));
       absl::Status failed = place.status();
       if (place.ok()) {
+        HEARTH_RETURN_IF_ERROR(place->conversation->Prepare(attempt.attached));
         auto pending = std::make_shared<Conversation::Pending>();
         proto::MethodCall message = attempt.call;
         Address(message, *place, attempt.deadline);
-        place->conversation->Begin(std::move(message), pending);
+        place->conversation->Begin(std::move(message), pending,
+                                   attempt.attached);
         const bool was_sent = pending->id != 0;
         if (Await(*place->conversation, pending, attempt.deadline, options)) {
           if (pending->broken.ok()) {
             if (!IsMoved(pending->reply, place->key)) {
-              return std::move(pending->reply);
+              return Answer{std::move(pending->reply),
+                            std::move(pending->attached)};
             }
             failed = FromProto(pending->reply.error());
           } else {
@@ -378,10 +407,9 @@ class CallTarget final : public Target,
 
   // The rest of a call that began without a thread.
   void GoOn(Attempt& attempt, const CallOptions& options, const Done& done) {
-    auto reply = Ask(attempt, options);
-    if (!reply.ok()) return done(reply.status());
-    if (reply->has_error()) return done(FromProto(reply->error()));
-    done(Result(*reply->mutable_result()));
+    auto answer = Ask(attempt, options);
+    if (!answer.ok()) return done(answer.status());
+    done(Result(*answer));
   }
 
   const std::shared_ptr<Route> route_;

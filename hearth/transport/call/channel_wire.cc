@@ -46,10 +46,10 @@ class ChannelWire final : public Wire {
     }
   }
 
-  bool Send(proto::Frame frame) override {
+  bool Send(proto::Frame frame, AttachmentPtr attached) override {
     std::scoped_lock lock(mutex_);
     if (closed_) return true;
-    waiting_.Add(std::move(frame));
+    waiting_.Add(std::move(frame), std::move(attached));
     if (writing_) return false;
     Write();
     return true;
@@ -131,7 +131,7 @@ class ChannelWire final : public Wire {
   // Under the lock.
   void Write() {
     writing_ = true;
-    waiting_.Take(outgoing_);
+    waiting_.Take(outgoing_, nullptr);
     stream_->Write(outgoing_, TagOf(kWritten));
   }
 

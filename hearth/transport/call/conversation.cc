@@ -64,18 +64,29 @@ Id Conversation::peer() const {
 // -------------------------------------------------------------- what comes in
 
 void Conversation::OnFrame(proto::Frame& frame, Work& work) {
+  if (frame.has_piece()) {
+    return pieces_.Add(frame.piece().total(), frame.piece().data());
+  }
+  OnFrame(frame,
+          frame.attached_bytes() == 0 ? Attached(nullptr)
+                                      : pieces_.Take(frame.attached_bytes()),
+          work);
+}
+
+void Conversation::OnFrame(proto::Frame& frame, Attached attached, Work& work) {
   switch (frame.frame_case()) {
     case proto::Frame::kCall:
-      host_.OnCall(shared_from_this(), std::move(*frame.mutable_call()), work);
+      host_.OnCall(shared_from_this(), std::move(*frame.mutable_call()),
+                   std::move(attached), work);
       break;
     case proto::Frame::kReply:
-      OnReply(*frame.mutable_reply());
+      OnReply(*frame.mutable_reply(), std::move(attached));
       break;
     case proto::Frame::kCancel:
       host_.OnCancel(*this, frame.cancel().id(), work);
       break;
     case proto::Frame::kItems:
-      OnItems(*frame.mutable_items());
+      OnItems(*frame.mutable_items(), attached);
       break;
     case proto::Frame::kCredit:
       host_.OnCredit(shared_from_this(), frame.credit(), work);
@@ -102,12 +113,13 @@ void Conversation::OnFrame(proto::Frame& frame, Work& work) {
     case proto::Frame::kBye:
       host_.OnBye(*this, work);
       break;
+    case proto::Frame::kPiece:
     case proto::Frame::FRAME_NOT_SET:
       break;
   }
 }
 
-void Conversation::OnReply(proto::MethodReply& reply) {
+void Conversation::OnReply(proto::MethodReply& reply, Attached attached) {
   std::shared_ptr<Pending> pending;
   {
     std::scoped_lock lock(mutex_);
@@ -116,6 +128,7 @@ void Conversation::OnReply(proto::MethodReply& reply) {
     pending = std::move(found->second);
     pending_.erase(found);
     pending->reply = std::move(reply);
+    pending->attached = std::move(attached);
     pending->done = true;
     if (pending->on_done != nullptr) --asynchronous_;
     pending->changed.notify_one();
@@ -123,7 +136,7 @@ void Conversation::OnReply(proto::MethodReply& reply) {
   if (pending->on_done != nullptr) pending->on_done(*pending);
 }
 
-void Conversation::OnItems(proto::Items& items) {
+void Conversation::OnItems(proto::Items& items, const Attached& attached) {
   std::shared_ptr<ItemInbox> inbox;
   {
     std::scoped_lock lock(mutex_);
@@ -131,7 +144,8 @@ void Conversation::OnItems(proto::Items& items) {
     if (found != inboxes_.end()) inbox = found->second.lock();
   }
   if (inbox == nullptr) return;
-  absl::StatusOr<std::vector<Value>> values = FromProto(*items.mutable_items());
+  absl::StatusOr<std::vector<Value>> values =
+      FromProto(*items.mutable_items(), attached);
   {
     std::scoped_lock lock(inbox->mutex);
     if (!values.ok()) {
@@ -191,8 +205,20 @@ void Conversation::OnBroken(const absl::Status& why, Work& work) {
 
 // ------------------------------------------------------------- what goes out
 
-void Conversation::Send(proto::Frame frame) {
-  if (wire_->Send(std::move(frame)) || !wire_->is_polled()) return;
+absl::Status Conversation::Prepare(
+    const std::shared_ptr<Attachment>& attached) const {
+  if (attached == nullptr) return absl::OkStatus();
+  if (!wire_->carries_descriptors() && !attached->is_borrowed()) {
+    return absl::OkStatus();
+  }
+  return attached->Share();
+}
+
+void Conversation::Send(proto::Frame frame, AttachmentPtr attached) {
+  if (wire_->Send(std::move(frame), std::move(attached)) ||
+      !wire_->is_polled()) {
+    return;
+  }
   std::scoped_lock lock(mutex_);
   if (polling_) return;
   kicked_ = true;
@@ -208,7 +234,8 @@ bool Conversation::WaitForRoom(absl::Time deadline) {
 }
 
 void Conversation::Begin(proto::MethodCall call,
-                         const std::shared_ptr<Pending>& pending) {
+                         const std::shared_ptr<Pending>& pending,
+                         AttachmentPtr attached) {
   bool is_broken = false;
   {
     std::scoped_lock lock(mutex_);
@@ -233,7 +260,7 @@ void Conversation::Begin(proto::MethodCall call,
   proto::Frame frame;
   call.set_id(pending->id);
   *frame.mutable_call() = std::move(call);
-  Send(std::move(frame));
+  Send(std::move(frame), std::move(attached));
 }
 
 void Conversation::Abandon(std::uint64_t id, const absl::Status& why) {

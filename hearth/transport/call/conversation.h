@@ -16,6 +16,8 @@
 #include "absl/time/time.h"
 #include "hearth/base/id.h"
 #include "hearth/object/item_window.h"
+#include "hearth/transport/call/attachment.h"
+#include "hearth/transport/call/outbox.h"
 #include "protos/object.pb.h"
 
 namespace hearth {
@@ -33,7 +35,9 @@ class Wire {
   virtual ~Wire() = default;
   // Never blocks. False: it waits behind what is being written, and goes on its
   // way as soon as somebody polls.
-  virtual bool Send(proto::Frame frame) = 0;
+  virtual bool Send(proto::Frame frame, AttachmentPtr attached) = 0;
+  // Whether descriptors travel along: what is attached should be shared, then.
+  virtual bool carries_descriptors() const { return false; }
   // That no other end has taken yet, nor gRPC for it.
   virtual std::int64_t waiting_bytes() const = 0;
   // Whether whoever waits does the reading; else the wire has threads for it.
@@ -45,7 +49,8 @@ class Wire {
 
 // The taking end of a stream of items, which outlives the connection.
 struct ItemInbox {
-  explicit ItemInbox(std::uint64_t window) : taker(window) {}
+  ItemInbox(std::uint64_t window, std::int64_t bytes_max)
+      : taker(window, bytes_max) {}
   std::mutex mutex;
   std::condition_variable changed;
   ItemTaker taker;          // under the mutex, as all below
@@ -69,6 +74,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
     bool done = false;
     absl::Status broken;  // not OK: the connection ended before the answer came
     proto::MethodReply reply;
+    Attached attached = nullptr;  // to the reply
     std::condition_variable changed;
     // Instead of a thread that waits; called outside of locks, once.
     std::function<void(Pending&)> on_done;
@@ -86,6 +92,10 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
 
   // From the wire.
   void OnFrame(proto::Frame& frame, Work& work);
+  // Whether what is attached to the next frame comes in pieces.
+  bool in_pieces() const { return pieces_.has_begun(); }
+  // With what came beside it, as a descriptor.
+  void OnFrame(proto::Frame& frame, Attached attached, Work& work);
   void OnBroken(const absl::Status& why, Work& work);
 
   // Who the other end is; zero before it has said so.
@@ -94,12 +104,16 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   // False: the connection broke before, or the deadline passed.
   bool WaitForPeer(absl::Time deadline);
 
-  void Send(proto::Frame frame);
+  void Send(proto::Frame frame, AttachmentPtr attached = nullptr);
+  // Makes `attached` such that this connection can carry it, and that nobody
+  // can change it any more; a null one is fine. Blocks as long as a copy takes.
+  absl::Status Prepare(const std::shared_ptr<Attachment>& attached) const;
   // Until less than limits::kOnewayBytesMax waits to be written, or the
   // connection is broken. False at the deadline.
   bool WaitForRoom(absl::Time deadline);
   // Sends `call` with an id; the answer completes `pending`.
-  void Begin(proto::MethodCall call, const std::shared_ptr<Pending>& pending);
+  void Begin(proto::MethodCall call, const std::shared_ptr<Pending>& pending,
+             AttachmentPtr attached = nullptr);
   // False at the deadline; then it is forgotten, and the host told.
   bool Wait(Pending& pending, absl::Time deadline);
   // Nobody waits any more: `why` is what on_done sees.
@@ -109,14 +123,15 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void StopTaking(std::uint64_t stream);
 
  private:
-  void OnReply(proto::MethodReply& reply);
-  void OnItems(proto::Items& items);
+  void OnReply(proto::MethodReply& reply, Attached attached);
+  void OnItems(proto::Items& items, const Attached& attached);
   void Background();
   void HandOver();
 
   ObjectHost& host_;
   std::shared_ptr<Wire> wire_;
   std::atomic<bool> is_broken_ = false;
+  AttachmentPieces pieces_;  // whoever hands frames in
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable peer_known_;

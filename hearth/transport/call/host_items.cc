@@ -15,11 +15,29 @@ constexpr int kItemsAtOnce = 512;
 // Items that take longer than this to make are sent one by one.
 constexpr absl::Duration kSlowItem = absl::Milliseconds(1);
 
+// Who made an item may change its arrays before it is sent.
+void OwnArrays(Value& item) {
+  if (auto* array = item.get<ValueArray>()) {
+    if (array->bytes.is_borrowed()) {
+      array->bytes = ArrayBytes(std::move(array->bytes).Take());
+    }
+  } else if (auto* list = item.get<Value::List>()) {
+    for (Value& one : *list) OwnArrays(one);
+  } else if (auto* tuple = item.get<ValueTuple>()) {
+    for (Value& one : tuple->items) OwnArrays(one);
+  } else if (auto* map = item.get<Value::Map>()) {
+    for (auto& [key, mapped] : *map) OwnArrays(mapped);
+  } else if (auto* of = item.get<ValueStruct>()) {
+    for (auto& [name, field] : of->fields) OwnArrays(field);
+  }
+}
+
 // Only what is large is looked at closely: that takes a copy.
 absl::Status CheckItem(const Value& item) {
   if (item.Bytes() < limits::kCallBytesMax / 4) return absl::OkStatus();
   proto::Value message;
-  ToProto(Value(item), message);
+  std::shared_ptr<Attachment> beside;
+  ToProto(Value(item), message, &beside);
   return CheckFitsMessage(message, "give items: the contents of one");
 }
 
@@ -94,6 +112,7 @@ void ObjectHost::Produce(const std::shared_ptr<ItemJob>& items) {
       } else if (absl::Status fits = CheckItem(**item); !fits.ok()) {
         end = std::move(fits);
       } else {
+        OwnArrays(**item);
         made.push_back(**std::move(item));
       }
       if (absl::Now() - begin > kSlowItem) break;
@@ -114,18 +133,26 @@ void ObjectHost::Produce(const std::shared_ptr<ItemJob>& items) {
       const auto ended = items->window.TakeEnd();
       if (ready.empty() && !ended.has_value()) break;
       proto::Frame frame;
+      std::shared_ptr<Attachment> attached;
       proto::Items& message = *frame.mutable_items();
       message.set_stream(items->id);
       message.set_first(ready.empty() ? items->window.made()
                                       : ready.front().number);
       for (auto& item : ready) {
-        ToProto(std::move(item.value), *message.add_items());
+        ToProto(std::move(item.value), *message.add_items(), &attached);
       }
       if (ended.has_value()) {
         message.set_end(true);
         if (!ended->ok()) *message.mutable_error() = ToCallError(*ended);
       }
-      to->Send(std::move(frame));
+      if (attached != nullptr) {
+        // Nobody else sends of this stream: it stays in its order. What could
+        // not be shared goes in pieces.
+        mutex_.unlock();
+        to->Prepare(attached).IgnoreError();
+        mutex_.lock();
+      }
+      to->Send(std::move(frame), std::move(attached));
       has_sent = true;
     }
     if (!items->window.WantsItem() || items->dropped || stopping_ ||

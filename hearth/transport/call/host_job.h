@@ -18,6 +18,7 @@ struct ObjectHost::Job {
   std::function<void(proto::MethodReply)> answer;  // instead of `from`
   Id session;
   proto::MethodCall call;
+  Attached attached = nullptr;  // to the call
   std::shared_ptr<const Class> of;
   std::shared_ptr<Box> box;
   absl::Time deadline = absl::InfiniteFuture();       // the host's clock's

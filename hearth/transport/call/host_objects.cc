@@ -49,6 +49,15 @@ absl::Status ObjectHost::Add(const std::string& key, Instance instance) {
   return absl::OkStatus();
 }
 
+void ObjectHost::LetGo() {
+  // Theirs are the user's destructors: outside of the lock.
+  std::map<std::string, std::shared_ptr<Served>> served;
+  std::map<std::uint64_t, std::shared_ptr<ItemJob>> streams;
+  MutexLock lock(mutex_);
+  served.swap(served_);
+  streams.swap(streams_);
+}
+
 absl::Status ObjectHost::Remove(const std::string& key) {
   Work work;
   {

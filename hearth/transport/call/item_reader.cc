@@ -14,6 +14,10 @@ namespace {
 constexpr absl::Duration kPatience = absl::Seconds(10);
 constexpr absl::Duration kPause = absl::Milliseconds(20);
 constexpr std::chrono::milliseconds kLook(100);
+// How often one that waits says again what it has: its last word may have been
+// overtaken by one of a connection that was broken by then, which its host
+// still believes in.
+constexpr int kLooksBeforeAskingAgain = 10;
 
 // One thread takes; frames are put in by whoever reads the connection.
 class ItemReader {
@@ -21,7 +25,8 @@ class ItemReader {
   ItemReader(std::uint64_t id, std::shared_ptr<Route> route)
       : id_(id),
         route_(std::move(route)),
-        inbox_(std::make_shared<ItemInbox>(limits::kStreamItemsMax)) {}
+        inbox_(std::make_shared<ItemInbox>(limits::kStreamItemsMax,
+                                           limits::kStreamBytesMax)) {}
 
   ~ItemReader() {
     if (conversation_ == nullptr) return;
@@ -34,6 +39,7 @@ class ItemReader {
   }
 
   absl::StatusOr<std::optional<Value>> Next() {
+    int looks = 0;
     if (conversation_ == nullptr) {
       if (absl::Status opened = Open(false); !opened.ok()) return opened;
     }
@@ -66,6 +72,8 @@ class ItemReader {
       }
       if (is_broken) {
         if (absl::Status opened = Open(true); !opened.ok()) return opened;
+      } else if (is_late && ++looks % kLooksBeforeAskingAgain == 0) {
+        Allow(true);
       }
     }
   }
@@ -75,7 +83,18 @@ class ItemReader {
     const absl::Time give_up = absl::Now() + kPatience;
     for (bool fresh = resume;; fresh = true) {
       auto place = route_->Find(fresh, give_up);
+      // A name may lead to somebody else by now, who knows nothing of this.
+      const Id there = place.ok() ? place->conversation->peer() : Id();
+      if (resume &&
+          (place.ok() ? there != host_
+                      : ReasonOf(place.status()) == Reason::kNameUnknown)) {
+        return Error(Reason::kObjectGone,
+                     "take items: the process that made them is gone or has "
+                     "taken its object away, and the rest of them with it; ask "
+                     "for them anew");
+      }
       if (place.ok()) {
+        host_ = there;
         if (conversation_ != nullptr) conversation_->StopTaking(id_);
         conversation_ = place->conversation;
         {
@@ -113,6 +132,7 @@ class ItemReader {
   const std::shared_ptr<Route> route_;
   const std::shared_ptr<ItemInbox> inbox_;
   std::shared_ptr<Conversation> conversation_;
+  Id host_{};  // that makes the items
   bool ended_ = false;
 };
 

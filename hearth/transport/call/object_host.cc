@@ -63,25 +63,26 @@ void ObjectHost::OnHello(const std::shared_ptr<Conversation>& from,
 }
 
 void ObjectHost::OnCall(const std::shared_ptr<Conversation>& from,
-                        proto::MethodCall call, Work& work) {
-  Serve(nullptr, from, std::move(call), work);
+                        proto::MethodCall call, Attached attached, Work& work) {
+  Serve(nullptr, from, std::move(call), std::move(attached), work);
 }
 
 void ObjectHost::CallPlainly(proto::MethodCall call,
                              std::function<void(proto::MethodReply)> answer,
                              Work& work) {
-  Serve(std::move(answer), nullptr, std::move(call), work);
+  Serve(std::move(answer), nullptr, std::move(call), nullptr, work);
 }
 
 void ObjectHost::Serve(std::function<void(proto::MethodReply)> answer,
                        const std::shared_ptr<Conversation>& from,
-                       proto::MethodCall call, Work& work) {
+                       proto::MethodCall call, Attached attached, Work& work) {
   auto job = std::make_shared<Job>();
   job->from = from;
   job->answer = std::move(answer);
   job->id = call.id();
   job->session = from == nullptr ? Id() : from->peer();
   job->call = std::move(call);
+  job->attached = std::move(attached);
   const proto::MethodCall& message = job->call;
   const absl::Time now = clock_.Now();
   if (message.timeout_us() > 0) {
@@ -115,9 +116,9 @@ absl::Status ObjectHost::Admit(const JobPtr& job, Work& work) {
   Served& served = *found->second;
   job->of = served.of;
   if (call.method() == kDescribe) {
-    proto::MethodReply reply;
-    ToProto(Describe(*served.of), *reply.mutable_result());
-    Answer(*job, std::move(reply), work);
+    Outcome outcome;
+    ToProto(Describe(*served.of), *outcome.reply.mutable_result());
+    Answer(*job, std::move(outcome), work);
     return absl::OkStatus();
   }
   bool concurrent = served.of->options.concurrent;
@@ -161,9 +162,9 @@ absl::Status ObjectHost::Admit(const JobPtr& job, Work& work) {
     auto verdict = once_.Ask(*job->once, job->number);
     if (auto* known = std::get_if<absl::StatusOr<Value>>(&verdict)) {
       if (!known->ok()) return known->status();
-      proto::MethodReply reply;
-      ToProto(**known, *reply.mutable_result());
-      Answer(*job, reply, work);
+      Outcome outcome;
+      ToProto(**known, *outcome.reply.mutable_result(), &outcome.attached);
+      Answer(*job, std::move(outcome), work);
       return absl::OkStatus();
     }
     jobs_[job->number] = job;
@@ -217,7 +218,7 @@ void ObjectHost::Tell(const std::shared_ptr<Box>& box, const ObjectEvent& event,
 
 void ObjectHost::Run(const JobPtr& job) { Finish(job, Perform(*job)); }
 
-absl::StatusOr<proto::MethodReply> ObjectHost::Perform(Job& job) {
+absl::StatusOr<ObjectHost::Outcome> ObjectHost::Perform(Job& job) {
   proto::MethodCall& call = job.call;
   Box& box = *job.box;
   if (!box.is_made) {
@@ -253,17 +254,20 @@ absl::StatusOr<proto::MethodReply> ObjectHost::Perform(Job& job) {
   SessionSurroundings surroundings(bind_, expose_, job.session);
   context.surroundings = &surroundings;
   const CallScope scope(&context);
-  proto::MethodReply reply;
+  Outcome outcome;
+  proto::MethodReply& reply = outcome.reply;
+  // A call of no session is one message, and so is its answer.
+  auto* const beside = job.answer == nullptr ? &outcome.attached : nullptr;
+  const Attached attached = std::exchange(job.attached, nullptr);
   if (call.steps().empty()) {
     HEARTH_ASSIGN_OR_RETURN(auto arguments,
-                            FromProto(*call.mutable_arguments()));
+                            FromProto(*call.mutable_arguments(), attached));
     HEARTH_ASSIGN_OR_RETURN(
         Value value, PerformStep(job, call.method(), std::move(arguments)));
-    if (!value.is_null()) ToProto(std::move(value), *reply.mutable_result());
-    HEARTH_RETURN_IF_ERROR(CheckFitsMessage(
-        reply, absl::StrCat("call ", Quoted(call.object()), ".", call.method(),
-                            ": what it gives")));
-    return reply;
+    if (!value.is_null()) {
+      ToProto(std::move(value), *reply.mutable_result(), beside);
+    }
+    return Packed(job, std::move(outcome), "what it gives");
   }
   for (proto::Step& step : *call.mutable_steps()) {
     absl::StatusOr<Value> value = [&]() -> absl::StatusOr<Value> {
@@ -271,19 +275,34 @@ absl::StatusOr<proto::MethodReply> ObjectHost::Perform(Job& job) {
         return Error(Reason::kCallCancelled, "call a batch: it was cancelled");
       }
       HEARTH_ASSIGN_OR_RETURN(auto arguments,
-                              FromProto(*step.mutable_arguments()));
+                              FromProto(*step.mutable_arguments(), attached));
       return PerformStep(job, step.method(), std::move(arguments));
     }();
     if (!value.ok()) {
       *reply.mutable_error() = ToCallError(value.status());
-      return reply;
+      break;
     }
-    ToProto(*std::move(value), *reply.add_results());
+    ToProto(*std::move(value), *reply.add_results(), beside);
   }
+  return Packed(job, std::move(outcome), "what its calls give");
+}
+
+// While it is still the object's turn: arrays may be its own.
+absl::StatusOr<ObjectHost::Outcome> ObjectHost::Packed(Job& job,
+                                                       Outcome outcome,
+                                                       absl::string_view what) {
   HEARTH_RETURN_IF_ERROR(CheckFitsMessage(
-      reply, absl::StrCat("call a batch of ", Quoted(call.object()),
-                          ": what its calls give")));
-  return reply;
+      outcome.reply,
+      absl::StrCat("call ", job.call.steps().empty() ? "" : "a batch of ",
+                   Quoted(job.call.object()),
+                   job.call.steps().empty() ? "." : "", job.call.method(), ": ",
+                   what)));
+  if (outcome.attached == nullptr) return outcome;
+  const auto from = job.from.lock();
+  HEARTH_RETURN_IF_ERROR(job.once.has_value() || from == nullptr
+                             ? outcome.attached->Share()
+                             : from->Prepare(outcome.attached));
+  return outcome;
 }
 
 absl::StatusOr<Value> ObjectHost::PerformStep(Job& job,
@@ -306,8 +325,7 @@ absl::StatusOr<Value> ObjectHost::PerformStep(Job& job,
   return status;
 }
 
-void ObjectHost::Finish(const JobPtr& job,
-                        absl::StatusOr<proto::MethodReply> result) {
+void ObjectHost::Finish(const JobPtr& job, absl::StatusOr<Outcome> result) {
   Work work;
   {
     MutexLock lock(mutex_);
@@ -317,8 +335,8 @@ void ObjectHost::Finish(const JobPtr& job,
       if (!result.ok()) {
         kept = result.status();
       } else {
-        proto::MethodReply copy = *result;
-        kept = FromProto(*copy.mutable_result());
+        proto::MethodReply copy = result->reply;
+        kept = FromProto(*copy.mutable_result(), Attached(result->attached));
       }
       for (const std::uint64_t waiter : once_.Finish(*job->once, kept)) {
         const auto waiting = jobs_.find(waiter);
@@ -335,11 +353,10 @@ void ObjectHost::Finish(const JobPtr& job,
 }
 
 // Once a call: what comes later is for nobody.
-void ObjectHost::Answer(Job& job, absl::StatusOr<proto::MethodReply> result,
-                        Work& work) {
+void ObjectHost::Answer(Job& job, absl::StatusOr<Outcome> result, Work& work) {
   if (std::exchange(job.answered, true) || job.call.oneway()) return;
   proto::MethodReply reply =
-      result.ok() ? *std::move(result) : Refusal(result.status());
+      result.ok() ? std::move(result->reply) : Refusal(result.status());
   reply.set_id(job.id);
   if (job.answer != nullptr) {
     work.insert(work.begin(), [answer = job.answer, reply] { answer(reply); });
@@ -348,7 +365,9 @@ void ObjectHost::Answer(Job& job, absl::StatusOr<proto::MethodReply> result,
   // A wire's Send does not block and calls nobody back.
   proto::Frame frame;
   *frame.mutable_reply() = std::move(reply);
-  if (const auto from = job.from.lock()) from->Send(std::move(frame));
+  if (const auto from = job.from.lock()) {
+    from->Send(std::move(frame), result.ok() ? result->attached : nullptr);
+  }
 }
 
 void ObjectHost::OnCancel(const Conversation& from, std::uint64_t id,

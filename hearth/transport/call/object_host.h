@@ -70,12 +70,15 @@ class ObjectHost {
   void Tick();
   // Refuses and stops everything, and waits until no method runs.
   void Stop();
+  // After Stop, if nothing runs: lets go of what is served, which may keep
+  // proxies, and by them what this stands on.
+  void LetGo();
 
   // From conversations.
   void OnHello(const std::shared_ptr<Conversation>& from,
                proto::SessionWelcome& welcome);
   void OnCall(const std::shared_ptr<Conversation>& from, proto::MethodCall call,
-              Work& work);
+              Attached attached, Work& work);
   void OnCancel(const Conversation& from, std::uint64_t id, Work& work);
   void OnCredit(const std::shared_ptr<Conversation>& from,
                 const proto::Credit& credit, Work& work);
@@ -117,6 +120,11 @@ class ObjectHost {
     absl::Time gone_at = absl::InfiniteFuture();
   };
   using JobPtr = std::shared_ptr<Job>;
+  // What a call gave, with its large arrays.
+  struct Outcome {
+    proto::MethodReply reply;
+    std::shared_ptr<Attachment> attached = nullptr;
+  };
 
   absl::Status Admit(const JobPtr& job, Work& work)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -125,11 +133,13 @@ class ObjectHost {
   void Tell(const std::shared_ptr<Box>& box, const ObjectEvent& event,
             Work& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run(const JobPtr& job);
-  void Finish(const JobPtr& job, absl::StatusOr<proto::MethodReply> result);
-  absl::StatusOr<proto::MethodReply> Perform(Job& job);
+  void Finish(const JobPtr& job, absl::StatusOr<Outcome> result);
+  absl::StatusOr<Outcome> Perform(Job& job);
+  absl::StatusOr<Outcome> Packed(Job& job, Outcome outcome,
+                                 absl::string_view what);
   absl::StatusOr<Value> PerformStep(Job& job, const std::string& method,
                                     std::vector<Value> arguments);
-  void Answer(Job& job, absl::StatusOr<proto::MethodReply> result, Work& work)
+  void Answer(Job& job, absl::StatusOr<Outcome> result, Work& work)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void KeepStreams(Job& job, Value& value);
   void Produce(const std::shared_ptr<ItemJob>& items);
@@ -137,7 +147,7 @@ class ObjectHost {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Serve(std::function<void(proto::MethodReply)> answer,
              const std::shared_ptr<Conversation>& from, proto::MethodCall call,
-             Work& work);
+             Attached attached, Work& work);
 
   const ObjectHostOptions options_;
   const Clock& clock_;

@@ -15,7 +15,10 @@
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
 #include "hearth/base/status.h"
+#include "hearth/base/tcp_socket.h"
+#include "hearth/transport/call/frame_socket.h"
 #include "hearth/transport/call/outbox.h"
+#include "hearth/transport/call/socket_sessions.h"
 #include "hearth/transport/call/value_codec.h"
 #include "hearth/transport/control/listener.h"
 #include "protos/object.grpc.pb.h"
@@ -24,7 +27,6 @@ namespace hearth {
 namespace {
 
 constexpr int kReadersMax = 64;
-constexpr int kReadersIdle = 3;
 
 // What a completion is for. `Proceed` may leave work that blocks.
 class Completion {
@@ -55,7 +57,15 @@ class ObjectListener::Impl {
             [this](grpc::ServerBuilder& builder) {
               queue_ = builder.AddCompletionQueue();
             },
+        .plain_byte = kGreeting[0],
+        .plain =
+            [this](UniqueFd connection, bool is_local) {
+              if (!is_local) NoticeSilence(connection.get());
+              plain_->Admit(std::move(connection), is_local);
+            },
+        .is_tcp_plain = options.is_tcp_plain,
         .is_discoverable = true};
+    HEARTH_ASSIGN_OR_RETURN(plain_, SocketSessions::Start(host_));
     HEARTH_ASSIGN_OR_RETURN(listener_,
                             Listener::Start(std::move(listener), service_));
     AcceptSession();
@@ -69,6 +79,7 @@ class ObjectListener::Impl {
     if (listener_ != nullptr) {
       ending_ = true;
       listener_->Shutdown();
+      plain_.reset();
       // Nothing may be begun on a queue that is shut down.
       while (live_ > 0)
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -88,6 +99,7 @@ class ObjectListener::Impl {
   void Refuse() {
     ending_ = true;
     listener_->Shutdown();
+    plain_->Refuse();
   }
 
   Listener& listener() { return *listener_; }
@@ -100,12 +112,13 @@ class ObjectListener::Impl {
   void AcceptCall();
   void AcceptList();
 
-  void AddReader() {
+  bool AddReader() {
     std::scoped_lock lock(mutex_);
-    if (ending_) return;
+    if (ending_) return false;
     ++reader_count_;
     ++waiting_;  // at once, so that no second one is started for the same lack
     readers_.emplace_back([this] { Read(); });
+    return true;
   }
 
   void Read() {
@@ -116,11 +129,9 @@ class ObjectListener::Impl {
       Work work;
       static_cast<Completion*>(tag)->Proceed(ok, work);
       if (!work.empty()) {
-        bool is_read = others > 0;
-        if (!is_read && reader_count_ < kReadersMax) {
-          AddReader();
-          is_read = true;
-        }
+        // One reads on, whatever the methods wait for.
+        const bool is_read =
+            others > 0 || (reader_count_ < kReadersMax && AddReader());
         if (is_read) {
           RunHere(std::move(work), host_.crew());
         } else {
@@ -135,6 +146,7 @@ class ObjectListener::Impl {
   ObjectHost& host_;
   proto::Objects::AsyncService service_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::unique_ptr<SocketSessions> plain_;
   std::unique_ptr<Listener> listener_;
   std::atomic<int> waiting_ = 0;
   std::atomic<int> reader_count_ = 0;
@@ -167,10 +179,10 @@ class ObjectListener::Impl::Session final
                                   impl_.queue_.get(), &started_);
   }
 
-  bool Send(proto::Frame frame) override {
+  bool Send(proto::Frame frame, AttachmentPtr attached) override {
     std::scoped_lock lock(mutex_);
     if (closed_) return true;
-    waiting_.Add(std::move(frame));
+    waiting_.Add(std::move(frame), std::move(attached));
     if (!writing_) Write();
     return true;  // the listener's threads go on with it
   }
@@ -216,7 +228,7 @@ class ObjectListener::Impl::Session final
 
   void Write() {
     writing_ = true;
-    waiting_.Take(outgoing_);
+    waiting_.Take(outgoing_, nullptr);
     stream_.Write(outgoing_, &written_);
   }
 

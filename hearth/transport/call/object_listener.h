@@ -19,10 +19,15 @@ struct ObjectListenerOptions {
   UniqueFd local;   // a Unix socket that listens already; or none
   std::string tcp;  // host:port, in addition; port 0 takes a free one
   std::shared_ptr<grpc::ServerCredentials> credentials;  // for TCP
+  // Those are none: callers over TCP may leave gRPC out, too.
+  bool is_tcp_plain = false;
 };
 
 // Serves a host's objects to other processes (protos/object.proto), with gRPC's
 // health service and reflection beside them.
+//
+// Callers that are Hearth need no gRPC (socket_sessions.h): over the Unix
+// socket, and over TCP where there is no TLS. The same door is for both.
 //
 // Its threads wait for messages, and run methods: when all but one run
 // methods, another one is started, up to a bound; then methods go to the host's

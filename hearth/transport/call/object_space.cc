@@ -19,6 +19,13 @@ constexpr absl::Duration kConnectAtMost = absl::Seconds(5);
 // The address by which a process reaches itself.
 constexpr char kSelf[] = "";
 
+// Who is gone is an object that is gone; credentials are another thing.
+absl::Status Gone(const absl::Status& why) {
+  const bool is_gone = ReasonOf(why) == Reason::kClusterUnreachable ||
+                       ReasonOf(why) == Reason::kDeadlineExceeded;
+  return is_gone ? Error(Reason::kObjectGone, why.message()) : why;
+}
+
 // To one object, wherever its handle says that it is.
 class HandleRoute final : public Route {
  public:
@@ -125,6 +132,7 @@ void ObjectSpace::End() {
     return;
   }
   StopListening();
+  host_.LetGo();
 }
 
 void ObjectSpace::Tick() {
@@ -289,25 +297,25 @@ absl::StatusOr<std::shared_ptr<Conversation>> ObjectSpace::Connect(
       }
       if (!has_listener) HEARTH_RETURN_IF_ERROR(Listen({}));
       channel = InProcessChannel();
-    } else if (options_.connect != nullptr) {
-      auto made = options_.connect(address, until - absl::Now());
-      if (!made.ok()) {
-        // Who is gone is an object that is gone; credentials are another thing.
-        const bool is_gone =
-            ReasonOf(made.status()) == Reason::kClusterUnreachable ||
-            ReasonOf(made.status()) == Reason::kDeadlineExceeded;
-        return is_gone ? Error(Reason::kObjectGone, made.status().message())
-                       : made.status();
+    } else {
+      HEARTH_ASSIGN_OR_RETURN(link.conversation,
+                              ConnectPlainly(address, until));
+      if (link.conversation == nullptr && options_.connect != nullptr) {
+        auto made = options_.connect(address, until - absl::Now());
+        if (!made.ok()) return Gone(made.status());
+        channel = *std::move(made);
       }
-      channel = *std::move(made);
     }
-    if (channel == nullptr) {
-      return Error(Reason::kObjectGone,
-                   absl::StrCat("connect to ", Quoted(address),
-                                ": there is no way from here"));
+    if (link.conversation == nullptr) {
+      if (channel == nullptr) {
+        return Error(Reason::kObjectGone,
+                     absl::StrCat("connect to ", Quoted(address),
+                                  ": there is no way from here"));
+      }
+      HEARTH_ASSIGN_OR_RETURN(
+          link.conversation,
+          OpenConversation(std::move(channel), host_, until));
     }
-    HEARTH_ASSIGN_OR_RETURN(link.conversation,
-                            OpenConversation(std::move(channel), host_, until));
   }
   if (!expected.zero() && link.conversation->peer() != expected) {
     return Error(Reason::kObjectGone,
@@ -315,6 +323,18 @@ absl::StatusOr<std::shared_ptr<Conversation>> ObjectSpace::Connect(
                               ": another process answers there now"));
   }
   return link.conversation;
+}
+
+absl::StatusOr<std::shared_ptr<Conversation>> ObjectSpace::ConnectPlainly(
+    const std::string& address, absl::Time until) {
+  if (options_.connect_plain == nullptr) return nullptr;
+  auto socket = options_.connect_plain(address, until - absl::Now());
+  if (!socket.ok()) return Gone(socket.status());
+  if (!socket->fd.valid()) return nullptr;
+  auto made = OpenConversation(*std::move(socket), host_, until);
+  // Who is there and hangs up may want TLS: gRPC finds out what is wrong.
+  if (!made.ok()) return nullptr;
+  return made;
 }
 
 void ObjectSpace::BreakConnections() {

@@ -14,6 +14,7 @@
 #include "hearth/transport/call/call_target.h"
 #include "hearth/transport/call/object_host.h"
 #include "hearth/transport/call/object_listener.h"
+#include "hearth/transport/call/socket_wire.h"
 
 namespace hearth {
 
@@ -24,6 +25,11 @@ struct ObjectSpaceOptions {
   std::function<absl::StatusOr<std::shared_ptr<grpc::Channel>>(
       const std::string& address, absl::Duration within)>
       connect;
+  // A connected socket to that address, where gRPC is not needed; an invalid
+  // one where it is. None: it always is.
+  std::function<absl::StatusOr<PlainSocket>(const std::string& address,
+                                            absl::Duration within)>
+      connect_plain = nullptr;
   // Where the object of that name is now. None: names lead nowhere.
   std::function<absl::StatusOr<ObjectHandle>(const std::string& name)> find;
   // The matrix of a handle that came as an argument. None: there are none.
@@ -89,6 +95,9 @@ class ObjectSpace : public Surroundings,
   absl::StatusOr<std::shared_ptr<Conversation>> Connect(
       Link& link, const std::string& address, const Id& expected,
       absl::Time deadline);
+  // Null where that is not how to get there.
+  absl::StatusOr<std::shared_ptr<Conversation>> ConnectPlainly(
+      const std::string& address, absl::Time until);
 
   const ObjectSpaceOptions options_;
   CallNumbers numbers_;

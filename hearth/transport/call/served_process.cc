@@ -79,6 +79,7 @@ absl::Status ServedProcess::Listen() {
   if (options_.listen.has_value()) {
     listener.tcp = options_.listen->ToString();
     listener.credentials = options_.credentials;
+    listener.is_tcp_plain = options_.is_tcp_plain;
   }
   HEARTH_RETURN_IF_ERROR(space_->Listen(std::move(listener)));
   addresses_ = {local.ToString()};

@@ -21,7 +21,8 @@ struct ServedProcessOptions {
   std::optional<Address> listen = std::nullopt;
   std::string advertise = {};  // host, or host:port; empty: as it listens
   std::shared_ptr<grpc::ServerCredentials> credentials = nullptr;
-  std::string machine = {};  // its keeper's handover address
+  bool is_tcp_plain = false;  // those are none
+  std::string machine = {};   // its keeper's handover address
   // Classes of which others may create objects here.
   std::vector<std::shared_ptr<const Class>> classes = {};
 };

@@ -5,10 +5,10 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
+#include "hearth/base/quoted.h"
 #include "hearth/base/status.h"
 #include "hearth/object/call_error.h"
 #include "hearth/transport/control/codec.h"
@@ -24,12 +24,15 @@ bool IsUtf8(const std::string& text) {
       text.data(), static_cast<int>(text.size()));
 }
 
-void PutAll(std::vector<Value> items, proto::Values& out) {
-  for (Value& item : items) ToProto(std::move(item), *out.add_items());
+using Beside = std::shared_ptr<Attachment>*;
+
+void PutAll(std::vector<Value> items, proto::Values& out, Beside beside) {
+  for (Value& item : items) ToProto(std::move(item), *out.add_items(), beside);
 }
 
 struct Writes {
   proto::Value& out;
+  const Beside beside;
 
   void operator()(std::monostate) const { out.Clear(); }
   void operator()(bool value) const { out.set_boolean(value); }
@@ -47,32 +50,40 @@ struct Writes {
     out.set_data(std::move(bytes.data));
   }
   void operator()(Value::List& list) const {
-    PutAll(std::move(list), *out.mutable_list());
+    PutAll(std::move(list), *out.mutable_list(), beside);
   }
   void operator()(ValueTuple& tuple) const {
-    PutAll(std::move(tuple.items), *out.mutable_tuple());
+    PutAll(std::move(tuple.items), *out.mutable_tuple(), beside);
   }
   void operator()(Value::Map& map) const {
     proto::Values& values = *out.mutable_map();
     for (auto& [key, value] : map) {
-      ToProto(std::move(key), *values.add_items());
-      ToProto(std::move(value), *values.add_items());
+      ToProto(std::move(key), *values.add_items(), beside);
+      ToProto(std::move(value), *values.add_items(), beside);
     }
   }
   void operator()(ValueStruct& of) const {
     proto::StructValue& structure = *out.mutable_structure();
-    structure.set_type(Utf8(std::move(of.type)));
+    structure.set_type(ValidUtf8(std::move(of.type)));
     for (auto& [name, value] : of.fields) {
-      structure.add_names(Utf8(std::move(name)));
-      ToProto(std::move(value), *structure.add_values());
+      structure.add_names(ValidUtf8(std::move(name)));
+      ToProto(std::move(value), *structure.add_values(), beside);
     }
   }
   void operator()(ValueArray& array) const {
-    *out.mutable_array()->mutable_layout() = ToProto(array.layout);
-    out.mutable_array()->set_data(std::move(array.bytes));
+    proto::ArrayValue& message = *out.mutable_array();
+    *message.mutable_layout() = ToProto(array.layout);
+    if (beside == nullptr ||
+        std::ssize(array.bytes.view()) < limits::kArrayInlineBytesMax) {
+      message.set_data(std::move(array.bytes).Take());
+      return;
+    }
+    if (*beside == nullptr) *beside = std::make_shared<Attachment>();
+    message.set_attached_at(
+        static_cast<std::uint64_t>((*beside)->Add(std::move(array.bytes))));
   }
   void operator()(MatrixHandle& matrix) const {
-    out.set_matrix(Utf8(std::move(matrix.text)));
+    out.set_matrix(ValidUtf8(std::move(matrix.text)));
   }
   void operator()(ObjectHandle& object) const {
     *out.mutable_object() = ToProto(object);
@@ -83,6 +94,7 @@ struct Writes {
 // Reads within bounds on depth and count.
 class Reader {
  public:
+  explicit Reader(const Attached& attached) : attached_(attached) {}
   absl::StatusOr<Value> Read(proto::Value& message, int depth) {
     if (++count_ > limits::kCallValuesMax) {
       return Error(Reason::kTooLarge,
@@ -182,8 +194,22 @@ class Reader {
     return Value(std::move(out));
   }
 
-  static absl::StatusOr<Value> ReadArray(proto::ArrayValue& message) {
+  absl::StatusOr<Value> ReadArray(proto::ArrayValue& message) const {
     HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(message.layout()));
+    if (message.has_attached_at()) {
+      HEARTH_RETURN_IF_ERROR(attached_.status());
+      if (*attached_ == nullptr) {
+        return Error(Reason::kBadUsage,
+                     absl::StrCat("read a value: an array of shape ",
+                                  ToString(layout.shape),
+                                  " is said to lie beside the message, where "
+                                  "nothing came"));
+      }
+      HEARTH_ASSIGN_OR_RETURN(
+          ArrayBytes bytes,
+          (*attached_)->At(message.attached_at(), layout.bytes()));
+      return Value(ValueArray{std::move(layout), std::move(bytes)});
+    }
     if (layout.bytes() != std::ssize(message.data())) {
       return Error(
           Reason::kBadUsage,
@@ -195,26 +221,26 @@ class Reader {
         ValueArray{std::move(layout), std::move(*message.mutable_data())});
   }
 
+  const Attached& attached_;
   std::int64_t count_ = 0;
 };
 
 }  // namespace
 
-std::string Utf8(std::string text) {
-  return IsUtf8(text) ? std::move(text) : absl::CEscape(text);
+void ToProto(Value value, proto::Value& out,
+             std::shared_ptr<Attachment>* beside) {
+  std::visit(Writes{out, beside}, const_cast<Value::Variant&>(value.variant()));
 }
 
-void ToProto(Value value, proto::Value& out) {
-  std::visit(Writes{out}, const_cast<Value::Variant&>(value.variant()));
-}
-
-absl::StatusOr<Value> FromProto(proto::Value& message) {
-  return Reader().Read(message, 0);
+absl::StatusOr<Value> FromProto(proto::Value& message,
+                                const Attached& attached) {
+  return Reader(attached).Read(message, 0);
 }
 
 absl::StatusOr<std::vector<Value>> FromProto(
-    google::protobuf::RepeatedPtrField<proto::Value>& messages) {
-  return Reader().ReadAll(messages, 0);
+    google::protobuf::RepeatedPtrField<proto::Value>& messages,
+    const Attached& attached) {
+  return Reader(attached).ReadAll(messages, 0);
 }
 
 absl::Status CheckFitsMessage(const google::protobuf::MessageLite& message,
@@ -229,12 +255,12 @@ absl::Status CheckFitsMessage(const google::protobuf::MessageLite& message,
 
 proto::ObjectRef ToProto(const ObjectHandle& handle) {
   proto::ObjectRef message;
-  message.set_name(Utf8(handle.name));
-  message.set_key(Utf8(handle.key));
+  message.set_name(ValidUtf8(handle.name));
+  message.set_key(ValidUtf8(handle.key));
   if (!handle.server.zero()) *message.mutable_host() = ToProto(handle.server);
-  message.set_class_name(Utf8(handle.class_name));
+  message.set_class_name(ValidUtf8(handle.class_name));
   for (const std::string& address : handle.addresses) {
-    message.add_addresses(Utf8(address));
+    message.add_addresses(ValidUtf8(address));
   }
   return message;
 }
@@ -251,10 +277,11 @@ ObjectHandle FromProto(const proto::ObjectRef& message) {
 proto::CallError ToCallError(const absl::Status& status) {
   proto::CallError error;
   *error.mutable_failure() = ToProto(status);
-  error.mutable_failure()->set_message(Utf8(std::string(status.message())));
-  if (HasType(status)) error.set_type(Utf8(TypeOf(status)));
-  for (std::string& hop : StackOf(status)) error.add_stack(Utf8(hop));
-  error.set_correlation(Utf8(CorrelationOf(status)));
+  error.mutable_failure()->set_message(
+      ValidUtf8(std::string(status.message())));
+  if (HasType(status)) error.set_type(ValidUtf8(TypeOf(status)));
+  for (std::string& hop : StackOf(status)) error.add_stack(ValidUtf8(hop));
+  error.set_correlation(ValidUtf8(CorrelationOf(status)));
   return error;
 }
 

@@ -2,6 +2,7 @@
 // is checked here, once.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,22 +10,26 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "hearth/object/value.h"
+#include "hearth/transport/call/attachment.h"
 #include "protos/object.pb.h"
 
 namespace hearth {
 
 // A text that is no UTF-8 travels as bytes: Protobuf would end the stream at
-// it.
-void ToProto(Value value, proto::Value& out);
-// For names: what is no UTF-8, C-escaped.
-std::string Utf8(std::string text);
+// it. Large arrays go to `beside`, which is made when it is needed first;
+// without it, into the message like the others.
+void ToProto(Value value, proto::Value& out,
+             std::shared_ptr<Attachment>* beside = nullptr);
 // Moves texts and bytes out of `message`.
 //
 // Fails: BAD_USAGE naming the field that no Value could have; TOO_LARGE beyond
 // limits::kValueDepthMax and kCallValuesMax.
-absl::StatusOr<Value> FromProto(proto::Value& message);
+// What couldn't be had of what is attached to the frame is the error, too.
+absl::StatusOr<Value> FromProto(proto::Value& message,
+                                const Attached& attached = Attached(nullptr));
 absl::StatusOr<std::vector<Value>> FromProto(
-    google::protobuf::RepeatedPtrField<proto::Value>& messages);
+    google::protobuf::RepeatedPtrField<proto::Value>& messages,
+    const Attached& attached = Attached(nullptr));
 
 // TOO_LARGE for what no connection would take: it would break there, and every
 // call that is under way on it. `what` begins the message: "call add: its

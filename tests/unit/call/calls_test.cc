@@ -145,9 +145,7 @@ TEST_P(Calls, AnObjectThatMovedIsFoundAgain) {
   EXPECT_EQ(*proxy_.Call<std::int64_t>("count"), 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Over, Calls,
-                         ::testing::Values(Transport::kMemory, Transport::kUnix,
-                                           Transport::kTcp),
+INSTANTIATE_TEST_SUITE_P(Over, Calls, ::testing::ValuesIn(kAllTransports),
                          [](const auto& one) { return NameOf(one.param); });
 
 }  // namespace

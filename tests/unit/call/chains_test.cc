@@ -213,9 +213,7 @@ TEST_P(Chains, ACancelTravelsAlong) {
   EXPECT_TRUE(b_->cancelled());
 }
 
-INSTANTIATE_TEST_SUITE_P(Over, Chains,
-                         ::testing::Values(Transport::kMemory, Transport::kUnix,
-                                           Transport::kTcp),
+INSTANTIATE_TEST_SUITE_P(Over, Chains, ::testing::ValuesIn(kAllTransports),
                          [](const auto& one) { return NameOf(one.param); });
 
 }  // namespace

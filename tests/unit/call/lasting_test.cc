@@ -204,6 +204,20 @@ TEST_P(Lasting, ItemsGoOnAfterAReconnectWithNoneLostOrDoubled) {
   EXPECT_FALSE(items->Next()->has_value());
 }
 
+// The error used to be that of the name, which nobody had asked for.
+TEST_P(Lasting, ItemsOfAProcessThatIsGoneEndWithItsLoss) {
+  auto items = calling_.Get("source").Iterate<std::int64_t>("range", 1'000'000);
+  ASSERT_THAT(items, IsOk());
+  ASSERT_EQ(**items->Next(), 0);
+  serving_.Serve("another", source_);  // that the items are made of lives on
+  ASSERT_THAT(serving_.space().host().Remove("source"), IsOk());
+  calling_.space().BreakConnections();
+  absl::Status end;
+  while (end.ok()) end = items->Next().status();
+  EXPECT_EQ(ReasonOf(end), Reason::kObjectGone) << end;
+  EXPECT_THAT(end.message(), ::testing::HasSubstr("take items"));
+}
+
 TEST_P(Lasting, AnErrorEndsItemsAfterThoseBeforeIt) {
   auto items = calling_.Get("source").Iterate<std::string>("faulty");
   ASSERT_THAT(items, IsOk());
@@ -321,9 +335,7 @@ TEST(Chaos, CallsOfAHostThatIsGoneEndWithAClearError) {
   leaving.join();
 }
 
-INSTANTIATE_TEST_SUITE_P(Over, Lasting,
-                         ::testing::Values(Transport::kMemory, Transport::kUnix,
-                                           Transport::kTcp),
+INSTANTIATE_TEST_SUITE_P(Over, Lasting, ::testing::ValuesIn(kAllTransports),
                          [](const auto& one) { return NameOf(one.param); });
 
 }  // namespace

@@ -114,9 +114,7 @@ TEST_P(Sending, OnewayCallsWaitForRoomAndAllArrive) {
   EXPECT_EQ(weighed, kCalls * kBytes);
 }
 
-INSTANTIATE_TEST_SUITE_P(Over, Sending,
-                         ::testing::Values(Transport::kMemory, Transport::kUnix,
-                                           Transport::kTcp),
+INSTANTIATE_TEST_SUITE_P(Over, Sending, ::testing::ValuesIn(kAllTransports),
                          [](const auto& param) { return NameOf(param.param); });
 
 // A future used to hold itself by its own cancellation, for ever: what it was
@@ -202,10 +200,35 @@ TEST(TheEndOfAServer, IsNotHeldUpByAMethodThatDoesNotReturn) {
   EXPECT_EQ(latch->left, 1);
 }
 
+class Keeper {
+ public:
+  void Keep(Proxy proxy) { kept_ = std::move(proxy); }
+
+ private:
+  Proxy kept_;
+};
+Class Describe(As<Keeper>) {
+  return Declare<Keeper>("Keeper").Method("keep", &Keeper::Keep);
+}
+
+// It used to keep what it was served by, for ever.
+TEST(TheEndOfAServer, LetsGoOfObjectsThatKeepProxies) {
+  const auto keeper = std::make_shared<Keeper>();
+  {
+    Serving serving(Transport::kUnix);
+    serving.Serve("keeper", keeper);
+    Calling calling(serving);
+    const Proxy proxy = calling.Get("keeper");
+    EXPECT_THAT(proxy.Call<void>("keep", proxy), IsOk());
+    EXPECT_THAT(proxy.Call<void>("keep", calling.Expose(keeper)), IsOk());
+  }
+  EXPECT_EQ(keeper.use_count(), 1);
+}
+
 // An other end that takes nothing.
 class FullWire final : public Wire {
  public:
-  bool Send(proto::Frame) override { return true; }
+  bool Send(proto::Frame, AttachmentPtr) override { return true; }
   std::int64_t waiting_bytes() const override { return waiting; }
   void Close() override {}
   std::atomic<std::int64_t> waiting = limits::kOnewayBytesMax;
@@ -240,7 +263,7 @@ TEST(Outbox, PutsTogetherWhatFitsAndLosesNothing) {
   std::vector<int> counts;
   proto::Envelope message;
   while (!outbox.empty()) {
-    outbox.Take(message);
+    outbox.Take(message, nullptr);
     counts.push_back(message.frames_size());
   }
   EXPECT_EQ(counts, (std::vector<int>{3, 3, 3, 1, 1, 1}));

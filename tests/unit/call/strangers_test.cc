@@ -172,9 +172,7 @@ TEST_P(Strangers, TextsOfAnyBytesArriveAsTheyAre) {
   EXPECT_EQ(*calling_.Get("shelf").Call<std::int64_t>("put", item, 1.0), 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Over, Strangers,
-                         ::testing::Values(Transport::kMemory, Transport::kUnix,
-                                           Transport::kTcp),
+INSTANTIATE_TEST_SUITE_P(Over, Strangers, ::testing::ValuesIn(kAllTransports),
                          [](const auto& one) { return NameOf(one.param); });
 
 }  // namespace

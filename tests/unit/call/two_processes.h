@@ -16,18 +16,34 @@
 #include "hearth/base/unix_socket.h"
 #include "hearth/object/declare.h"
 #include "hearth/object/proxy.h"
+#include "hearth/transport/call/connector.h"
 #include "hearth/transport/call/object_space.h"
 #include "hearth/transport/control/channel.h"
 #include "tests/support/status_matchers.h"
 
 namespace hearth::testing {
 
-enum class Transport { kMemory, kUnix, kTcp };
+// Between two of ours on one host, or over TCP without TLS, gRPC is left out.
+enum class Transport { kMemory, kUnix, kTcp, kGrpcUnix, kGrpcTcp };
+
+inline constexpr Transport kAllTransports[] = {
+    Transport::kMemory, Transport::kUnix, Transport::kTcp, Transport::kGrpcUnix,
+    Transport::kGrpcTcp};
 
 inline std::string NameOf(Transport transport) {
-  return transport == Transport::kMemory ? "Memory"
-         : transport == Transport::kUnix ? "Unix"
-                                         : "Tcp";
+  switch (transport) {
+    case Transport::kMemory:
+      return "Memory";
+    case Transport::kUnix:
+      return "Unix";
+    case Transport::kTcp:
+      return "Tcp";
+    case Transport::kGrpcUnix:
+      return "GrpcUnix";
+    case Transport::kGrpcTcp:
+      return "GrpcTcp";
+  }
+  return "";
 }
 
 // A serving process. It may move: close its door and open another one.
@@ -39,6 +55,7 @@ class Serving {
     space_ = ObjectSpace::Make(
         {.host = options,
          .connect = Connector(),
+         .connect_plain = PlainConnector(),
          .find = [this](const std::string& name) { return Find(name); }});
     Open();
   }
@@ -55,16 +72,17 @@ class Serving {
   void Open() {
     ObjectListenerOptions options;
     std::string address = absl::StrCat("memory:", ++doors_);
-    if (transport_ == Transport::kUnix) {
+    if (is_unix()) {
       const Address fresh = RandomAbstractAddress();
       options.local = *ListenUnix(fresh, SocketType::kStream);
       address = fresh.ToString();
-    } else if (transport_ == Transport::kTcp) {
+    } else if (is_tcp()) {
       options.tcp = "127.0.0.1:0";
       options.credentials = grpc::InsecureServerCredentials();
+      options.is_tcp_plain = true;
     }
     EXPECT_THAT(space_->Listen(std::move(options)), IsOk());
-    if (transport_ == Transport::kTcp) address = space_->tcp_address();
+    if (is_tcp()) address = space_->tcp_address();
     space_->SetAddresses({address});
   }
   // Every connection breaks; the objects stay. Back on another address.
@@ -99,7 +117,23 @@ class Serving {
     };
   }
 
+  // None for those that go by gRPC.
+  std::function<absl::StatusOr<PlainSocket>(const std::string&, absl::Duration)>
+  PlainConnector() const {
+    if (transport_ != Transport::kUnix && transport_ != Transport::kTcp) {
+      return nullptr;
+    }
+    return PlainConnectorFor({.insecure = true});
+  }
+
  private:
+  bool is_unix() const {
+    return transport_ == Transport::kUnix || transport_ == Transport::kGrpcUnix;
+  }
+  bool is_tcp() const {
+    return transport_ == Transport::kTcp || transport_ == Transport::kGrpcTcp;
+  }
+
   const Transport transport_;
   int doors_ = 0;
   std::shared_ptr<ObjectSpace> space_;
@@ -111,6 +145,7 @@ class Calling {
   explicit Calling(Serving& serving, ObjectSpaceOptions options = {}) {
     options.host.process = "client";
     options.connect = serving.Connector();
+    options.connect_plain = serving.PlainConnector();
     options.find = [&serving](const std::string& name) {
       return serving.Find(name);
     };

@@ -111,7 +111,7 @@ TEST(ItemWindow, TellsTheEndAfterTheLastItemAndAgainAfterAResume) {
 }
 
 TEST(ItemTaker, PutsOutEachItemOnceWhateverComesTwice) {
-  ItemTaker taker(4);
+  ItemTaker taker(4, 1000);
   EXPECT_TRUE(taker.Take(0, Value(0)));
   EXPECT_TRUE(taker.Take(1, Value(1)));
   EXPECT_TRUE(taker.Take(0, Value(0)));
@@ -120,6 +120,21 @@ TEST(ItemTaker, PutsOutEachItemOnceWhateverComesTwice) {
   EXPECT_EQ(*taker.Next(), Value(1));
   EXPECT_FALSE(taker.Next().has_value());
   EXPECT_EQ(taker.received(), 2u);
+}
+
+// Streams of large items used to stop for ever: their maker waited for the
+// taker's word, and the taker for half a window of items.
+TEST(ItemTaker, AllowsMoreOnceMuchWasTaken) {
+  ItemTaker taker(4096, 1000);
+  taker.Allowed();
+  for (std::uint64_t i = 0; i < 2; ++i) {
+    EXPECT_FALSE(taker.ShouldAllow());
+    EXPECT_TRUE(taker.Take(i, Value(ValueBytes{std::string(300, 'x')})));
+    EXPECT_TRUE(taker.Next().has_value());
+  }
+  EXPECT_TRUE(taker.ShouldAllow());
+  taker.Allowed();
+  EXPECT_FALSE(taker.ShouldAllow());
 }
 
 }  // namespace
