@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "hearth/compute/half.h"
+#include "hearth/compute/kernels/selection.h"
 
 namespace hearth {
 namespace {
@@ -109,23 +110,6 @@ void Save(std::byte* to, Wide value) {
   }
 }
 
-// A place that `value` is not before, of neighbours: sixteen are looked at
-// together, which makes vectors.
-template <class T>
-std::int64_t FindNear(const std::byte* from, std::int64_t count, T value) {
-  constexpr int kTogether = 16;
-  constexpr auto kBytes = static_cast<std::int64_t>(sizeof(T));
-  if (value != value) return 0;
-  std::int64_t i = 0;
-  for (; i + kTogether <= count; i += kTogether) {
-    int equal = 0;
-    for (int k = 0; k < kTogether; ++k)
-      equal += Get<T>(from + (i + k) * kBytes) == value ? 1 : 0;
-    if (equal != 0) break;
-  }
-  return i;
-}
-
 }  // namespace
 
 ElementType RealTypeOf(ElementType type) {
@@ -177,8 +161,14 @@ std::int64_t FindNumber(ElementType type, const std::byte* from,
     using T = decltype(tag);
     std::int64_t i = 0;
     if constexpr (std::is_arithmetic_v<T>) {
-      if (stride_bytes == static_cast<std::int64_t>(sizeof(T)))
-        i = FindNear<T>(from, count, static_cast<T>(value));
+      // NaN equals nothing, so kernels would skip it.
+      if (stride_bytes == static_cast<std::int64_t>(sizeof(T)) &&
+          value == value) {
+        const auto wanted = static_cast<T>(value);
+        i = kernels::FindSelectionKernels().skip_unequal(
+            static_cast<kernels::Scalar>(type), from, count,
+            reinterpret_cast<const std::byte*>(&wanted));
+      }
     }
     for (; i < count; ++i) {
       const auto x = static_cast<Wide>(Load<T>(from + i * stride_bytes));

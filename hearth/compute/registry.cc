@@ -18,10 +18,13 @@ const Operation& AllOperation();
 const Operation& AnyOperation();
 const Operation& ArgmaxOperation();
 const Operation& ArgminOperation();
+const Operation& CorrcoefOperation();
 const Operation& CountNonzeroOperation();
+const Operation& CovOperation();
 const Operation& DescribeOperation();
 const Operation& GramOperation();
 const Operation& HistogramOperation();
+const Operation& MatmulOperation();
 const Operation& MatvecOperation();
 const Operation& MaxOperation();
 const Operation& MeanOperation();
@@ -46,16 +49,17 @@ const Operation& VarOperation();
 
 const std::vector<const Operation*>& AllOperations() {
   static const auto& operations = *new std::vector<const Operation*>{
-      &AllOperation(),      &AnyOperation(),          &ArgmaxOperation(),
-      &ArgminOperation(),   &CountNonzeroOperation(), &DescribeOperation(),
-      &GramOperation(),     &HistogramOperation(),    &MatvecOperation(),
-      &MaxOperation(),      &MeanOperation(),         &MedianOperation(),
-      &MinOperation(),      &NanargmaxOperation(),    &NanargminOperation(),
-      &NanmaxOperation(),   &NanmeanOperation(),      &NanminOperation(),
-      &NanprodOperation(),  &NanstdOperation(),       &NansumOperation(),
-      &NanvarOperation(),   &NormOperation(),         &ProdOperation(),
-      &QuantileOperation(), &RmatvecOperation(),      &StdOperation(),
-      &SumOperation(),      &VarOperation(),
+      &AllOperation(),       &AnyOperation(),       &ArgmaxOperation(),
+      &ArgminOperation(),    &CorrcoefOperation(),  &CountNonzeroOperation(),
+      &CovOperation(),       &DescribeOperation(),  &GramOperation(),
+      &HistogramOperation(), &MatmulOperation(),    &MatvecOperation(),
+      &MaxOperation(),       &MeanOperation(),      &MedianOperation(),
+      &MinOperation(),       &NanargmaxOperation(), &NanargminOperation(),
+      &NanmaxOperation(),    &NanmeanOperation(),   &NanminOperation(),
+      &NanprodOperation(),   &NanstdOperation(),    &NansumOperation(),
+      &NanvarOperation(),    &NormOperation(),      &ProdOperation(),
+      &QuantileOperation(),  &RmatvecOperation(),   &StdOperation(),
+      &SumOperation(),       &VarOperation(),
   };
   return operations;
 }

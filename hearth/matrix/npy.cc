@@ -160,13 +160,14 @@ absl::StatusOr<NpyHeader> ParseNpyHeader(std::span<const std::byte> head,
 
 absl::StatusOr<std::string> FormatNpyHeader(const MatrixLayout& layout) {
   if (layout.type == ElementType::kBfloat16) {
-    return Error(Reason::kBadUsage,
-                 "write a .npy header for bfloat16: NumPy has no such type; "
-                 "convert to float32 first");
+    return Error(Reason::kBadParameter,
+                 "write a .npy header for bfloat16: NumPy has no such type, "
+                 "and results of operations on it are float32; its elements "
+                 "stay in the raw file that it was put from");
   }
   if (const std::string fault = FaultOf(layout.shape, layout.type);
       !fault.empty()) {
-    return Error(Reason::kBadUsage,
+    return Error(Reason::kBadParameter,
                  absl::StrCat("write a .npy header: the shape ", fault,
                               "; no reader could use it"));
   }

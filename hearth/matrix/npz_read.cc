@@ -35,8 +35,9 @@ absl::StatusOr<NpzRange> Locate(absl::string_view file, const zip::Entry& entry,
     return Error(
         Reason::kBadFile,
         absl::StrCat("read ", Quoted(file), ": its member ", name,
-                     " is compressed, so it can't be mapped; save it with "
-                     "np.savez, not np.savez_compressed"));
+                     " is compressed, and only stored ones are read, with "
+                     "--copy, too; save it with np.savez, not "
+                     "np.savez_compressed"));
   }
   if (entry.stored_bytes != entry.bytes) {
     return zip::Damage(file,

@@ -17,6 +17,10 @@ namespace {
 // block has eight stored rows or more, which hide that, and the partial stays
 // in a cache.
 constexpr std::int64_t kSumsBytesMax = 2 * limits::kMiB;
+// Of fewer rows a block, sums that no second cache holds cost more than the
+// shares do.
+constexpr std::int64_t kSumsBytesOfFewRows = 1 * limits::kMiB;
+constexpr std::int64_t kFewRows = 4;
 // Columns of a share whose sums are kept in scratch at once.
 constexpr std::int64_t kShareColumns = 65536;
 constexpr std::int64_t kShareGrain = 64;
@@ -34,7 +38,9 @@ class ColumnSumsPlan : public Plan {
         operand_(operand),
         rows_(layout.StorageShape()[0]),
         columns_(layout.StorageShape()[1]),
-        shares_(columns_ > kSumsBytesMax / 8),
+        shares_(columns_ > kSumsBytesMax / 8 ||
+                (columns_ > kSumsBytesOfFewRows / 8 &&
+                 partition_.slices_per_block() < kFewRows)),
         result_(result) {}
 
   bool concatenates() const override { return shares_; }

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "hearth/compute/dense/row_panels.h"
 #include "hearth/compute/elements.h"
 #include "hearth/compute/operation.h"
 
@@ -53,6 +54,32 @@ class VectorOperand {
  private:
   NamedElementType type_{};
   const std::byte* bytes_ = nullptr;
+};
+
+// A matrix that a matrix is multiplied with.
+//
+// Kind: value of a view; the bytes outlive it.
+class MatrixOperand {
+ public:
+  // BAD_USAGE when the argument is not given; BAD_PARAMETER when it is no
+  // matrix of `rows` rows, naming both numbers. `meaning` is what `rows`
+  // counts: "columns".
+  static absl::StatusOr<MatrixOperand> Find(absl::string_view operation,
+                                            absl::string_view name,
+                                            const Arguments& arguments,
+                                            std::int64_t rows,
+                                            absl::string_view meaning);
+
+  ElementType type() const { return panel_.type.type; }
+  std::int64_t rows() const { return panel_.rows; }
+  std::int64_t columns() const { return panel_.columns; }
+
+  // A rectangle of it; within it.
+  RowPanel Part(std::int64_t row, std::int64_t rows, std::int64_t column,
+                std::int64_t columns) const;
+
+ private:
+  RowPanel panel_{};
 };
 
 }  // namespace hearth

@@ -1,4 +1,5 @@
-// The two ways to multiply a stored matrix with a vector.
+// The two ways to multiply a stored matrix with a vector, and the one with a
+// matrix.
 //
 // A stored matrix is what lies in memory: `rows` runs of `columns` elements,
 // the matrix itself in C order, its transpose in Fortran order. So matvec is
@@ -29,5 +30,10 @@ std::unique_ptr<Plan> MakeRowDotsPlan(const MatrixLayout& layout,
 std::unique_ptr<Plan> MakeColumnSumsPlan(const MatrixLayout& layout,
                                          const VectorOperand& operand,
                                          ElementType result);
+
+// The product with another matrix, [rows, columns of `right`], in C order.
+std::unique_ptr<Plan> MakeMatrixProductPlan(const MatrixLayout& layout,
+                                            const MatrixOperand& right,
+                                            ElementType result);
 
 }  // namespace hearth

@@ -38,6 +38,11 @@ struct SelectionKernels {
                              std::uint64_t width, std::int64_t count,
                              std::int64_t* below, std::uint32_t* hits);
 
+  // An index before which none of `count` elements equals *value, and not more
+  // than 64 bytes before the first that does. bool and 2-byte floats: 0.
+  std::int64_t (*skip_unequal)(Scalar scalar, const std::byte* from,
+                               std::int64_t count, const std::byte* value);
+
   // The least and greatest key of each lane, or of the one, so far.
   void (*extremes_across)(const std::int64_t* keys, std::int64_t count,
                           std::int64_t* least, std::int64_t* greatest);

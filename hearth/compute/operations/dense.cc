@@ -2,6 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
+#include "hearth/base/limits.h"
+#include "hearth/compute/dense/gram_sum.h"
 
 namespace hearth {
 
@@ -13,6 +15,17 @@ absl::Status RequireTwoAxes(absl::string_view operation,
                             ToString(layout.shape),
                             " has not two axes, rows and columns; give one "
                             "that has"));
+}
+
+absl::Status RequireSquareFits(absl::string_view operation,
+                               const MatrixLayout& layout) {
+  if (ProductTriangle::FitsIn(layout)) return absl::OkStatus();
+  return Error(
+      Reason::kTooLarge,
+      absl::StrCat("run ", operation, ": the products of ", layout.shape[1],
+                   " columns pass the ",
+                   limits::kPartialBytesMax / limits::kMiB,
+                   " MiB that a partial may have; take fewer columns"));
 }
 
 }  // namespace hearth

@@ -1,11 +1,9 @@
 // gram: the products of every two columns of a matrix.
+#include <complex>
 #include <memory>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "hearth/base/error.h"
-#include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/dense/gram_sum.h"
 #include "hearth/compute/elements.h"
@@ -29,7 +27,9 @@ class GramPlan : public Plan {
     return ElementType::kFloat64;
   }
 
-  int leaf_blocks_log2() const override { return sum_.leaf_blocks_log2(); }
+  int leaf_blocks_log2() const override {
+    return sum_.panels().leaf_blocks_log2();
+  }
   std::int64_t partial_bytes_max() const override {
     return sum_.partial_bytes();
   }
@@ -37,7 +37,9 @@ class GramPlan : public Plan {
     return sum_.scratch_bytes();
   }
   bool uses_blas() const override { return true; }
-  bool needs_whole_matrix() const override { return sum_.needs_whole_matrix(); }
+  bool needs_whole_matrix() const override {
+    return sum_.panels().needs_whole_matrix();
+  }
 
   std::vector<ResultArray> DeclareResults() const override {
     return {{.name = "",
@@ -51,11 +53,7 @@ class GramPlan : public Plan {
 
   absl::Status Accumulate(const BlockView& view, std::span<const std::byte>,
                           Scratch& scratch, Bytes& partial) const override {
-    if (sum_.is_complex()) {
-      return sum_.Accumulate(view, std::span<const std::complex<double>>(),
-                             scratch, partial);
-    }
-    return sum_.Accumulate(view, std::span<const double>(), scratch, partial);
+    return sum_.Accumulate(view, scratch, partial);
   }
 
   absl::Status Combine(Bytes& left,
@@ -66,7 +64,7 @@ class GramPlan : public Plan {
   absl::StatusOr<FinishOutcome> Finish(Bytes partial,
                                        std::span<const std::byte>,
                                        int) const override {
-    HEARTH_RETURN_IF_ERROR(sum_.Mirror(partial));
+    HEARTH_RETURN_IF_ERROR(sum_.Finish(partial));
     const std::int64_t count = sum_.columns() * sum_.columns();
     if (sum_.is_complex()) {
       WriteElements(
@@ -108,14 +106,7 @@ class Gram : public Operation {
   absl::StatusOr<std::unique_ptr<Plan>> Prepare(
       const MatrixLayout& layout, const Arguments&) const override {
     HEARTH_RETURN_IF_ERROR(RequireTwoAxes(info().name, layout));
-    if (!GramSum::FitsIn(layout)) {
-      return Error(
-          Reason::kTooLarge,
-          absl::StrCat("run gram: the products of ", layout.shape[1],
-                       " columns pass the ",
-                       limits::kPartialBytesMax / limits::kMiB,
-                       " MiB that a partial may have; take fewer columns"));
-    }
+    HEARTH_RETURN_IF_ERROR(RequireSquareFits(info().name, layout));
     return std::make_unique<GramPlan>(layout);
   }
 };

@@ -278,7 +278,7 @@ class Histogram : public Operation {
                             ParseInteger("bins", TextOf(info(), text, "bins")));
     if (bins >= 1) return bins;
     return Error(Reason::kBadUsage,
-                 absl::StrCat("read parameter bins: ", bins,
+                 absl::StrCat("run histogram: read parameter bins: ", bins,
                               " is not one; give 1 or more"));
   }
 
@@ -293,7 +293,7 @@ class Histogram : public Operation {
       return std::optional<Range>({ends[0], ends[1]});
     }
     return Error(Reason::kBadUsage,
-                 absl::StrCat("read parameter range: \"", typed,
+                 absl::StrCat("run histogram: read parameter range: \"", typed,
                               "\" is not one; give two finite numbers, the "
                               "lesser first"));
   }

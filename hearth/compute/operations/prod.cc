@@ -83,6 +83,8 @@ class Prod final : public ScanOperation {
       reducer =
           ConvertFirst(layout.type, number,
                        std::make_unique<RealProduct>(number, result, nans_));
+      if (nans_ == Nans::kSkip && IsFloat(layout.type) && !IsFloat(number))
+        reducer = ReplaceNanFirst(layout.type, 1, std::move(reducer));
     }
     return MakeReductionPlan({info().name, layout, asked.axes, asked.keepdims},
                              std::move(reducer));

@@ -65,7 +65,8 @@ class Quantile : public Operation {
          kAxis,
          kKeepdims,
          {"method", "text", "linear",
-          "linear, lower, higher, nearest or midpoint"}},
+          "np.quantile's: linear, lower, higher, nearest, midpoint, hazen, "
+          "..."}},
         "Exact quantiles, as np.quantile; own type for floats, else float64; "
         "NaN where there is one."};
     return info;

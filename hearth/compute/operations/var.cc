@@ -43,8 +43,11 @@ class Variance final : public KernelReducer {
       const auto count = ComponentAt<double>(input.from[0], first);
       double squares = 0;
       for (std::int64_t i = first; i < first + parts_; ++i) {
-        squares += ComponentAt<double>(input.from[3], i) +
-                   ComponentAt<double>(input.from[4], i);
+        // What an infinite sum left over in rounding is no number.
+        const auto high = ComponentAt<double>(input.from[3], i);
+        squares += std::isinf(high)
+                       ? high
+                       : high + ComponentAt<double>(input.from[4], i);
       }
       // As NumPy: with no degree of freedom left, 0 / 0 or x / 0; where NaN was
       // left out, NaN.
@@ -84,8 +87,10 @@ class Var final : public ScanOperation {
         ParseNumber("ddof", TextOf(info(), arguments.text, "ddof")));
     const ElementType number = RealTypeOf(layout.type);
     const int parts = IsComplex(layout.type) ? 2 : 1;
+    // An integer is never NaN: NumPy goes by var's rules then.
+    const Kind kind{kind_.root, IsFloat(number) ? kind_.nans : Nans::kCount};
     std::unique_ptr<const Reducer> reducer =
-        std::make_unique<Variance>(kind_, number, parts, ddof);
+        std::make_unique<Variance>(kind, number, parts, ddof);
     if (parts == 2 && kind_.nans == Nans::kSkip)
       reducer = SpreadNanFirst(number, std::move(reducer));
     return MakeReductionPlan(

@@ -116,6 +116,8 @@ std::unique_ptr<const Reducer> MakeSum(ElementType type,
       std::make_unique<SumReducer>(SumFamilyOf(summed, nans), summed, result,
                                    IsComplex(result) && !IsComplex(type));
   sum = ConvertFirst(number, summed, std::move(sum));
+  if (nans == Nans::kSkip && IsFloat(number) && !IsFloat(summed))
+    sum = ReplaceNanFirst(number, 0, std::move(sum));
   // A complex element is NaN as a whole.
   if (IsComplex(type) && nans == Nans::kSkip)
     sum = SpreadNanFirst(number, std::move(sum));

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <limits>
 #include <utility>
 
 #include "hearth/compute/elements.h"
@@ -144,6 +146,20 @@ std::unique_ptr<const Reducer> SpreadNanFirst(
   return TransformFirst(
       number == ElementType::kFloat32 ? &SpreadNan<float> : &SpreadNan<double>,
       {BytesOf(number), BytesOf(number)}, std::move(inner));
+}
+
+std::unique_ptr<const Reducer> ReplaceNanFirst(
+    ElementType number, double value, std::unique_ptr<const Reducer> inner) {
+  const std::int64_t bytes = BytesOf(number);
+  return TransformFirst(
+      [=](const std::byte* from, std::byte* to, std::int64_t count) {
+        std::memcpy(to, from, static_cast<std::size_t>(count * bytes));
+        for (std::int64_t i = 0; i < count; ++i, to += bytes) {
+          if (std::isnan(LoadNumber<double>(number, to)))
+            StoreReal(number, value, to);
+        }
+      },
+      {bytes, bytes}, std::move(inner));
 }
 
 }  // namespace hearth

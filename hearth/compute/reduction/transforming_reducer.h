@@ -33,4 +33,9 @@ std::unique_ptr<const Reducer> ConvertFirst(
 std::unique_ptr<const Reducer> SpreadNanFirst(
     ElementType number, std::unique_ptr<const Reducer> inner);
 
+// NaN becomes `value` first: for an `inner` that converts to integers, which
+// have none. `number` is a float type.
+std::unique_ptr<const Reducer> ReplaceNanFirst(
+    ElementType number, double value, std::unique_ptr<const Reducer> inner);
+
 }  // namespace hearth

@@ -27,7 +27,7 @@ absl::StatusOr<QuantileRule> QuantileRule::Make(std::vector<double> q,
   for (const double value : q) {
     if (!(value >= 0.0 && value <= 1.0)) {
       return Error(Reason::kBadUsage,
-                   absl::StrCat("read parameter q: ", value,
+                   absl::StrCat("run quantile: read parameter q: ", value,
                                 " is not in [0, 1]; give numbers that are"));
     }
   }
@@ -36,13 +36,22 @@ absl::StatusOr<QuantileRule> QuantileRule::Make(std::vector<double> q,
         {"lower", Method::kLower},
         {"higher", Method::kHigher},
         {"nearest", Method::kNearest},
-        {"midpoint", Method::kMidpoint}}) {
+        {"midpoint", Method::kMidpoint},
+        {"inverted_cdf", Method::kInvertedCdf},
+        {"averaged_inverted_cdf", Method::kAveragedInvertedCdf},
+        {"closest_observation", Method::kClosestObservation},
+        {"interpolated_inverted_cdf", Method::kInterpolatedInvertedCdf},
+        {"hazen", Method::kHazen},
+        {"weibull", Method::kWeibull},
+        {"median_unbiased", Method::kMedianUnbiased},
+        {"normal_unbiased", Method::kNormalUnbiased}}) {
     if (name == method) return QuantileRule(std::move(q), known);
   }
-  return Error(Reason::kBadUsage,
-               absl::StrCat("read parameter method: ", Quoted(method),
-                            " is not one; give linear, lower, higher, nearest "
-                            "or midpoint"));
+  return Error(
+      Reason::kBadUsage,
+      absl::StrCat("run quantile: read parameter method: ", Quoted(method),
+                   " is not one; give linear, lower, higher, nearest, "
+                   "midpoint, or another of np.quantile's"));
 }
 
 QuantileRule QuantileRule::Median() {
@@ -54,6 +63,8 @@ QuantileRule::Place QuantileRule::PlaceOf(int index,
   if (method_ == Method::kMean) {
     return {(elements - 1) / 2, elements / 2, 0.5};
   }
+  if (method_ >= Method::kInvertedCdf)
+    return PlaceOfHyndmanAndFan(q(index), elements);
   const double at = static_cast<double>(elements - 1) * q(index);
   const auto clamp = [&](double rank) {
     return std::clamp<std::int64_t>(static_cast<std::int64_t>(rank), 0,
@@ -76,6 +87,52 @@ QuantileRule::Place QuantileRule::PlaceOf(int index,
       break;
   }
   return {floor, std::min(floor + 1, elements - 1), at - std::floor(at)};
+}
+
+QuantileRule::Place QuantileRule::PlaceOfHyndmanAndFan(
+    double q, std::int64_t elements) const {
+  const auto n = static_cast<double>(elements);
+  // The operations of NumPy's _compute_virtual_index, in their order.
+  const auto at = [&](double alpha, double beta) {
+    return n * q + (alpha + q * (1 - alpha - beta)) - 1;
+  };
+  const auto one = [&](double rank) -> Place {
+    const std::int64_t only = std::clamp<std::int64_t>(
+        static_cast<std::int64_t>(rank), 0, elements - 1);
+    return {only, only, 0.0};
+  };
+  const auto between = [&](double rank) -> Place {
+    if (rank < 0 || rank >= n - 1) return one(rank);
+    const auto floor = static_cast<std::int64_t>(rank);
+    return {floor, floor + 1, rank - static_cast<double>(floor)};
+  };
+  const double step = n * q - 1;
+  switch (method_) {
+    case Method::kAveragedInvertedCdf:
+      if (step >= 0 && step == std::floor(step) && step < n - 1) {
+        const auto floor = static_cast<std::int64_t>(step);
+        return {floor, floor + 1, 0.5};
+      }
+      return one(std::ceil(step));
+    case Method::kClosestObservation: {
+      // Halfway between two, that of even number, counted from 1.
+      const double below = std::floor(step - 0.5);
+      const bool halfway = below == step - 0.5;
+      return one(halfway && std::fmod(below, 2) != 0 ? below : below + 1);
+    }
+    case Method::kInterpolatedInvertedCdf:
+      return between(at(0, 1));
+    case Method::kHazen:
+      return between(at(0.5, 0.5));
+    case Method::kWeibull:
+      return between(at(0, 0));
+    case Method::kMedianUnbiased:
+      return between(at(1 / 3.0, 1 / 3.0));
+    case Method::kNormalUnbiased:
+      return between(at(3 / 8.0, 3 / 8.0));
+    default:
+      return one(std::ceil(step));
+  }
 }
 
 std::vector<std::int64_t> QuantileRule::RanksOf(std::int64_t elements) const {

@@ -27,8 +27,7 @@ class QuantileRule {
     double gamma;
   };
 
-  // BAD_USAGE when q is outside [0, 1], or the method is none of linear, lower,
-  // higher, nearest, midpoint.
+  // BAD_USAGE when q is outside [0, 1], or the method is none of NumPy's.
   static absl::StatusOr<QuantileRule> Make(std::vector<double> q,
                                            absl::string_view method);
   // The middle element, or the mean of the middle two.
@@ -47,9 +46,26 @@ class QuantileRule {
                  std::int64_t previous_key, std::int64_t next_key) const;
 
  private:
-  enum class Method { kLinear, kLower, kHigher, kNearest, kMidpoint, kMean };
+  // Those from kInvertedCdf on are the nine of Hyndman and Fan, less linear.
+  enum class Method {
+    kLinear,
+    kLower,
+    kHigher,
+    kNearest,
+    kMidpoint,
+    kMean,
+    kInvertedCdf,
+    kAveragedInvertedCdf,
+    kClosestObservation,
+    kInterpolatedInvertedCdf,
+    kHazen,
+    kWeibull,
+    kMedianUnbiased,
+    kNormalUnbiased,
+  };
   QuantileRule(std::vector<double> q, Method method)
       : q_(std::move(q)), method_(method) {}
+  Place PlaceOfHyndmanAndFan(double q, std::int64_t elements) const;
 
   std::vector<double> q_;
   Method method_;

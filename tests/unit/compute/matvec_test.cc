@@ -164,6 +164,21 @@ TEST(Matvec, TakesRowsLongerThanABlock) {
   }
 }
 
+// A block has one column of it, and the sums of all rows pass 1 MiB.
+TEST(Matvec, SharesOutTheSumsOfFewColumnsABlock) {
+  const MadeArray x =
+      Uniform(ElementType::kFloat64, Order::kFortran, {140'001, 9});
+  const MadeArray v = Uniform(ElementType::kFloat64, Order::kC, {9});
+  const Bytes stored = v.Stored();
+  Arguments arguments;
+  arguments.matrices["v"] = {v.layout, stored};
+  EXPECT_TRUE(
+      (*MatvecOperation().Prepare(x.layout, arguments))->concatenates());
+  const auto got = Multiply(MatvecOperation(), x, v);
+  ASSERT_THAT(got, IsOk());
+  ExpectProduct(x, v, false, (*got)[0], 1e-12);
+}
+
 TEST(Matvec, HasTheSameBitsOnEveryProcessorAndInForeignByteOrder) {
   for (const Operation* operation : {&MatvecOperation(), &RmatvecOperation()}) {
     for (const ElementType type :

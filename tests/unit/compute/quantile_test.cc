@@ -178,7 +178,7 @@ TEST(Quantile, RefusesAQOutsideItsRangeAMethodItHasNotAndComplexNumbers) {
               HasCode(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(quantile.CheckUsage({{"q", "nan"}}),
               HasCode(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(quantile.CheckUsage({{"method", "hazen"}}),
+  EXPECT_THAT(quantile.CheckUsage({{"method", "nonsense"}}),
               HasCode(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(quantile.CheckUsage({{"q", "0.1,0.2"}}), IsOk());
   MatrixLayout layout;
@@ -186,6 +186,24 @@ TEST(Quantile, RefusesAQOutsideItsRangeAMethodItHasNotAndComplexNumbers) {
   layout.shape = {3};
   EXPECT_THAT(quantile.Prepare(layout, {}),
               HasCode(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(QuantileRule, NamesNoPlaceOutsideByAnyMethod) {
+  for (const auto method :
+       {"inverted_cdf", "averaged_inverted_cdf", "closest_observation",
+        "interpolated_inverted_cdf", "hazen", "weibull", "median_unbiased",
+        "normal_unbiased"}) {
+    const auto rule = *QuantileRule::Make({0, 1e-300, 0.5, 1}, method);
+    for (const std::int64_t elements :
+         {std::int64_t{1}, std::int64_t{2}, std::int64_t{1} << 60}) {
+      for (int i = 0; i < rule.count(); ++i) {
+        const auto place = rule.PlaceOf(i, elements);
+        EXPECT_GE(place.previous, 0) << method;
+        EXPECT_LE(place.previous, place.next) << method;
+        EXPECT_LT(place.next, elements) << method;
+      }
+    }
+  }
 }
 
 TEST(QuantileRule, InterpolatesBetweenInfinitiesWithoutMakingNan) {

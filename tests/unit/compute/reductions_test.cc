@@ -66,6 +66,46 @@ TEST(Var, KeepsItsDigitsFarFromZero) {
   EXPECT_EQ(OfDoubles("var", std::vector<double>(5000, 0.1)), 0);
 }
 
+// Small elements are looked at once, about the first one of a piece: here it
+// lies as far from the others as it can.
+TEST(Var, KeepsItsDigitsBesideAFirstElementThatLiesFarFromAllOthers) {
+  for (const std::int64_t length : {2, 40, 128, 512}) {
+    for (const std::int64_t side : {1, 33}) {
+      for (const bool by_rows : {false, true}) {
+        std::vector<std::int32_t> values;
+        std::vector<float> floats;
+        for (std::int64_t i = 0; i < length * side; ++i) {
+          const std::int64_t place = by_rows ? i % length : i / side;
+          values.push_back(place == 0 ? 2'000'000'000
+                                      : static_cast<int>(place % 7));
+          floats.push_back(static_cast<float>(values.back()));
+        }
+        long double mean = 0, squares = 0;
+        for (std::int64_t i = 0; i < length; ++i)
+          mean += values[static_cast<std::size_t>(by_rows ? i : i * side)];
+        mean /= static_cast<long double>(length);
+        for (std::int64_t i = 0; i < length; ++i) {
+          const auto apart =
+              values[static_cast<std::size_t>(by_rows ? i : i * side)] - mean;
+          squares += apart * apart / static_cast<long double>(length);
+        }
+        const auto expected = static_cast<double>(squares);
+        const Shape shape = by_rows ? Shape{side, length} : Shape{length, side};
+        const Text axis{{"axis", by_rows ? "1" : "0"}};
+        for (const double one : ValuesOf<double>(RunOperation(
+                 "var", LayoutOf(ElementType::kInt32, shape), values, axis))) {
+          EXPECT_NEAR(one / expected, 1, 2e-15) << length << " " << side;
+        }
+        for (const float one : ValuesOf<float>(
+                 RunOperation("var", LayoutOf(ElementType::kFloat32, shape),
+                              floats, axis))) {
+          EXPECT_EQ(one, static_cast<float>(expected)) << length;
+        }
+      }
+    }
+  }
+}
+
 TEST(Var, TakesDdofAndHasNoneLeftAsNumpyDoes) {
   EXPECT_EQ(OfDoubles("var", {1, 3}, {{"ddof", "1"}}), 2);
   EXPECT_TRUE(std::isnan(OfDoubles("var", {1}, {{"ddof", "1"}})));

@@ -275,7 +275,7 @@ TEST(FormatNpyHeader, HoldsTheLongestShapeInAVersion1Header) {
 TEST(FormatNpyHeader, RefusesBfloat16) {
   EXPECT_EQ(
       ReasonOf(FormatNpyHeader({.type = ElementType::kBfloat16}).status()),
-      Reason::kBadUsage);
+      Reason::kBadParameter);
 }
 
 }  // namespace

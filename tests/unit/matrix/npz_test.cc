@@ -156,8 +156,8 @@ TEST(FindNpzMember, AsksForSavezWhereAMemberIsCompressed) {
   std::string bytes = Golden();
   bytes[kDirectory + 10] = 8;  // deflated
   ExpectRefused(Find(FileOf(bytes), "w").status(), Reason::kBadFile,
-                "compressed, so it can't be mapped; save it with np.savez, not "
-                "np.savez_compressed");
+                "compressed, and only stored ones are read, with --copy, too; "
+                "save it with np.savez, not np.savez_compressed");
   EXPECT_THAT(Find(FileOf(bytes), "b"), IsOk());
 }
 

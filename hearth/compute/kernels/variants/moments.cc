@@ -6,6 +6,13 @@
 // from the mean of the whole, whatever the elements: so no more than two bits
 // cancel, however far the mean is from 0. Pieces are joined after Chan, with
 // means that carry what rounding left of them.
+//
+// Elements of up to 4 bytes are looked at once where a piece has no more than
+// 512 for each mean: about the first of them. Even if that one lies far from
+// all others, the squared deviations from their mean are a part in 512 of those
+// from it, or more: nine bits of 53 cancel at worst.
+#include <type_traits>
+
 #include "hearth/compute/kernels/variants/engine.h"
 #include "hearth/compute/kernels/variants/families.h"
 #include "hearth/compute/kernels/variants/two_sum.h"
@@ -118,6 +125,13 @@ struct MomentsOf {
 
   // What stays in the nearest caches between the two looks.
   static constexpr std::int64_t kPieceElements = 8192;
+  // A NaN is no centre for what is not.
+  static constexpr bool kMayLookOnce = !kSkipsNan && kBytes <= 4;
+  static constexpr std::int64_t kOneLookRows = 128;
+  // Whether a first element may lie too far off: six standard deviations.
+  static constexpr bool kMayLookAgain =
+      kMayLookOnce && !std::is_floating_point_v<typename Element::Wide>;
+  static constexpr double kFarSquared = 36;
 
   struct Tiles {
     Tile<First> first;
@@ -128,7 +142,7 @@ struct MomentsOf {
 
   // Long chains of additions drift: a few rows at a time are added up, then
   // their sums.
-  static constexpr std::int64_t kChainRows = 16;
+  static constexpr std::int64_t kChainRows = kBytes <= 4 ? 32 : 16;
   static void AddSpread(Tiles& tiles, const std::byte* data, std::int64_t rows,
                         std::int64_t lanes, std::int64_t stride) {
     if (rows <= kChainRows)
@@ -224,12 +238,11 @@ struct MomentsOf {
     Lanes<Moments, N> piece;
     const V count = LoadRaw<double, N>(tiles.moments.parts[0] + k * 8);
     const V share = count == none ? none : sum.part[0] / count;
-    const V squares = sum.part[1] - sum.part[0] * share;
     piece.part[0] = count;
     piece.part[1] = LoadRaw<double, N>(tiles.moments.parts[1] + k * 8);
     piece.part[2] = none;
     TwoSum<V>(piece.part[1], piece.part[2], share);
-    piece.part[3] = squares < none ? none : squares;
+    piece.part[3] = SquaresAboutMean<V>(sum.part[0], sum.part[1], share);
     piece.part[4] = none;
     auto kept = LoadLanes<Moments, N>(accumulators, index + k);
     Moments::Merge<N>(kept, piece);
@@ -246,6 +259,89 @@ struct MomentsOf {
     const std::int64_t whole = rows / groups;
     const std::int64_t rest = rows % groups * width;
     const std::int64_t step = groups * stride;
+    const auto look = [&] {
+      ClearLanes<Second>(tiles.total.parts, lanes);
+      for (std::int64_t g = 0; g < groups; ++g) {
+        const auto bytes = static_cast<std::size_t>(width) * 8;
+        __builtin_memcpy(tiles.second.parts[2] + g * width * 8,
+                         tiles.moments.parts[1], bytes);
+        __builtin_memcpy(tiles.total.parts[2] + g * width * 8,
+                         tiles.moments.parts[1], bytes);
+      }
+      AddSpread(tiles, data, whole, lanes, step);
+      if (rest > 0)
+        AddRows<Second>(data + whole * step, 1, rest, step, tiles.total.parts,
+                        data);
+      FoldLanes<Second>(tiles.total.parts, groups, width);
+    };
+    if (kMayLookOnce && groups == 1) {
+      SetFirstCentres(tiles, data, width, rows);
+      look();
+      if (kMayLookAgain && MoveFarCentres(tiles, tiles.total, width)) look();
+    } else {
+      LookForCentres(tiles, data, rows, width, step, groups);
+      look();
+    }
+    Join(tiles, tiles.total, width, accumulators, index);
+  }
+
+  // Centres are the elements of the first row.
+  static void SetFirstCentres(Tiles& tiles, const std::byte* data,
+                              std::int64_t width, std::int64_t rows) {
+    const auto set = [&]<int N>(std::int64_t k) __attribute__((always_inline)) {
+      StoreRaw<double, N>(tiles.moments.parts[0] + k * 8,
+                          Broadcast<double, N>(static_cast<double>(rows)));
+      StoreRaw<double, N>(tiles.moments.parts[1] + k * 8,
+                          LoadDouble<Element, N>(data + k * kBytes));
+    };
+    std::int64_t k = 0;
+    for (; k + kN <= width; k += kN) set.template operator()<kN>(k);
+    for (; k < width; ++k) set.template operator()<1>(k);
+  }
+
+  // Whether a centre was far from its mean; then all of them are moved there.
+  static bool MoveFarCentres(Tiles& tiles, const Tile<Second>& sums,
+                             std::int64_t width) {
+    auto far = Broadcast<double, kN>(0);
+    const auto visit = [&]<int N>(std::int64_t k, bool moves)
+        __attribute__((always_inline)) {
+      using V = Vector<double, N>;
+      const auto sum = LoadLanes<Second, N>(sums.parts, k);
+      const V share =
+          sum.part[0] / LoadRaw<double, N>(tiles.moments.parts[0] + k * 8);
+      if (moves) {
+        std::byte* const centre = tiles.moments.parts[1] + k * 8;
+        StoreRaw<double, N>(centre, LoadRaw<double, N>(centre) + share);
+        return;
+      }
+      const V apart = sum.part[0] * share;
+      const V beyond =
+          apart - (sum.part[1] - apart) * Broadcast<double, N>(kFarSquared);
+      if constexpr (N == kN) {
+        far = beyond > far ? beyond : far;
+      } else {
+        far[0] = beyond > far[0] ? beyond : far[0];
+      }
+    };
+    const auto visit_all = [&](bool moves) {
+      std::int64_t k = 0;
+      for (; k + kN <= width; k += kN) visit.template operator()<kN>(k, moves);
+      for (; k < width; ++k) visit.template operator()<1>(k, moves);
+    };
+    visit_all(false);
+    double most = 0;
+    for (int i = 0; i < kN; ++i) most = far[i] > most ? far[i] : most;
+    if (most > 0) visit_all(true);
+    return most > 0;
+  }
+
+  // The first look of a piece; see Piece.
+  static void LookForCentres(Tiles& tiles, const std::byte* data,
+                             std::int64_t rows, std::int64_t width,
+                             std::int64_t step, std::int64_t groups) {
+    const std::int64_t lanes = groups * width;
+    const std::int64_t whole = rows / groups;
+    const std::int64_t rest = rows % groups * width;
     // A count of what is not NaN has to look at all.
     const std::int64_t looked =
         !kSkipsNan && whole >= kChainRows ? whole / 4 : whole;
@@ -257,21 +353,6 @@ struct MomentsOf {
     FoldLanes<First>(tiles.first.parts, groups, width);
     SetCentres(tiles, tiles.first, width,
                looked == whole ? rows : looked * groups, rows);
-
-    ClearLanes<Second>(tiles.total.parts, lanes);
-    for (std::int64_t g = 0; g < groups; ++g) {
-      const auto bytes = static_cast<std::size_t>(width) * 8;
-      __builtin_memcpy(tiles.second.parts[2] + g * width * 8,
-                       tiles.moments.parts[1], bytes);
-      __builtin_memcpy(tiles.total.parts[2] + g * width * 8,
-                       tiles.moments.parts[1], bytes);
-    }
-    AddSpread(tiles, data, whole, lanes, step);
-    if (rest > 0)
-      AddRows<Second>(data + whole * step, 1, rest, step, tiles.total.parts,
-                      data);
-    FoldLanes<Second>(tiles.total.parts, groups, width);
-    Join(tiles, tiles.total, width, accumulators, index);
   }
 
   static void Panel(Tiles& tiles, const std::byte* data, std::int64_t rows,
@@ -284,6 +365,7 @@ struct MomentsOf {
       const std::int64_t now = k + kTileLanes < width ? kTileLanes : width - k;
       std::int64_t piece = kPieceElements / (now * groups);
       if (piece < kChainRows) piece = kChainRows;
+      if (kMayLookOnce && groups == 1) piece = kOneLookRows;
       piece *= groups;
       for (std::int64_t i = 0; i < rows; i += piece) {
         Piece(tiles, data + i * stride + k * kBytes,
@@ -307,23 +389,36 @@ struct MomentsOf {
     for (std::int64_t p = 0; p < count; p += batch) {
       const std::int64_t now = p + batch < count ? batch : count - p;
       const std::byte* from = data + p * row_bytes;
-      ClearLanes<First>(tiles.first.parts, now * kLanes);
-      AddShortRowsOf<First>(from, now, looked, row_bytes, tiles.first.parts,
-                            data + count * row_bytes);
-      TurnAndFold<First>(tiles.first, now, turned_first);
-      SetCentres(tiles, turned_first, now, looked, length);
-
-      ClearLanes<Second>(tiles.second.parts, now * kLanes);
-      for (std::int64_t row = 0; row < now; ++row) {
-        const auto centre = Broadcast<double, kN>(tiles.moments.values[1][row]);
-        for (int lane = 0; lane < kLanes; lane += kN) {
-          StoreRaw<double, kN>(
-              tiles.second.parts[2] + (row * kLanes + lane) * 8, centre);
+      if constexpr (kMayLookOnce) {
+        for (std::int64_t row = 0; row < now; ++row) {
+          tiles.moments.values[0][row] = static_cast<double>(length);
+          tiles.moments.values[1][row] =
+              LoadDouble<Element, 1>(from + row * row_bytes);
         }
+      } else {
+        ClearLanes<First>(tiles.first.parts, now * kLanes);
+        AddShortRowsOf<First>(from, now, looked, row_bytes, tiles.first.parts,
+                              data + count * row_bytes);
+        TurnAndFold<First>(tiles.first, now, turned_first);
+        SetCentres(tiles, turned_first, now, looked, length);
       }
-      AddShortRowsOf<Second>(from, now, length, row_bytes, tiles.second.parts,
-                             data + count * row_bytes);
-      TurnAndFold<Second>(tiles.second, now, turned_second);
+
+      const auto look = [&] {
+        ClearLanes<Second>(tiles.second.parts, now * kLanes);
+        for (std::int64_t row = 0; row < now; ++row) {
+          const auto centre =
+              Broadcast<double, kN>(tiles.moments.values[1][row]);
+          for (int lane = 0; lane < kLanes; lane += kN) {
+            StoreRaw<double, kN>(
+                tiles.second.parts[2] + (row * kLanes + lane) * 8, centre);
+          }
+        }
+        AddShortRowsOf<Second>(from, now, length, row_bytes, tiles.second.parts,
+                               data + count * row_bytes);
+        TurnAndFold<Second>(tiles.second, now, turned_second);
+      };
+      look();
+      if (kMayLookAgain && MoveFarCentres(tiles, turned_second, now)) look();
       Join(tiles, turned_second, now, accumulators, p);
     }
   }

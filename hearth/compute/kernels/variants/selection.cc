@@ -243,6 +243,67 @@ std::int64_t FindAlong(const std::int64_t* keys, std::int64_t lo,
   return found;
 }
 
+// Whether any byte of a comparison is set.
+template <class Mask>
+[[gnu::always_inline]] inline bool Any(Mask mask) {
+#if defined(__AVX512F__)
+  __m512i lanes;
+  __builtin_memcpy(&lanes, &mask, sizeof(lanes));
+  return _mm512_test_epi64_mask(lanes, lanes) != 0;
+#elif defined(__AVX2__)
+  __m256i lanes;
+  __builtin_memcpy(&lanes, &mask, sizeof(lanes));
+  return _mm256_testz_si256(lanes, lanes) == 0;
+#else
+  std::int64_t halves[2];
+  __builtin_memcpy(halves, &mask, sizeof(halves));
+  return (halves[0] | halves[1]) != 0;
+#endif
+}
+
+template <class T>
+std::int64_t SkipAs(const std::byte* from, std::int64_t count,
+                    const std::byte* value) {
+  constexpr int kN = kRegisterLanes<T>;
+  constexpr int kTogether = 4;
+  const auto wanted = Broadcast<T, kN>(LoadRaw<T, 1>(value));
+  const auto equal = [&](std::int64_t i) {
+    return LoadRaw<T, kN>(from + i * static_cast<int>(sizeof(T))) == wanted;
+  };
+  std::int64_t i = 0;
+  for (; i + kTogether * kN <= count; i += kTogether * kN) {
+    if (Any(equal(i) | equal(i + kN) | equal(i + 2 * kN) | equal(i + 3 * kN))) {
+      break;
+    }
+  }
+  while (i + kN <= count && !Any(equal(i))) i += kN;
+  return i;
+}
+
+std::int64_t SkipUnequal(Scalar scalar, const std::byte* from,
+                         std::int64_t count, const std::byte* value) {
+  switch (scalar) {
+    case Scalar::kInt8:
+    case Scalar::kUint8:
+      return SkipAs<std::int8_t>(from, count, value);
+    case Scalar::kInt16:
+    case Scalar::kUint16:
+      return SkipAs<std::int16_t>(from, count, value);
+    case Scalar::kInt32:
+    case Scalar::kUint32:
+      return SkipAs<std::int32_t>(from, count, value);
+    case Scalar::kInt64:
+    case Scalar::kUint64:
+      return SkipAs<std::int64_t>(from, count, value);
+    case Scalar::kFloat32:
+      return SkipAs<float>(from, count, value);
+    case Scalar::kFloat64:
+      return SkipAs<double>(from, count, value);
+    default:
+      return 0;
+  }
+}
+
 void ExtremesAcross(const std::int64_t* keys, std::int64_t count,
                     std::int64_t* least, std::int64_t* greatest) {
   for (std::int64_t i = 0; i < count; ++i) {
@@ -263,7 +324,8 @@ void ExtremesAlong(const std::int64_t* keys, std::int64_t count,
   *greatest = high;
 }
 
-constexpr SelectionKernels kKernels = {&MakeKeys, &FindAcross, &FindAlong,
+constexpr SelectionKernels kKernels = {&MakeKeys,       &FindAcross,
+                                       &FindAlong,      &SkipUnequal,
                                        &ExtremesAcross, &ExtremesAlong};
 
 }  // namespace

@@ -17,6 +17,18 @@ template <class V>
   high = sum;
 }
 
+// Squared deviations from the mean, of the sums of d and of d * d about some
+// other centre; `share` is the sum of d over the count. Infinite where float64
+// can't hold them, NaN where an element was infinite.
+template <class V>
+[[gnu::always_inline]] inline V SquaresAboutMean(V sum, V squares, V share) {
+  const V none = V{};
+  const V beyond = none + __builtin_inf();
+  const V moved = squares - sum * share;
+  const auto overflowed = (squares == beyond) & (share - share == none);
+  return overflowed ? beyond : (moved < none ? none : moved);
+}
+
 // (high + low) * 2^(64 * scale). The scale is 0, or 1 once a sum passed the
 // largest float64: with it, 2^63 of the largest elements fit.
 struct Extended {
