@@ -5,13 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "hearth/base/absolute_path.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 
@@ -93,10 +92,7 @@ FileIdentity FileIdentity::Of(const struct stat& found) {
 }
 
 absl::StatusOr<FileSource> FileSource::Open(absl::string_view path) {
-  std::error_code error;
-  const std::filesystem::path given{std::string(path)};
-  std::string absolute = std::filesystem::absolute(given, error).string();
-  if (error) absolute = std::string(path);
+  const std::string absolute = AbsolutePath(path);
   // A look before the open: opening a device can do things (rewind a tape).
   struct stat seen {};
   if (stat(absolute.c_str(), &seen) != 0) return OpenFailed(absolute);

@@ -19,6 +19,7 @@ struct BytesRef {
   std::int64_t bytes = 0;  // of the token's segment
 
   bool has_token() const { return !token.zero(); }
+  bool is_empty() const { return token.zero() && inline_bytes.empty(); }
   friend bool operator==(const BytesRef&, const BytesRef&) = default;
 };
 

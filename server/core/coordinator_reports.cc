@@ -93,10 +93,7 @@ void CoordinatorCore::Impl::NoteFragments(const Sender& sender,
                                           const Commit& commit,
                                           const JobRecord& job) {
   const MatrixRecord& matrix = *job.order->matrix;
-  if (job.plan == nullptr || job.plan->concatenates ||
-      IsHomeOfAll(sender.host, matrix)) {
-    return;
-  }
+  if (job.plan == nullptr || IsHomeOfAll(sender.host, matrix)) return;
   const std::vector<SegmentPart> parts = SegmentsOf(matrix);
   const std::int64_t blocks = parts.back().block_end;
   const BlockRun came = job.plan->needs_whole_matrix

@@ -10,23 +10,39 @@ Cover::Entries::const_iterator Cover::FirstAtOrBefore(std::int64_t leaf) const {
   return after == entries_.begin() ? after : std::prev(after);
 }
 
+Cover::Entries::iterator Cover::FirstThatEndsAfter(std::int64_t leaf) {
+  auto at = entries_.upper_bound(leaf);
+  if (at != entries_.begin() && std::prev(at)->second.end > leaf) --at;
+  return at;
+}
+
+Cover::Entries::iterator Cover::Erase(Entries::iterator entry) {
+  leaves_done_ -= entry->second.end - entry->first;
+  if (entry->second.partial.has_token()) {
+    begin_by_token_.erase(entry->second.partial.token);
+  }
+  return entries_.erase(entry);
+}
+
 bool Cover::Accept(LeafRun run, BytesRef& partial,
                    std::vector<BytesRef>& replaced) {
-  if (!has_partials_) return AcceptJoined(run);
-  auto at = entries_.upper_bound(run.begin);
-  if (at != entries_.begin()) {
-    const auto before = std::prev(at);
-    if (before->second.end >= run.end) return false;
-    // Nodes nest: one that begins here and ends earlier lies inside.
-    if (before->first == run.begin) at = before;
+  if (!concatenates_) return AcceptPartial(run, partial, replaced);
+  const bool is_written = partial.is_empty();
+  return is_written ? AcceptWritten(run, replaced)
+                    : AcceptUngathered(run, partial, replaced);
+}
+
+bool Cover::AcceptPartial(LeafRun run, BytesRef& partial,
+                          std::vector<BytesRef>& replaced) {
+  auto at = FirstThatEndsAfter(run.begin);
+  // Nodes nest: one that begins here and ends earlier lies inside.
+  if (at != entries_.end() && at->first <= run.begin &&
+      at->second.end >= run.end) {
+    return false;
   }
   while (at != entries_.end() && at->first < run.end) {
-    leaves_done_ -= at->second.end - at->first;
-    if (at->second.partial.has_token()) {
-      begin_by_token_.erase(at->second.partial.token);
-    }
-    replaced.push_back(std::move(at->second.partial));
-    at = entries_.erase(at);
+    replaced.push_back(at->second.partial);
+    at = Erase(at);
   }
   if (partial.has_token()) begin_by_token_[partial.token] = run.begin;
   entries_.emplace_hint(at, run.begin, Entry{run.end, std::move(partial)});
@@ -34,20 +50,58 @@ bool Cover::Accept(LeafRun run, BytesRef& partial,
   return true;
 }
 
-bool Cover::AcceptJoined(LeafRun run) {
-  auto at = entries_.upper_bound(run.begin);
-  if (at != entries_.begin()) {
-    const auto before = std::prev(at);
-    if (before->second.end >= run.end) return false;
-    if (before->second.end >= run.begin) at = before;
+bool Cover::AcceptWritten(LeafRun run, std::vector<BytesRef>& replaced) {
+  auto at = FirstThatEndsAfter(run.begin);
+  // Written by whoever else had it, or on its way here as a part of more.
+  if (at != entries_.end() && at->first <= run.begin &&
+      at->second.end >= run.end &&
+      (at->second.is_written() ||
+       at->second.end - at->first > run.leaf_count())) {
+    return false;
   }
-  while (at != entries_.end() && at->first <= run.end) {
-    run.begin = std::min(run.begin, at->first);
-    run.end = std::max(run.end, at->second.end);
-    leaves_done_ -= at->second.end - at->first;
-    at = entries_.erase(at);
+  while (at != entries_.end() && at->first < run.end) {
+    if (at->second.is_written()) {
+      run.begin = std::min(run.begin, at->first);
+      run.end = std::max(run.end, at->second.end);
+    } else {
+      replaced.push_back(at->second.partial);
+    }
+    at = Erase(at);
+  }
+  if (at != entries_.end() && at->first == run.end && at->second.is_written()) {
+    run.end = at->second.end;
+    at = Erase(at);
+  }
+  if (at != entries_.begin() && std::prev(at)->second.end == run.begin &&
+      std::prev(at)->second.is_written()) {
+    run.begin = std::prev(at)->first;
+    at = Erase(std::prev(at));
   }
   entries_.emplace_hint(at, run.begin, Entry{run.end, {}});
+  leaves_done_ += run.leaf_count();
+  return true;
+}
+
+bool Cover::AcceptUngathered(LeafRun run, BytesRef& partial,
+                             std::vector<BytesRef>& replaced) {
+  if (Covers(run)) return false;
+  auto at = FirstThatEndsAfter(run.begin);
+  while (at != entries_.end() && at->first < run.end) {
+    const LeafRun before{at->first, at->second.end};
+    const bool was_written = at->second.is_written();
+    if (!was_written) replaced.push_back(at->second.partial);
+    at = Erase(at);
+    if (!was_written) continue;  // a node inside this one
+    // What is written twice has the same bits: the run gives way.
+    for (const LeafRun rest :
+         {LeafRun{before.begin, run.begin}, LeafRun{run.end, before.end}}) {
+      if (rest.begin >= rest.end) continue;
+      entries_.emplace(rest.begin, Entry{rest.end, {}});
+      leaves_done_ += rest.leaf_count();
+    }
+  }
+  if (partial.has_token()) begin_by_token_[partial.token] = run.begin;
+  entries_.emplace(run.begin, Entry{run.end, std::move(partial)});
   leaves_done_ += run.leaf_count();
   return true;
 }
@@ -66,11 +120,9 @@ std::optional<RunInput> Cover::Void(const Id& token) {
 
 std::vector<BytesRef> Cover::Clear() {
   std::vector<BytesRef> partials;
-  if (has_partials_) {
-    partials.reserve(entries_.size());
-    for (auto& [begin, entry] : entries_) {
-      partials.push_back(std::move(entry.partial));
-    }
+  for (auto& [begin, entry] : entries_) {
+    if (concatenates_ && entry.is_written()) continue;
+    partials.push_back(std::move(entry.partial));
   }
   entries_.clear();
   begin_by_token_.clear();
@@ -103,9 +155,9 @@ std::vector<LeafRun> Cover::GapsIn(LeafRun run) const {
 
 std::vector<RunInput> Cover::Collect(LeafRun run) const {
   std::vector<RunInput> inputs;
-  if (!has_partials_) return inputs;
   for (auto at = entries_.lower_bound(run.begin);
        at != entries_.end() && at->first < run.end; ++at) {
+    if (concatenates_ && at->second.is_written()) continue;
     inputs.push_back({{at->first, at->second.end}, at->second.partial});
   }
   return inputs;
@@ -115,7 +167,6 @@ std::optional<LeafRun> Cover::HeavyNodeAbove(LeafRun run,
                                              std::int64_t bytes_min,
                                              std::int64_t token_bytes,
                                              int inputs_max) const {
-  if (!has_partials_) return std::nullopt;
   std::int64_t bytes = 0;
   int inputs = 0;
   // False at the first leaf that is not committed.

@@ -17,17 +17,21 @@ namespace hearth::server {
 // partial. Every leaf is in at most one, whatever was committed twice.
 //
 // Nodes nest or are disjoint, so a new commit either lies inside a committed
-// run (dropped) or takes the place of those inside it. Where partials don't
-// exist (concatenating jobs) neighbours are simply joined.
+// run (dropped) or takes the place of those inside it.
+//
+// Of a concatenating job most runs are written where they belong, and have no
+// partial: neighbours are simply joined. One that was computed on another host
+// has its rows in a partial until they are gathered, and is committed a second
+// time then, without it.
 //
 // Kind: resource, single-threaded. Cost: O(log n) a commit, amortised.
 class Cover {
  public:
   Cover() = default;
-  Cover(std::int64_t leaf_count, bool has_partials)
-      : leaf_count_(leaf_count), has_partials_(has_partials) {}
+  Cover(std::int64_t leaf_count, bool concatenates)
+      : leaf_count_(leaf_count), concatenates_(concatenates) {}
 
-  // False when all of its leaves are committed already. Otherwise takes
+  // False when that is of no use any more. Otherwise takes
   // `partial` (left alone else), and appends to `replaced` what it replaces.
   // Requires IsAligned(run).
   bool Accept(LeafRun run, BytesRef& partial, std::vector<BytesRef>& replaced);
@@ -43,7 +47,8 @@ class Cover {
   bool Covers(LeafRun run) const { return FirstGap(run).empty(); }
   std::vector<LeafRun> GapsIn(LeafRun run) const;
 
-  // The committed runs inside `run`, in order.
+  // The committed runs inside `run`, in order; of a concatenating job those
+  // alone that are still to be gathered.
   std::vector<RunInput> Collect(LeafRun run) const;
 
   // The lowest node above `run` that is all committed and weighs at least
@@ -57,16 +62,24 @@ class Cover {
   struct Entry {
     std::int64_t end = 0;
     BytesRef partial;
+    bool is_written() const { return partial.is_empty(); }
   };
   using Entries = std::map<std::int64_t, Entry>;
 
-  bool AcceptJoined(LeafRun run);
+  bool AcceptPartial(LeafRun run, BytesRef& partial,
+                     std::vector<BytesRef>& replaced);
+  bool AcceptWritten(LeafRun run, std::vector<BytesRef>& replaced);
+  // What was computed elsewhere, amid what is written.
+  bool AcceptUngathered(LeafRun run, BytesRef& partial,
+                        std::vector<BytesRef>& replaced);
   // The first leaves of `run` that are not committed; empty when all are.
   LeafRun FirstGap(LeafRun run) const;
   Entries::const_iterator FirstAtOrBefore(std::int64_t leaf) const;
+  Entries::iterator FirstThatEndsAfter(std::int64_t leaf);
+  Entries::iterator Erase(Entries::iterator entry);
 
   std::int64_t leaf_count_ = 0;
-  bool has_partials_ = true;
+  bool concatenates_ = false;
   std::int64_t leaves_done_ = 0;
   Entries entries_;
   absl::flat_hash_map<Id, std::int64_t> begin_by_token_;

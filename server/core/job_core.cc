@@ -51,9 +51,8 @@ bool JobCore::HasWork(Care care) const {
          !combines_waiting_[static_cast<std::size_t>(care)].empty();
 }
 
-std::optional<Work> JobCore::Take(Care care, int thread_count,
-                                  std::optional<std::int64_t> place,
-                                  const std::vector<LeafRun>* within) {
+std::optional<Work> JobCore::Take(Care care, const Wish& wish) {
+  if (wish.elsewhere_leaves_max > 0) return TakeLeaves(care, wish);
   if (single_ == care) {
     single_.reset();
     if (record_.state == JobState::kPlanning) {
@@ -64,20 +63,27 @@ std::optional<Work> JobCore::Take(Care care, int thread_count,
   }
   // Combining first: it frees memory, and later work may wait for it.
   if (auto combine = TakeCombine(care)) return combine;
+  return TakeLeaves(care, wish);
+}
+
+std::optional<Work> JobCore::TakeLeaves(Care care, const Wish& wish) {
   if (queue(care).empty()) return std::nullopt;
-  const std::int64_t leaves_max =
-      care == Care::kNone ? NextRunLeaves(thread_count)
-                          : std::numeric_limits<std::int64_t>::max() / 4;
-  if (within != nullptr) {
-    const auto run =
-        queue(care).TakeWithin(*within, leaves_max, cover_.leaf_count());
-    if (!run.has_value()) return std::nullopt;
-    return Work{TaskKind::kCompute, *run, care, {}};
+  std::int64_t leaves_max = care == Care::kNone
+                                ? NextRunLeaves(wish.thread_count)
+                                : std::numeric_limits<std::int64_t>::max() / 4;
+  // What failed keeps its bounds.
+  if (care == Care::kNone && wish.elsewhere_leaves_max > 0) {
+    leaves_max = std::min(leaves_max, wish.elsewhere_leaves_max);
   }
-  const auto run = place.has_value()
-                       ? queue(care).TakeAt(*place, thread_count, leaves_max,
-                                            cover_.leaf_count())
-                       : queue(care).Take(leaves_max, cover_.leaf_count());
+  const std::int64_t leaf_count = cover_.leaf_count();
+  const auto run =
+      wish.within != nullptr
+          ? queue(care).TakeWithin(*wish.within, leaves_max, leaf_count)
+      : wish.place.has_value()
+          ? queue(care).TakeAt(*wish.place, wish.thread_count, leaves_max,
+                               leaf_count)
+          : queue(care).Take(leaves_max, leaf_count);
+  if (!run.has_value()) return std::nullopt;
   return Work{TaskKind::kCompute, *run, care, {}};
 }
 
@@ -89,7 +95,8 @@ std::optional<Work> JobCore::TakeCombine(Care care) {
     const auto wanted = combines_.find(run.begin);
     if (wanted == combines_.end() || wanted->second != run.end) continue;
     std::vector<RunInput> inputs = cover_.Collect(run);
-    if (cover_.Covers(run) && inputs.size() >= 2) {
+    const std::size_t inputs_min = record_.plan->concatenates ? 1 : 2;
+    if (cover_.Covers(run) && inputs.size() >= inputs_min) {
       return Work{TaskKind::kCombine, run, care, std::move(inputs)};
     }
     combines_.erase(wanted);
@@ -176,7 +183,7 @@ void JobCore::BeginRound(int round) {
   single_.reset();
   for (WorkQueue& queue : queues_) queue.Clear();
   DropPartials();
-  cover_ = Cover(record_.plan->leaf_count, !record_.plan->concatenates);
+  cover_ = Cover(record_.plan->leaf_count, record_.plan->concatenates);
   queue(Care::kNone).Add({0, record_.plan->leaf_count});
   is_measured_ = false;
   ++brief_version_;
@@ -203,11 +210,14 @@ JobCore::Verdict JobCore::OnCommit(Commit& commit) {
     return Verdict::kBad;
   }
   const std::string host = commit.partial.host;
-  if (record_.plan->concatenates) {
-    tokens_.Drop(commit.partial);
-    commit.partial = {};
+  // Only who has the result may have written to it.
+  if (record_.plan->concatenates && commit.partial.is_empty() &&
+      record_.plan->result_bytes > 0 && host != record_.plan->result.host) {
+    return Verdict::kBad;
   }
   const bool has_token = commit.partial.has_token();
+  const bool is_written =
+      record_.plan->concatenates && commit.partial.is_empty();
   const BytesRef token_only{"", commit.partial.token, commit.partial.host};
   std::vector<BytesRef> replaced;
   if (!cover_.Accept(commit.run, commit.partial, replaced)) {
@@ -223,7 +233,11 @@ JobCore::Verdict JobCore::OnCommit(Commit& commit) {
   JobShare& share = record_.hosts[host];
   share.traffic += commit.traffic;
   share.busy += commit.busy;
-  ConsiderCombining(commit.run);
+  if (record_.plan->concatenates) {
+    if (!is_written) CombineSoon(commit.run);
+  } else {
+    ConsiderCombining(commit.run);
+  }
   return Verdict::kAccepted;
 }
 
@@ -242,8 +256,12 @@ void JobCore::ConsiderCombining(LeafRun committed) {
   // What is being combined below will look again once it is committed.
   auto at = combines_.lower_bound(heavy->begin);
   if (at != combines_.end() && at->first < heavy->end) return;
-  combines_[heavy->begin] = heavy->end;
-  combines_waiting(Care::kNone).push_back(*heavy);
+  CombineSoon(*heavy);
+}
+
+void JobCore::CombineSoon(LeafRun run) {
+  combines_[run.begin] = run.end;
+  combines_waiting(Care::kNone).push_back(run);
 }
 
 void JobCore::ForgetCombinesWithin(LeafRun run) {
@@ -320,7 +338,12 @@ JobCore::Verdict JobCore::OnInputMissing(const InputMissing& missing,
     record_.state = JobState::kRunning;
     single_.reset();
   }
-  if (kind == TaskKind::kCombine) ForgetCombinesWithin(run);
+  // Not where it is on its way as a part of more.
+  const auto combine = combines_.find(run.begin);
+  const bool combines = kind == TaskKind::kCombine &&
+                        combine != combines_.end() &&
+                        combine->second == run.end;
+  if (combines) combines_.erase(combine);
   for (const Id& token : missing.tokens) {
     const auto voided = cover_.Void(token);
     if (!voided.has_value()) continue;
@@ -328,9 +351,8 @@ JobCore::Verdict JobCore::OnInputMissing(const InputMissing& missing,
     queue(Care::kNone).Add(voided->run);
   }
   record_.leaves_done = cover_.leaves_done();
-  if (kind == TaskKind::kCombine && cover_.Covers(run)) {
-    combines_[run.begin] = run.end;
-    combines_waiting(Care::kNone).push_back(run);
+  if (combines && cover_.Covers(run)) {
+    CombineSoon(run);
   } else {
     GiveBack(kind, missing.round, run, Care::kNone);
   }

@@ -67,12 +67,19 @@ class JobCore {
   // --- what is left ---
   bool HasWork() const;
   bool HasWork(Care care) const;
-  // The next piece with that care, for a cluster with so many threads; for a
-  // reader of a file, near its place there (WorkQueue::TakeAt); of a matrix in
-  // pieces, leaves `within` these runs alone.
-  std::optional<Work> Take(Care care, int thread_count,
-                           std::optional<std::int64_t> place = std::nullopt,
-                           const std::vector<LeafRun>* within = nullptr);
+  // Who asks for a piece.
+  struct Wish {
+    int thread_count = 1;  // of the cluster
+    // Of a reader of a file: its place there (WorkQueue::TakeAt).
+    std::optional<std::int64_t> place{};
+    // Of a matrix in several places: leaves in these runs alone.
+    const std::vector<LeafRun>* within = nullptr;
+    // On another host than the result that tasks write into: nothing but
+    // leaves, so many at a time; 0: not so.
+    std::int64_t elsewhere_leaves_max = 0;
+  };
+  // The next piece with that care.
+  std::optional<Work> Take(Care care, const Wish& wish);
   // A piece that was not done after all. What of it is committed by now, or is
   // of another round, is left out.
   void GiveBack(TaskKind kind, int round, LeafRun run, Care care);
@@ -83,6 +90,11 @@ class JobCore {
   bool is_measured() const { return is_measured_; }
   void Measure(LeafRun run, absl::Duration busy);
   std::int64_t min_run_leaves() const;
+  // A result that is waited for where it lies, and nowhere else.
+  bool HasWorkAtResult() const {
+    return record_.plan != nullptr && record_.plan->concatenates &&
+           (single_.has_value() || !combines_.empty());
+  }
   // That nobody was given yet.
   std::int64_t pending_leaves() const {
     return queue(Care::kNone).leaf_count();
@@ -127,7 +139,9 @@ class JobCore {
   void BeginRound(int round);
   void DropPartials();
   void ConsiderCombining(LeafRun committed);
+  void CombineSoon(LeafRun run);
   void ForgetCombinesWithin(LeafRun run);
+  std::optional<Work> TakeLeaves(Care care, const Wish& wish);
   std::optional<Work> TakeCombine(Care care);
   std::int64_t NextRunLeaves(int thread_count) const;
   std::deque<LeafRun>& combines_waiting(Care care) {

@@ -66,6 +66,7 @@ struct FileSource {
   std::int64_t payload_offset = 0;
   std::uint64_t sample_seed = 0;
   std::vector<std::uint32_t> sample_checksums{};
+  std::string member{};  // of an archive; empty: it is none
   friend bool operator==(const FileSource&, const FileSource&) = default;
 };
 

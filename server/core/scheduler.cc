@@ -163,6 +163,12 @@ void Scheduler::NoteWork(JobId job) {
   const auto found = seats_.find(job);
   if (found == seats_.end()) return;
   with_work_.insert(job);
+  if (found->second.core->HasWorkAtResult()) {
+    const std::string& host = found->second.core->record().plan->result.host;
+    for (const WorkerId worker : members_.ReadyAt(host)) {
+      if (loads_.contains(worker)) Touch(worker);
+    }
+  }
   // Where no other worker may help, those that may are looked at for sure.
   if (found->second.max_workers == 0) return;
   for (const auto& [worker, version] : found->second.briefed) Touch(worker);

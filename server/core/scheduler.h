@@ -114,6 +114,13 @@ class Scheduler {
   // Nothing of the job's matrix has to be streamed to this host.
   bool IsHome(const Seat& seat, const std::string& host) const;
   bool IsAllowed(Seat& seat, WorkerId worker, const WorkerLoad& load) const;
+  // --- of a job whose result is as long as its matrix, and lies on one host
+  // --- Who plans, gathers and finishes; anybody, of any other job.
+  bool IsAtResult(const Seat& seat, const WorkerLoad& load) const;
+  // On another host: whether it may compute leaves, whose rows are gathered.
+  bool MayHandOver(const Seat& seat, const WorkerLoad& load) const;
+  // Of so many leaves; 0 of any other job.
+  std::int64_t ResultBytes(const Seat& seat, std::int64_t leaves) const;
   // --- of matrices in several places (scheduler_spread.cc) ---
   // Null for any other, and where it does not matter what lies where.
   const Homes* HomesOf(Seat& seat) const;

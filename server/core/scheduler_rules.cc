@@ -45,15 +45,16 @@ bool Scheduler::IsAllowed(Seat& seat, WorkerId worker,
     return false;
   }
   if (seat.excluded.contains(load.host())) return false;
+  const JobRecord& job = seat.core->record();
+  if (job.plan != nullptr && job.plan->concatenates) {
+    if (IsAtResult(seat, load)) return true;
+    if (!MayHandOver(seat, load)) return false;
+  }
   if (const auto* spread = std::get_if<SpreadSource>(&seat.matrix->source)) {
     return IsAllowedNear(seat, *spread, load);
   }
   const auto* segment = std::get_if<SegmentSource>(&seat.matrix->source);
-  const JobRecord& job = seat.core->record();
-  const bool concatenates = job.plan != nullptr && job.plan->concatenates;
-  if (segment == nullptr && !concatenates) return true;
-  // A result is written where it lies.
-  if (concatenates) return job.plan->result.host == load.host();
+  if (segment == nullptr) return true;
   int home_workers = 0;
   bool is_served = false;
   for (const Replica& replica : segment->replicas) {
@@ -85,11 +86,47 @@ bool Scheduler::IsAllowed(Seat& seat, WorkerId worker,
   return locality_.Pays(load.host(),
                         {.bytes = job.plan->needs_whole_matrix
                                       ? bytes
-                                      : bytes / job.leaves_total * leaves,
+                                      : bytes / job.leaves_total * leaves +
+                                            ResultBytes(seat, leaves),
                          .leaf_time = seat.core->leaf_time(),
                          .task_leaves = leaves,
                          .leaves_left = job.leaves_total - job.leaves_done,
                          .home_threads = home_workers * load.thread_count()});
+}
+
+bool Scheduler::IsAtResult(const Seat& seat, const WorkerLoad& load) const {
+  const JobPlan* plan = seat.core->record().plan.get();
+  return plan == nullptr || !plan->concatenates ||
+         plan->result.host == load.host();
+}
+
+std::int64_t Scheduler::ResultBytes(const Seat& seat,
+                                    std::int64_t leaves) const {
+  const JobRecord& job = seat.core->record();
+  return job.plan->concatenates
+             ? job.plan->result_bytes / job.leaves_total * leaves
+             : 0;
+}
+
+bool Scheduler::MayHandOver(const Seat& seat, const WorkerLoad& load) const {
+  const JobRecord& job = seat.core->record();
+  if (job.state != JobState::kRunning || job.plan->needs_whole_matrix ||
+      std::holds_alternative<Unmade>(seat.matrix->source)) {
+    return false;
+  }
+  // Whether it pays to fetch the bytes, too, is asked where they lie.
+  if (!std::holds_alternative<FileSource>(seat.matrix->source)) return true;
+  if (!seat.core->is_measured()) return false;
+  const std::int64_t leaves = seat.core->min_run_leaves();
+  return locality_.Pays(
+      load.host(),
+      {.bytes = ResultBytes(seat, leaves),
+       .leaf_time = seat.core->leaf_time(),
+       .task_leaves = leaves,
+       .leaves_left = job.leaves_total - job.leaves_done,
+       .home_threads =
+           std::max(1, members_.ready_count_at(job.plan->result.host)) *
+           load.thread_count()});
 }
 
 // Among how many threads like this worker's the job is shared out: a slow one

@@ -14,6 +14,10 @@ namespace {
 constexpr std::int64_t kSharePart = 2;
 constexpr std::int64_t kSettlePart = 40;
 
+// Rows of a result that another host holds until they are gathered, of one
+// task: enough for a stream at full speed.
+constexpr std::int64_t kPartBytes = 16 << 20;
+
 }  // namespace
 
 const Homes* Scheduler::HomesOf(Seat& seat) const {
@@ -49,10 +53,6 @@ const std::string& Scheduler::HomeNear(const Seat& seat,
 bool Scheduler::IsAllowedNear(const Seat& seat, const SpreadSource& spread,
                               const WorkerLoad& load) const {
   const JobRecord& job = seat.core->record();
-  // A result is written where it lies.
-  if (job.plan != nullptr && job.plan->concatenates) {
-    return job.plan->result.host == load.host();
-  }
   int home_workers = 0;
   for (const Piece& piece : spread.pieces) {
     if (piece.segment.IsAt(load.host())) return true;
@@ -81,8 +81,6 @@ bool Scheduler::HasEnough(const Seat& seat, const Homes& homes,
 bool Scheduler::MayCross(const Seat& seat, const Homes& homes,
                          const WorkerLoad& load) const {
   const JobRecord& job = seat.core->record();
-  // Nobody else may.
-  if (job.plan->concatenates) return true;
   if (seat.max_workers > 0 && BriefedCount(seat) >= seat.max_workers) {
     return true;
   }
@@ -93,7 +91,8 @@ bool Scheduler::MayCross(const Seat& seat, const Homes& homes,
   const std::int64_t leaves = seat.core->min_run_leaves();
   return locality_.Pays(
       load.host(),
-      {.bytes = seat.matrix->layout.bytes() / job.leaves_total * leaves,
+      {.bytes = seat.matrix->layout.bytes() / job.leaves_total * leaves +
+                ResultBytes(seat, leaves),
        .leaf_time = seat.core->leaf_time(),
        .task_leaves = leaves,
        .leaves_left = job.leaves_total - job.leaves_done,
@@ -109,6 +108,7 @@ bool Scheduler::IsAtHome(Seat& seat, const std::string& host,
 
 bool Scheduler::MayHave(Seat& seat, const WorkerLoad& load,
                         const InFlight& task) const {
+  if (task.kind != TaskKind::kCompute && !IsAtResult(seat, load)) return false;
   const Homes* homes = HomesOf(seat);
   return homes == nullptr || task.kind != TaskKind::kCompute ||
          homes->IsAt(HomeNear(seat, load.host()), task.run) ||
@@ -118,17 +118,26 @@ bool Scheduler::MayHave(Seat& seat, const WorkerLoad& load,
 std::optional<Work> Scheduler::TakeFor(
     Seat& seat, const WorkerLoad& load, Care care, int thread_count,
     std::optional<std::int64_t> place) const {
+  JobCore::Wish wish{.thread_count = thread_count, .place = place};
+  if (!IsAtResult(seat, load)) {
+    wish.elsewhere_leaves_max =
+        std::max(seat.core->min_run_leaves(),
+                 kPartBytes / std::max<std::int64_t>(1, ResultBytes(seat, 1)));
+  }
   const Homes* homes = HomesOf(seat);
-  if (homes == nullptr) return seat.core->Take(care, thread_count, place);
+  if (homes == nullptr) return seat.core->Take(care, wish);
+  wish.place.reset();
   const std::string& host = HomeNear(seat, load.host());
   for (const auto* runs : {&homes->OnlyAt(host), &homes->At(host)}) {
-    auto work = seat.core->Take(care, thread_count, std::nullopt, runs);
+    wish.within = runs;
+    auto work = seat.core->Take(care, wish);
     if (work.has_value()) return work;
   }
   const std::vector<LeafRun> others = MayCross(seat, *homes, load)
                                           ? homes->Served(members_)
                                           : homes->Unattended(members_);
-  return seat.core->Take(care, thread_count, std::nullopt, &others);
+  wish.within = &others;
+  return seat.core->Take(care, wish);
 }
 
 }  // namespace hearth::server

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -36,8 +37,24 @@ absl::Status MakeDirectory(const std::string& directory) {
       S_ISDIR(found.st_mode)) {
     return absl::OkStatus();
   }
-  errno = error;
-  return ErrnoStatus(absl::StrCat("make the state directory ", directory));
+  const std::string attempt =
+      absl::StrCat("make the state directory ", directory, ": ");
+  if (error == EEXIST) {
+    return Error(Reason::kNotAllowed,
+                 absl::StrCat(attempt,
+                              "there is something else of that name; "
+                              "choose another --state-dir"));
+  }
+  if (error == ENOENT || error == ENOTDIR) {
+    return Error(Reason::kFileMissing,
+                 absl::StrCat(attempt,
+                              "the folder that it is to be in is not "
+                              "there; make that one, or choose "
+                              "another --state-dir"));
+  }
+  return Error(Reason::kNotAllowed,
+               absl::StrCat(attempt, std::strerror(error),
+                            "; choose a --state-dir that you may write"));
 }
 
 }  // namespace
@@ -70,8 +87,16 @@ struct Journal::Parts {
                      absl::StrCat(what,
                                   "; move the file away to start with "
                                   "nothing"));
+      case SQLITE_READONLY:
+      case SQLITE_CANTOPEN:
+      case SQLITE_PERM:
+        return Error(Reason::kNotAllowed,
+                     absl::StrCat(what,
+                                  "; see who may write there, or choose "
+                                  "another --state-dir"));
       default:
-        return Error(Reason::kInternal, what);
+        return Error(Reason::kInternal,
+                     absl::StrCat(what, "; please report it"));
     }
   }
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
+#include "hearth/base/quoted.h"
 #include "hearth/base/version.h"
 #include "hearth/transport/control/codec.h"
 #include "server/service/wire.h"
@@ -45,7 +46,7 @@ proto::JobSummary SummaryOf(const JobRecord& record) {
   summary.set_matrix(matrix.name);
   if (const auto* file = std::get_if<FileSource>(&matrix.source);
       matrix.name.empty() && file != nullptr) {
-    summary.set_matrix(file->path);
+    summary.set_matrix(ValidUtf8(file->path));
   }
   summary.set_state(std::string(NameOf(record.state)));
   SetProgress(record, RowBlocksOf(matrix), summary);

@@ -18,7 +18,8 @@ namespace hearth::server {
 namespace {
 
 constexpr std::size_t kReplicasMax = 1024;
-constexpr int kSampleMax = 64;  // hearth/shm/file_sample.h
+constexpr int kSampleMax = 64;                      // hearth/shm/file_sample.h
+constexpr std::size_t kMemberBytesMax = 64 * 1024;  // what a .zip can name
 
 LeafRun FromWire(const proto::Run& run) { return {run.begin(), run.end()}; }
 
@@ -113,7 +114,8 @@ namespace {
 absl::StatusOr<FileSource> FromWire(const proto::FileSource& file) {
   if (file.path().empty() || file.path()[0] != '/' ||
       file.payload_offset() < 0 || file.size() < 0 ||
-      file.sample_checksums_size() > kSampleMax) {
+      file.sample_checksums_size() > kSampleMax ||
+      file.member().size() > kMemberBytesMax) {
     return Error(Reason::kBadUsage,
                  absl::StrCat("read a matrix record: its file \"", file.path(),
                               "\" is not an absolute path with "
@@ -127,7 +129,8 @@ absl::StatusOr<FileSource> FromWire(const proto::FileSource& file) {
                     .payload_offset = file.payload_offset(),
                     .sample_seed = file.sample_seed(),
                     .sample_checksums = {file.sample_checksums().begin(),
-                                         file.sample_checksums().end()}};
+                                         file.sample_checksums().end()},
+                    .member = file.member()};
 }
 
 // Runs of blocks, the first from 0, each where the one before it ends, the last
@@ -173,6 +176,7 @@ void Fill(const FileSource& file, proto::FileSource& to) {
   to.set_sample_seed(file.sample_seed);
   to.mutable_sample_checksums()->Add(file.sample_checksums.begin(),
                                      file.sample_checksums.end());
+  to.set_member(file.member);
 }
 
 }  // namespace

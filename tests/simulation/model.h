@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "hearth/matrix/run_tree.h"
@@ -54,6 +55,9 @@ inline std::uint64_t SerialResult(std::uint64_t job, std::int64_t leaf_count,
   return state;
 }
 
+// Of a result as long as the matrix: one a leaf.
+using Rows = std::vector<std::uint64_t>;
+
 inline std::string Encode(std::uint64_t value) {
   std::string bytes(sizeof(value), '\0');
   std::memcpy(bytes.data(), &value, sizeof(value));
@@ -63,6 +67,20 @@ inline std::uint64_t Decode(absl::string_view bytes) {
   std::uint64_t value = 0;
   std::memcpy(&value, bytes.data(), std::min(bytes.size(), sizeof(value)));
   return value;
+}
+
+inline std::string Encode(const Rows& rows) {
+  std::string bytes;
+  for (const std::uint64_t row : rows) bytes += Encode(row);
+  return bytes;
+}
+inline Rows DecodeRows(absl::string_view bytes) {
+  Rows rows;
+  for (; bytes.size() >= sizeof(std::uint64_t);
+       bytes.remove_prefix(sizeof(std::uint64_t))) {
+    rows.push_back(Decode(bytes));
+  }
+  return rows;
 }
 
 }  // namespace hearth::simulation

@@ -117,7 +117,9 @@ TEST(Simulation, LosesNoPieceOnTwoHostsWhenOneEndsAtATime) {
   EXPECT_GE(counts.pieces, 20 * static_cast<std::int64_t>(seeds));
   EXPECT_GE(counts.copies, 20 * static_cast<std::int64_t>(seeds));
   EXPECT_GE(counts.host_deaths, static_cast<std::int64_t>(seeds));
+  EXPECT_GE(counts.gathered, 5 * static_cast<std::int64_t>(seeds));
   std::cout << counts.pieces << " pieces made, " << counts.copies << " copies, "
+            << counts.gathered << " runs of results gathered, "
             << counts.host_deaths << " hosts died, " << counts.drains
             << " drained, " << counts.jobs_done << " jobs done, "
             << counts.jobs_failed << " failed\n";

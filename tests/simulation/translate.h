@@ -60,6 +60,7 @@ inline server::Report ToServer(const worker::Report& report) {
     translated.plan.leaf_count = ready->plan.leaf_count;
     translated.plan.concatenates = ready->plan.concatenates;
     translated.plan.result = ToServer(ready->plan.result);
+    translated.plan.result_bytes = ready->plan.result_bytes;
     translated.plan.min_run_leaves = ready->plan.min_run_leaves;
     return translated;
   }

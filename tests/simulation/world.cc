@@ -21,7 +21,7 @@ template <class... Handlers>
 Match(Handlers...) -> Match<Handlers...>;
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
-constexpr absl::Duration kGivesUp = absl::Minutes(30);
+constexpr absl::Duration kGivesUp = absl::Hours(2);
 
 }  // namespace
 
@@ -59,6 +59,7 @@ World::Counts& World::Counts::operator+=(const Counts& other) {
   host_deaths += other.host_deaths;
   drains += other.drains;
   pieces += other.pieces;
+  gathered += other.gathered;
   return *this;
 }
 
@@ -252,14 +253,18 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
               } else if (!brief.state.inline_bytes.empty()) {
                 cache.state = Decode(brief.state.inline_bytes);
               }
-              if (brief.plan != nullptr)
+              if (brief.plan != nullptr) {
                 cache.result = brief.plan->result.token;
+                cache.hands_over = brief.plan->concatenates &&
+                                   brief.plan->result.host != process->host;
+              }
               process->jobs[NumberOf(brief.job)] = cache;
               worker::Briefed briefed{.job = NumberOf(brief.job),
                                       .round = brief.round};
               if (brief.plan != nullptr) {
                 briefed.leaf_count = brief.plan->leaf_count;
-                briefed.concatenates = brief.plan->concatenates;
+                briefed.writes_result =
+                    brief.plan->concatenates && !cache.hands_over;
               }
               Hear(process, briefed);
             });

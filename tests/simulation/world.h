@@ -13,6 +13,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "server/core/coordinator_core.h"
+#include "tests/simulation/model.h"
 #include "tests/simulation/scenario.h"
 #include "worker/core/task_queue_core.h"
 
@@ -53,7 +54,8 @@ class World {
     std::int64_t copies = 0;
     std::int64_t host_deaths = 0;
     std::int64_t drains = 0;
-    std::int64_t pieces = 0;  // made
+    std::int64_t pieces = 0;    // made
+    std::int64_t gathered = 0;  // runs of results
     Counts& operator+=(const Counts& other);
   };
   const Counts& counts() const { return counts_; }
@@ -70,10 +72,10 @@ class World {
  private:
   struct Segment {
     std::uint64_t value = 0;
-    std::vector<std::uint64_t> rows;  // of a concatenated result
-    Id maker;                         // incarnation
-    std::string host;                 // whose keeper holds it
-    bool is_open = false;             // a copy that is not all there yet
+    Rows rows;             // of a concatenated result, or a part of it
+    Id maker;              // incarnation
+    std::string host;      // whose keeper holds it
+    bool is_open = false;  // a copy that is not all there yet
     bool is_partial = false;
   };
   struct Thread {
@@ -81,12 +83,14 @@ class World {
     bool idle = true;
     worker::Step step;
     std::vector<std::uint64_t> slots;
+    std::vector<Rows> row_slots;  // of a result on another host
   };
   struct JobCache {
     std::size_t script = 0;
     std::uint64_t state = 0;
     Id missing_state;  // gone before it could be mapped
     Id result;
+    bool hands_over = false;              // the result lies on another host
     std::vector<server::Replica> matrix;  // where it lies
     std::vector<server::Piece> pieces;    // or these
     std::int64_t leaf_count = 1;
@@ -184,6 +188,8 @@ class World {
                             const worker::Task& task);
   worker::BytesRef Keep(const Process& process, std::uint64_t value,
                         bool as_segment, bool is_partial);
+  worker::BytesRef KeepRows(const Process& process, Rows rows, bool as_segment);
+  worker::Report Gather(const JobCache& job, const worker::Task& task);
   absl::Duration TimeOf(const Process& process, const worker::Step& step);
   void Beat(const ProcessPtr& process);
   void Copy(const ProcessPtr& process, const server::CopySegment& copy);

@@ -238,11 +238,24 @@ worker::Outcome World::Carry(const ProcessPtr& process, Thread& thread) {
       return worker::LeafDone{.missing = {job.missing_state}};
     }
     const auto slot = static_cast<std::size_t>(leaf->slot);
+    if (job.hands_over) {
+      if (thread.row_slots.size() <= slot) thread.row_slots.resize(slot + 1);
+      thread.row_slots[slot] = {LeafValue(job.script, job.state, leaf->leaf)};
+      return worker::LeafDone{};
+    }
     if (thread.slots.size() <= slot) thread.slots.resize(slot + 1);
     thread.slots[slot] = LeafValue(job.script, job.state, leaf->leaf);
     return worker::LeafDone{};
   }
   if (const auto* combine = std::get_if<worker::CombineSlots>(&thread.step)) {
+    const auto known = process->jobs.find(combine->job);
+    if (known != process->jobs.end() && known->second.hands_over) {
+      Rows& rows = thread.row_slots[static_cast<std::size_t>(combine->left)];
+      const Rows& right =
+          thread.row_slots[static_cast<std::size_t>(combine->right)];
+      rows.insert(rows.end(), right.begin(), right.end());
+      return worker::SlotsCombined{};
+    }
     std::uint64_t& left = thread.slots[static_cast<std::size_t>(combine->left)];
     left =
         Combined(left, thread.slots[static_cast<std::size_t>(combine->right)]);
@@ -254,6 +267,11 @@ worker::Outcome World::Carry(const ProcessPtr& process, Thread& thread) {
     const bool large = job != process->jobs.end() &&
                        scenario_.jobs[job->second.script].large_partials;
     for (std::size_t i = 0; i < deliver->runs.size(); ++i) {
+      if (job != process->jobs.end() && job->second.hands_over) {
+        delivered.partials.push_back(
+            KeepRows(*process, thread.row_slots[i], large));
+        continue;
+      }
       delivered.partials.push_back(
           Keep(*process, thread.slots[i], large, /*is_partial=*/true));
     }
@@ -277,6 +295,44 @@ worker::BytesRef World::Keep(const Process& process, std::uint64_t value,
   return {"", token};
 }
 
+worker::BytesRef World::KeepRows(const Process& process, Rows rows,
+                                 bool as_segment) {
+  if (!as_segment) return {Encode(rows), {}};
+  const Id token = NewId();
+  segments_[token] = {.value = 0,
+                      .rows = std::move(rows),
+                      .maker = process.incarnation,
+                      .host = process.host,
+                      .is_partial = true};
+  return {"", token};
+}
+
+worker::Report World::Gather(const JobCache& job, const worker::Task& task) {
+  const auto result = segments_.find(job.result);
+  if (result == segments_.end()) {
+    return worker::InputMissing{.tokens = {job.result}};
+  }
+  for (const worker::RunInput& input : task.inputs) {
+    Rows rows = DecodeRows(input.partial.inline_bytes);
+    if (input.partial.has_token()) {
+      const auto segment = segments_.find(input.partial.token);
+      if (segment == segments_.end()) {
+        return worker::InputMissing{.tokens = {input.partial.token}};
+      }
+      rows = segment->second.rows;
+    }
+    if (std::ssize(rows) != input.run.leaf_count()) {
+      Problem("a part of a result has not the rows of its run");
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      result->second.rows[static_cast<std::size_t>(input.run.begin) + i] =
+          rows[i];
+    }
+    ++counts_.gathered;
+  }
+  return worker::Commit{};
+}
+
 worker::Report World::CarryWhole(const ProcessPtr& process,
                                  const worker::Task& task) {
   const auto known = process->jobs.find(task.job);
@@ -290,6 +346,7 @@ worker::Report World::CarryWhole(const ProcessPtr& process,
     worker::PlanReady ready;
     ready.plan.leaf_count = script.leaf_count;
     ready.plan.concatenates = script.concatenates;
+    ready.plan.result_bytes = 8 * script.leaf_count;
     ready.plan.min_run_leaves = script.min_run_leaves;
     if (script.concatenates) {
       ready.plan.result = Keep(*process, 0, true, /*is_partial=*/false);
@@ -303,6 +360,11 @@ worker::Report World::CarryWhole(const ProcessPtr& process,
       return worker::InputMissing{.tokens = {job.result}};
     }
     return worker::FinishDone{.results = {{"", job.result}}};
+  }
+
+  if (task.kind == worker::TaskKind::kCombine && script.concatenates) {
+    if (job.hands_over) Problem("rows are gathered on another host");
+    return Gather(job, task);
   }
 
   worker::InputMissing missing;

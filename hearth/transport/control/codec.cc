@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
+#include "hearth/base/quoted.h"
 
 namespace hearth {
 
@@ -48,7 +49,7 @@ proto::Failure ToProto(const absl::Status& status) {
   proto::Failure failure;
   failure.set_code(static_cast<std::uint32_t>(status.code()));
   failure.set_reason(static_cast<std::uint32_t>(ReasonOf(status)));
-  failure.set_message(std::string(status.message()));
+  failure.set_message(ValidUtf8(std::string(status.message())));
   return failure;
 }
 
@@ -68,7 +69,7 @@ absl::Status FromProto(const proto::Failure& failure) {
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
-                      std::string(status.message()),
+                      ValidUtf8(std::string(status.message())),
                       ToProto(status).SerializeAsString());
 }
 

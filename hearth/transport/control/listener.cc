@@ -6,10 +6,11 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-#include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/address.h"
@@ -24,6 +25,9 @@ namespace hearth {
 namespace {
 
 constexpr int kPauseMs = 10;
+// How often those are looked at who have said nothing, and how many at most.
+constexpr int kLookMs = 500;
+constexpr std::size_t kNewcomersMax = 256;
 // Peers ask half as often as this whether we are there.
 constexpr int kPingIntervalMsMin = 5'000;
 
@@ -55,23 +59,29 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(
   builder.SetMaxReceiveMessageSize(options.message_bytes_max);
   if (options.is_discoverable) Discover();
   if (options.prepare != nullptr) options.prepare(builder);
+  listener->plain_byte_ = options.plain_byte;
+  listener->plain_ = std::move(options.plain);
   const auto add = [&](UniqueFd socket,
-                       std::shared_ptr<grpc::ServerCredentials> credentials) {
+                       std::shared_ptr<grpc::ServerCredentials> credentials,
+                       bool is_sorted) {
     return Door{std::move(socket),
                 builder.experimental().AddExternalConnectionAcceptor(
                     grpc::ServerBuilder::experimental_type::
                         ExternalConnectionType::FROM_FD,
-                    std::move(credentials))};
+                    std::move(credentials)),
+                is_sorted};
   };
   if (options.local.valid()) {
     listener->local_ =
-        add(std::move(options.local), grpc::InsecureServerCredentials());
+        add(std::move(options.local), grpc::InsecureServerCredentials(),
+            listener->plain_ != nullptr);
   }
   if (!options.tcp.empty()) {
     HEARTH_ASSIGN_OR_RETURN(const Address address, Address::Parse(options.tcp));
     HEARTH_ASSIGN_OR_RETURN(TcpListener tcp, ListenTcp(address));
     listener->tcp_address_ = tcp.address.ToString();
-    listener->tcp_ = add(std::move(tcp.fd), std::move(options.credentials));
+    listener->tcp_ = add(std::move(tcp.fd), std::move(options.credentials),
+                         listener->plain_ != nullptr && options.is_tcp_plain);
     builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
                                kHandshakeMsMax);
     builder.AddChannelArgument(
@@ -104,25 +114,62 @@ void Listener::Shutdown() {
 void Listener::Accept() {
   while (true) {
     // poll() passes over a descriptor of -1: a door that is not there.
-    std::array<pollfd, 3> waits = {{{wake_.get(), POLLIN, 0},
-                                    {local_.socket.get(), POLLIN, 0},
-                                    {tcp_.socket.get(), POLLIN, 0}}};
-    if (poll(waits.data(), waits.size(), -1) < 0) continue;
+    std::vector<pollfd> waits = {{wake_.get(), POLLIN, 0},
+                                 {local_.socket.get(), POLLIN, 0},
+                                 {tcp_.socket.get(), POLLIN, 0}};
+    for (const Newcomer& one : newcomers_) {
+      waits.push_back({one.connection.get(), POLLIN, 0});
+    }
+    if (poll(waits.data(), waits.size(), newcomers_.empty() ? -1 : kLookMs) <
+        0) {
+      continue;
+    }
     if (waits[0].revents != 0) return;
     bool pause = false;
     if (waits[1].revents != 0) {
       auto connection = AcceptUnix(local_.socket.get());
       // Another user's, unanswered; or out of descriptors: not again at once.
       pause = !connection.ok();
-      if (connection.ok()) local_.Admit(*std::move(connection));
+      if (connection.ok()) Admit(local_, *std::move(connection));
     }
     if (waits[2].revents != 0) {
       UniqueFd connection = AcceptTcp(tcp_.socket.get());
       pause = pause || !connection.valid();
-      tcp_.Admit(std::move(connection));
+      Admit(tcp_, std::move(connection));
     }
+    Sort();
     if (pause) poll(waits.data(), 1, kPauseMs);
   }
+}
+
+void Listener::Admit(Door& door, UniqueFd connection) {
+  if (!connection.valid()) return;
+  if (!door.is_sorted || newcomers_.size() >= kNewcomersMax) {
+    return door.Admit(std::move(connection));
+  }
+  newcomers_.push_back({std::move(connection), &door,
+                        std::chrono::steady_clock::now() +
+                            std::chrono::milliseconds(kHandshakeMsMax)});
+}
+
+// Hands on who has said something, and lets go of who does not.
+void Listener::Sort() {
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(newcomers_, [&](Newcomer& one) {
+    char first = 0;
+    const ssize_t count = recv(one.connection.get(), &first, sizeof(first),
+                               MSG_PEEK | MSG_DONTWAIT);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
+      return now >= one.until;
+    }
+    if (count <= 0) return true;
+    if (first == plain_byte_) {
+      plain_(std::move(one.connection), one.door == &local_);
+    } else {
+      one.door->Admit(std::move(one.connection));
+    }
+    return true;
+  });
 }
 
 void Listener::Door::Admit(UniqueFd connection) {

@@ -4,10 +4,12 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "hearth/base/limits.h"
@@ -25,6 +27,11 @@ struct ListenerOptions {
   int message_bytes_max = limits::kMessageBytesMax;
   // Adds what else the server has: further services, completion queues.
   std::function<void(grpc::ServerBuilder&)> prepare;
+  // Takes connections that begin with this byte, which none of gRPC's does, in
+  // its place: those of the Unix socket, and of TCP where `is_tcp_plain`.
+  char plain_byte = 0;
+  std::function<void(UniqueFd connection, bool is_local)> plain;
+  bool is_tcp_plain = false;  // without TLS
   // Answers gRPC's health checks, and tells any gRPC client what can be called.
   bool is_discoverable = false;
 };
@@ -58,7 +65,10 @@ class Listener {
 
  private:
   Listener() = default;
+  struct Door;
   void Accept();
+  void Admit(Door& door, UniqueFd connection);
+  void Sort();
 
   // A socket that listens, and gRPC's end for what it accepts; or neither.
   struct Door {
@@ -66,10 +76,20 @@ class Listener {
 
     UniqueFd socket;
     std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
+    bool is_sorted = false;  // by the first byte of what comes
+  };
+  // Accepted, and has not said its first byte yet.
+  struct Newcomer {
+    UniqueFd connection;
+    Door* door = nullptr;
+    std::chrono::steady_clock::time_point until;
   };
   Door local_;
   Door tcp_;
   UniqueFd wake_;  // an eventfd: written once, to stop
+  char plain_byte_ = 0;
+  std::function<void(UniqueFd, bool)> plain_;
+  std::vector<Newcomer> newcomers_;  // the accepting thread's
   std::unique_ptr<grpc::Server> server_;
   std::thread thread_;
   std::string tcp_address_;

@@ -93,7 +93,7 @@ absl::StatusOr<std::optional<FetchedSegment>> SegmentReach::Fetch(
   absl::Status gone;
   bool is_elsewhere = false;
   for (const ReplicaPlace& replica : place.replicas) {
-    const bool own = replica.host.empty() || replica.host == own_host_;
+    const bool own = IsOwn(replica.host);
     absl::StatusOr<FetchedSegment> fetched =
         (own ? own_ : KeeperAt(replica.host)).Fetch(replica.token);
     if (fetched.ok()) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "hearth/base/mutex.h"
 #include "hearth/shm/segment.h"
 #include "hearth/transport/bulk/bulk_stream.h"
@@ -87,6 +88,10 @@ class SegmentReach {
         security_(std::move(security)) {}
 
   HandoverClient& own() { return own_; }
+  // Whether `host` is what messages call the host of that keeper.
+  bool IsOwn(absl::string_view host) const {
+    return host.empty() || host == own_host_;
+  }
 
   // A segment of this host; caches give way to it where memory is short.
   absl::StatusOr<OpenSegment> Create(std::int64_t bytes);

@@ -125,9 +125,10 @@ TEST_F(OutputFileTest, NamesTheDirectoryThatIsMissing) {
 }
 
 TEST_F(OutputFileTest, RefusesWhatIsNoRegularFile) {
-  EXPECT_EQ(ReasonOf(Write(directory_, "x")), Reason::kBadUsage);
-  EXPECT_EQ(ReasonOf(Write("/dev/null", "x")), Reason::kBadUsage);
+  EXPECT_EQ(ReasonOf(Write(directory_, "x")), Reason::kNotAllowed);
+  EXPECT_EQ(ReasonOf(Write("/dev/null", "x")), Reason::kNotAllowed);
   EXPECT_EQ(ReasonOf(Write("", "x")), Reason::kBadUsage);
+  EXPECT_EQ(ReasonOf(Write(Path("none") + "/", "x")), Reason::kBadUsage);
 }
 
 TEST_F(OutputFileTest, SaysBeforeTheWorkThatThereIsNoRoom) {

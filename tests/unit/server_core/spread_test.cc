@@ -406,24 +406,41 @@ TEST_F(Spread, LeavesAreComputedWhereTheirPieceLies) {
   EXPECT_TRUE(cluster_.Finish(job));
 }
 
-TEST_F(Spread, AConcatenatedResultIsWrittenByOneHostAlone) {
+// Each computes the rows of its piece; whose result lies elsewhere hands them
+// over, and a worker beside the result writes them into it.
+TEST_F(Spread, AConcatenatedResultIsGatheredFromEveryHostThatHasAPiece) {
   Put(240);
   MakeAll();
   ASSERT_TRUE(Answered().ok());
-  const JobId job = cluster_.SubmitPlanned(
-      {.leaf_count = 240, .concatenates = true, .result = Token(1)},
-      {.operation = "sum", .matrix = "m"});
+  const JobId job = cluster_.SubmitPlanned({.leaf_count = 240,
+                                            .concatenates = true,
+                                            .result_bytes = 240 * 1024,
+                                            .result = Token(1)},
+                                           {.operation = "sum", .matrix = "m"});
+  const std::string home = cluster_.core().FindJob(job)->plan->result.host;
   std::set<std::string> hosts;
+  int gathered = 0;
+  std::uint64_t next = 100;
   for (int i = 0; i < 500; ++i) {
     const auto tasks = cluster_.TakeTasks();
     if (tasks.empty() || tasks[0].second.kind == TaskKind::kFinish) break;
     for (const auto& [worker, task] : tasks) {
+      if (task.kind == TaskKind::kCombine) {
+        EXPECT_EQ(HostOf(worker), home);
+        ASSERT_THAT(task.inputs, SizeIs(1));
+        EXPECT_EQ(task.inputs[0].run, task.run);
+        ++gathered;
+      }
       hosts.insert(HostOf(worker));
-      cluster_.CommitTask(worker, task, {});
+      cluster_.CommitTask(worker, task,
+                          HostOf(worker) == home ? BytesRef{} : Token(++next));
     }
   }
-  EXPECT_THAT(hosts, SizeIs(1));
+  EXPECT_THAT(hosts, SizeIs(3));
+  EXPECT_EQ(gathered, next - 100);
   EXPECT_EQ(cluster_.core().FindJob(job)->leaves_done, 240);
+  EXPECT_EQ(cluster_.core().FindJob(job)->state, JobState::kFinishing);
+  EXPECT_THAT(cluster_.TakeDropped(), SizeIs(gathered));
 }
 
 TEST_F(Spread, LossOfAHostNamesTheRowsThatItHad) {
