@@ -46,6 +46,22 @@ bool LooksLikeJson(const std::string& text) {
   return !text.empty() && (text[0] == '{' || text[0] == '[' || text[0] == '"');
 }
 
+// One line an item, as they come; or one document of all, once they are there.
+absl::Status PrintItems(const ItemSource& next, bool json) {
+  std::string items;
+  while (true) {
+    HEARTH_ASSIGN_OR_RETURN(const auto item, next());
+    if (!item.has_value()) break;
+    if (json) {
+      absl::StrAppend(&items, items.empty() ? "" : ",", ToJson(*item));
+    } else {
+      std::printf("%s\n", ToJson(*item).c_str());
+    }
+  }
+  if (json) std::printf("{\"result\":[%s]}\n", items.c_str());
+  return absl::OkStatus();
+}
+
 absl::Status RunCall(const CallArguments& call, const Context& context) {
   std::vector<Value> arguments;
   for (const std::string& text : call.arguments) {
@@ -66,12 +82,7 @@ absl::Status RunCall(const CallArguments& call, const Context& context) {
                           proxy.CallValues(call.method, std::move(arguments)));
   const auto* stream = result.get<ValueStream>();
   if (stream != nullptr && stream->source != nullptr) {
-    // One line an item, as they come.
-    while (true) {
-      HEARTH_ASSIGN_OR_RETURN(const auto item, (*stream->source)());
-      if (!item.has_value()) return absl::OkStatus();
-      std::printf("%s\n", ToJson(*item).c_str());
-    }
+    return PrintItems(*stream->source, context.json);
   }
   if (context.json) {
     std::printf("{\"result\":%s}\n", ToJson(result).c_str());

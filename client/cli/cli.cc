@@ -3,22 +3,42 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
+#include <memory>
 #include <string>
+#include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "client/cli/checks.h"
 #include "client/cli/command.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/output/table.h"
+#include "client/cli/output/wrap.h"
+#include "client/cli/surroundings.h"
 #include "hearth/base/error.h"
+#include "hearth/base/quoted.h"
 #include "hearth/base/version.h"
 
 namespace hearth::client {
 namespace {
 
-// One line, whatever a library put into its message.
+// One line, whatever a library put into its message or a user into a name: a
+// terminal obeys what is not printable.
 void PrintError(absl::string_view message) {
-  const std::string line =
-      absl::StrReplaceAll(message, {{"\r", " "}, {"\n", " "}});
+  std::string line;
+  for (const char c : ValidUtf8(std::string(message))) {
+    if (c == '\n' || c == '\r' || c == '\t') {
+      line += ' ';
+    } else if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) {
+      absl::StrAppend(
+          &line, "\\x",
+          absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
+    } else {
+      line += c;
+    }
+  }
   std::fprintf(stderr, "hearth: %s\n", line.c_str());
 }
 
@@ -34,6 +54,40 @@ void AddSharedOptions(CLI::App& app, Context& context) {
   app.add_flag("--insecure", context.insecure,
                "Allow TCP without credentials; both ends must say it");
   app.add_flag("-v,--verbose", context.verbose, "Log to standard error");
+}
+
+// Help in lines that a terminal shows as they are.
+class HelpText : public CLI::Formatter {
+ public:
+  std::string make_help(const CLI::App* app, std::string name,
+                        CLI::AppFormatMode mode) const override {
+    const std::string text =
+        CLI::Formatter::make_help(app, std::move(name), mode);
+    const auto described_at = static_cast<std::size_t>(get_column_width());
+    std::string lines;
+    for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+      const bool is_short = line.size() <= std::size_t{kTableWidth};
+      const std::size_t head = is_short ? line.size() : described_at;
+      absl::StrAppend(
+          &lines, line.substr(0, head),
+          Wrapped(line.substr(head), static_cast<int>(described_at)), "\n");
+    }
+    lines.pop_back();  // of what followed the last one
+    return lines;
+  }
+};
+
+// What an unset variable of a shell leaves of an option is refused, instead of
+// taken for an option that was not given.
+void RefuseEmptyValues(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->nonpositional() && option->get_expected_max() > 0) {
+      option->check(IsNotEmpty());
+    }
+  }
+  for (CLI::App* command : app.get_subcommands(nullptr)) {
+    RefuseEmptyValues(*command);
+  }
 }
 
 // The first word that should have been a command, if it is none.
@@ -88,10 +142,12 @@ CLI::App* AddCommand(CLI::App& app, CommandLine& line, const std::string& name,
 }
 
 int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
+  PrepareProcess();
   CommandLine line;
   line.mains = &mains;
 
   CLI::App app("One read-only matrix, every process around it.", "hearth");
+  app.formatter(std::make_shared<HelpText>());
   app.set_version_flag("--version", std::string("hearth ") + kVersion);
   app.set_help_flag("-h,--help", "Print this and exit");
   app.require_subcommand(1);
@@ -121,12 +177,19 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   AddStatus(app, line);
   AddDown(app, line);
   AddSecurity(app, line);
+  AddDoctor(app, line);
   AddNotYet(app, line);
+  RefuseEmptyValues(app);
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked_for_text) {
-    return app.exit(asked_for_text);
+    const int exit_status = app.exit(asked_for_text);
+    std::cout.flush();
+    const absl::Status printed = FlushOutput();
+    if (printed.ok()) return exit_status;
+    PrintError(printed.message());
+    return kExitFailed;
   } catch (const CLI::ParseError& error) {
     const std::string unknown = UnknownCommand(app, argc, argv);
     if (!unknown.empty()) {
@@ -147,7 +210,9 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   // gRPC's own log, unless its user set it up: the one line is ours.
   if (!line.context.verbose) setenv("GRPC_VERBOSITY", "NONE", /*replace=*/0);
   absl::Status status = CheckSecurity(line.context);
+  if (status.ok()) status = CheckProcessLimits();
   if (status.ok()) status = line.chosen();
+  if (status.ok()) status = FlushOutput();
   if (status.ok()) return line.exit_status;
   PrintError(status.message());
   return ExitStatusOf(status);

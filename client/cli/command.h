@@ -44,6 +44,7 @@ void AddUp(CLI::App& app, CommandLine& line);
 void AddStatus(CLI::App& app, CommandLine& line);
 void AddDown(CLI::App& app, CommandLine& line);
 void AddSecurity(CLI::App& app, CommandLine& line);
+void AddDoctor(CLI::App& app, CommandLine& line);
 void AddNotYet(CLI::App& app, CommandLine& line);  // refused by name
 
 }  // namespace hearth::client

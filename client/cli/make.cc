@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "client/cli/checks.h"
 #include "client/cli/command.h"
 #include "client/cli/output/output_file.h"
 #include "client/cli/print.h"
@@ -34,6 +35,20 @@ absl::StatusOr<MatrixLayout> LayoutOf(const MakeOptions& options) {
   HEARTH_ASSIGN_OR_RETURN(Shape shape, ParseShape(options.shape));
   HEARTH_ASSIGN_OR_RETURN(const NamedElementType type,
                           ParseElementType(options.dtype));
+  if (type.byte_order == ByteOrder::kForeign) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("make ", options.target, " of ", options.dtype,
+                              ": numbers are made in this machine's byte "
+                              "order; say ",
+                              NameOf(type.type)));
+  }
+  if (type.type == ElementType::kBfloat16 &&
+      absl::EndsWith(options.target, ".npy")) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("make ", options.target,
+                              ": no .npy file holds bfloat16; say --dtype "
+                              "float32 or float16, or make a name"));
+  }
   return MatrixLayout::Make(type.type, type.byte_order, Order::kC,
                             std::move(shape));
 }
@@ -66,6 +81,12 @@ absl::Status RunMake(const MakeOptions& options, const Context& context) {
       ParseMatrixReference(options.target, /*has_dtype=*/false));
   if (std::holds_alternative<NpyFile>(target) &&
       absl::EndsWith(options.target, ".npy")) {
+    if (options.replicas > 1) {
+      return Error(Reason::kBadUsage,
+                   absl::StrCat("make ", options.target,
+                                ": a file has no replicas; make a name, or "
+                                "leave out --replicas"));
+    }
     HEARTH_RETURN_IF_ERROR(MakeFile(options.target, layout, options.seed));
     HEARTH_ASSIGN_OR_RETURN(const Matrix made, Matrix::Load(options.target));
     MatrixInfo info{.name = options.target,
@@ -116,7 +137,8 @@ void AddMake(CLI::App& app, CommandLine& line) {
       ->required();
   command->add_option("--dtype", options->dtype, "Element type")
       ->type_name("DTYPE");
-  command->add_option("--seed", options->seed, "Another seed, other numbers");
+  command->add_option("--seed", options->seed, "Another seed, other numbers")
+      ->check(IsNumber<std::uint64_t>());
   command
       ->add_option("--replicas", options->replicas,
                    "Hosts that keep a named one's bytes; default: 1")

@@ -142,7 +142,8 @@ bool CanStream(const MatrixLayout& layout, bool some_rows) {
 absl::Status StreamRows(const Cluster& cluster, const MatrixInfo& info,
                         const Rows& rows, const std::string& path,
                         const Context& context) {
-  HEARTH_RETURN_IF_ERROR(CheckRows(info.layout, rows.begin, rows.end));
+  HEARTH_RETURN_IF_ERROR(
+      CheckRows(info.name, info.layout, rows.begin, rows.end));
   MatrixLayout layout = info.layout;
   layout.byte_order = ByteOrder::kNative;
   if (!layout.shape.empty()) layout.shape[0] = rows.end - rows.begin;
@@ -176,6 +177,15 @@ absl::Status RunGet(const GetOptions& options, const Context& context) {
   }
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
   HEARTH_ASSIGN_OR_RETURN(const MatrixInfo info, cluster.Info(options.name));
+  if (info.layout.type == ElementType::kBfloat16) {
+    return Error(
+        Reason::kBadParameter,
+        absl::StrCat("get ", options.name,
+                     ": its elements are bfloat16, which "
+                     "no .npy and no .npz file holds; compute on it here, "
+                     "where results are float32, or take the raw file that it "
+                     "was put from"));
+  }
   if (info.in_pieces && CanStream(info.layout, rows.has_value()) &&
       absl::EndsWith(options.file, ".npy")) {
     const std::int64_t count = info.layout.row_count();
@@ -183,6 +193,10 @@ absl::Status RunGet(const GetOptions& options, const Context& context) {
                       options.file, context);
   }
   HEARTH_ASSIGN_OR_RETURN(const Matrix matrix, cluster.Get(options.name));
+  if (rows.has_value()) {
+    HEARTH_RETURN_IF_ERROR(
+        CheckRows(options.name, matrix.layout(), rows->begin, rows->end));
+  }
   ArrayView view{.type = matrix.layout().type,
                  .shape = matrix.layout().shape,
                  .order = matrix.layout().order,

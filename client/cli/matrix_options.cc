@@ -1,6 +1,7 @@
 #include "client/cli/matrix_options.h"
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/checks.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 
@@ -14,7 +15,8 @@ void AddRawOptions(CLI::App& command, RawOptions& options) {
   command.add_option("--shape", options.shape, "Shape of a raw file, as 3,4")
       ->type_name("N,N,...");
   command.add_option("--offset", options.offset, "First byte of a raw file")
-      ->type_name("BYTES");
+      ->type_name("BYTES")
+      ->check(IsNumber<std::int64_t>());
   command.add_option("--order", options.order, "C (rows) or F (columns)")
       ->type_name("C|F");
 }
@@ -31,6 +33,13 @@ absl::StatusOr<MatrixArgumentSource> SourceOf(const std::string& text,
     return Error(Reason::kBadUsage,
                  absl::StrCat("read ", text, ": --order is \"", options.order,
                               "\"; give C or F"));
+  }
+  if (options.dtype.empty() &&
+      (!options.shape.empty() || options.offset != 0 || options.order != "C")) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("read ", text,
+                              ": --shape, --offset and --order are of raw "
+                              "files; say --dtype, too, or leave them out"));
   }
   source.offset = options.offset;
   source.order = options.order == "F" ? Order::kFortran : Order::kC;

@@ -13,8 +13,7 @@ namespace hearth::client {
 
 void AddNotYet(CLI::App& app, CommandLine& line) {
   const std::vector<std::pair<std::string, std::string>> commands = {
-      {"top", "Watch a cluster live (not built yet)"},
-      {"doctor", "Check this machine (not built yet)"}};
+      {"top", "Watch a cluster live (not built yet)"}};
   for (const auto& [name, summary] : commands) {
     CLI::App* command =
         AddCommand(app, line, name, summary, "  (none yet)", [name = name] {

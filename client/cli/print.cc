@@ -4,10 +4,15 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "client/cli/output/table.h"
 #include "client/cli/output/units.h"
+#include "client/cli/output/wrap.h"
 
 namespace hearth::client {
+namespace {
+
+constexpr int kFieldWidth = 11;
+
+}  // namespace
 
 void PrintJson(const Json& document) {
   // Names of files may hold any bytes; JSON holds Unicode.
@@ -38,7 +43,8 @@ Json InfoJson(const MatrixInfo& info) {
 
 void PrintInfo(const MatrixInfo& info) {
   const auto line = [](const char* field, const std::string& value) {
-    std::printf("%-11s %s\n", field, value.c_str());
+    std::printf("%-*s %s\n", kFieldWidth, field,
+                Wrapped(value, kFieldWidth + 1).c_str());
   };
   line("name", info.name);
   line("dtype", std::string(NameOf(info.layout.type)));

@@ -10,10 +10,15 @@
 namespace hearth::client {
 namespace {
 
-// --memory, if given, must be a size.
-absl::Status CheckMemory(const std::string& memory) {
+// --memory, if given, must be a size that something fits in.
+absl::Status CheckMemory(absl::string_view command, const std::string& memory) {
   if (memory.empty()) return absl::OkStatus();
-  return ParseSize(memory).status();
+  HEARTH_ASSIGN_OR_RETURN(const std::int64_t bytes, ParseSize(memory));
+  if (bytes > 0) return absl::OkStatus();
+  return Error(Reason::kBadUsage,
+               absl::StrCat("start hearth ", command, ": --memory ", memory,
+                            " leaves room for no matrix at all; give a size, "
+                            "as 48GiB, or leave it out for what the host has"));
 }
 
 absl::Status End(CommandLine& line, const absl::StatusOr<int>& exit_status) {
@@ -34,7 +39,7 @@ void AddLocal(CLI::App& app, CommandLine& line) {
       "  hearth local --json &        # {\"address\", \"pid\", \"pids\"} once "
       "it is ready",
       [options, &line]() -> absl::Status {
-        HEARTH_RETURN_IF_ERROR(CheckMemory(options->memory));
+        HEARTH_RETURN_IF_ERROR(CheckMemory("local", options->memory));
         return End(line, line.mains->local(*options, line.context));
       });
   command->add_option("--workers", options->workers, "Workers; default: cores")
@@ -56,7 +61,6 @@ void AddLocal(CLI::App& app, CommandLine& line) {
 
 void AddCoordinator(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<CoordinatorProcess>();
-  const auto token = std::make_shared<CLI::Option*>(nullptr);
   CLI::App* command = AddCommand(
       app, line, "coordinator", "The process that workers and clients meet at",
       "  hearth coordinator\n"
@@ -64,12 +68,7 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
       "  hearth coordinator --listen 10.0.0.1:7777 --state-dir "
       "/var/lib/hearth\n"
       "  hearth coordinator --http 127.0.0.1:8080",
-      [options, token, &line]() -> absl::Status {
-        if ((*token)->count() > 0 && options->http_token.empty()) {
-          return Error(Reason::kBadUsage,
-                       "start hearth coordinator: --http-token names no file; "
-                       "give one, or leave it out");
-        }
+      [options, &line]() -> absl::Status {
         if (options->http.empty() && !options->http_token.empty()) {
           return Error(Reason::kBadUsage,
                        "start hearth coordinator: --http-token is for the "
@@ -81,20 +80,21 @@ void AddCoordinator(CLI::App& app, CommandLine& line) {
       ->add_option("--listen", options->listen,
                    "Address; default: an abstract Unix socket")
       ->type_name("ADDRESS");
-  command->add_option("--state-dir", options->state_dir,
-                      "Folder of its journal: started again there, it knows "
-                      "matrices and jobs, and workers and clients come back");
+  command
+      ->add_option("--state-dir", options->state_dir,
+                   "Folder of its journal: started again there, it knows "
+                   "matrices and jobs, and workers and clients come back")
+      ->type_name("DIR");
   command
       ->add_option("--http", options->http,
                    "host:port of a gateway to objects, in JSON over HTTP")
       ->type_name("ADDRESS");
-  *token = command
-               ->add_option(
-                   "--http-token", options->http_token,
+  command
+      ->add_option("--http-token", options->http_token,
                    "File with the token that its clients need, made if it is "
                    "not there; default: http-token in --state-dir, else in "
                    "~/.local/state/hearth; with --insecure: none")
-               ->type_name("FILE");
+      ->type_name("FILE");
   AddHidden(command, "--listen-fd", options->listen_fd);
   command->add_flag("--child", options->child)->group("");
   command->add_option("--address", options->address)->group("");
@@ -108,7 +108,7 @@ void AddWorker(CLI::App& app, CommandLine& line) {
       "  hearth worker --coordinator unix-abstract:lab --workers 4\n"
       "  hearth worker --coordinator 10.0.0.1:7777 --workers 8",
       [options, &line]() -> absl::Status {
-        HEARTH_RETURN_IF_ERROR(CheckMemory(options->memory));
+        HEARTH_RETURN_IF_ERROR(CheckMemory("worker", options->memory));
         return End(line, options->child
                              ? line.mains->one_worker(*options, line.context)
                              : line.mains->worker(*options, line.context));

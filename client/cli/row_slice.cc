@@ -9,14 +9,18 @@
 
 namespace hearth::client {
 
-absl::Status CheckRows(const MatrixLayout& layout, std::int64_t begin,
-                       std::int64_t end) {
+absl::Status CheckRows(absl::string_view name, const MatrixLayout& layout,
+                       std::int64_t begin, std::int64_t end) {
   if (!layout.shape.empty() && end <= layout.row_count()) {
     return absl::OkStatus();
   }
-  return Error(Reason::kBadParameter,
-               absl::StrCat("take rows ", begin, ":", end,
-                            ": the matrix has shape ", ToString(layout.shape)));
+  return Error(
+      Reason::kBadParameter,
+      absl::StrCat("take rows ", begin, ":", end, " of \"", name,
+                   "\": it has shape ", ToString(layout.shape),
+                   layout.shape.empty() ? "; take all of it, without --rows"
+                                        : absl::StrCat("; take some of 0:",
+                                                       layout.row_count())));
 }
 
 absl::StatusOr<RowSlice> TakeRows(const Matrix& matrix, bool some,
@@ -28,7 +32,6 @@ absl::StatusOr<RowSlice> TakeRows(const Matrix& matrix, bool some,
                  .gathered = {}};
   if (some) {
     const std::int64_t rows = layout.row_count();
-    HEARTH_RETURN_IF_ERROR(CheckRows(layout, begin, end));
     slice.shape[0] = end - begin;
     if (layout.order == Order::kC || layout.axis_count() == 1) {
       HEARTH_ASSIGN_OR_RETURN(slice.bytes, matrix.Rows(begin, end));

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "client/hearth.h"
 
 namespace hearth::client {
@@ -20,12 +21,12 @@ struct RowSlice {
   std::vector<std::byte> gathered;  // what `bytes` views, if it had to be made
 };
 
-// BAD_PARAMETER when there are no such rows.
-absl::Status CheckRows(const MatrixLayout& layout, std::int64_t begin,
-                       std::int64_t end);
+// BAD_PARAMETER when the matrix of that name has no such rows.
+absl::Status CheckRows(absl::string_view name, const MatrixLayout& layout,
+                       std::int64_t begin, std::int64_t end);
 
-// All of it unless `some`. Native byte order always. BAD_PARAMETER when there
-// are no such rows.
+// All of it unless `some`; then those rows, which are there. Native byte order
+// always.
 absl::StatusOr<RowSlice> TakeRows(const Matrix& matrix, bool some,
                                   std::int64_t begin, std::int64_t end);
 

@@ -32,6 +32,9 @@
 namespace hearth::client {
 namespace {
 
+// As long as a job may take to stop, when it is cancelled.
+constexpr absl::Duration kInterruptPatience = absl::Seconds(1);
+
 struct RunOptions {
   std::string operation;
   std::string matrix;
@@ -237,10 +240,19 @@ absl::Status Run(const RunOptions& options, const Context& context) {
 
   Mutex mutex;
   std::optional<Job> job;
-  InterruptGuard guard([&] {
-    MutexLock lock(mutex);
-    if (job.has_value()) job->Cancel().IgnoreError();
-  });
+  const InterruptGuard guard(
+      {.run =
+           [&] {
+             MutexLock lock(mutex);
+             if (job.has_value()) job->Cancel().IgnoreError();
+           },
+       .patience = kInterruptPatience,
+       .out_of_patience =
+           context.cluster.empty()
+               ? "interrupted; its cluster did not answer, and is ended"
+               : absl::StrCat("interrupted; the cluster at ", context.cluster,
+                              " does not answer, and the job may go on there: "
+                              "see hearth jobs")});
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster,
                           context.OpenCluster(options.workers));
   if (!options.leaves.empty()) {

@@ -209,10 +209,10 @@ absl::Status Up::ClearTheWay() {
 
 absl::Status Up::Run() {
   UniqueFd interrupted(eventfd(0, EFD_CLOEXEC));
-  const InterruptGuard guard([fd = interrupted.get()] {
+  const InterruptGuard guard({.run = [fd = interrupted.get()] {
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t told = write(fd, &one, sizeof(one));
-  });
+  }});
   HEARTH_RETURN_IF_ERROR(Prepare());
   Lines lines;
   if (authority_.has_value() && authority_->made && !context_.json) {

@@ -56,6 +56,14 @@ def test_names_of_hearths_own_are_not_there(gateway):
             wanted = "functions are sent by members only" if name.startswith("_python.") else "members only"
             assert wanted in answer["error"]["message"]
     assert gateway.ask("GET", "/objects/%5Fpython.x")[0] == 403
+    # Nor can they be handed to an object that calls what it is given.
+    handle = {"$object": "_python.x"}
+    for method, path, body in (("POST", "/objects/counter/add", [handle]), ("POST", "/objects/counter/add", [[handle]]),
+                               ("POST", "/objects/counter/add", {"amount": {"in": handle}}),
+                               ("PUT", "/objects/counter/sum", handle),
+                               ("GET", "/objects/counter/sum?a=%7B%22%24object%22%3A%22_python.x%22%7D", None)):
+        status, _, answer = gateway.ask(method, path, body)
+        assert (status, answer["error"]["type"]) == (403, "not-allowed"), (method, path, answer)
     with Server("worker", "--coordinator", gateway.address, "--plugin", EXAMPLES / "example_plugin.so"):
         for name in ("_python.x", "_hidden", "seen"):
             subprocess.run([EXAMPLES / "example_create", gateway.address, "Counter", name, "4"],
@@ -339,6 +347,14 @@ def test_without_a_state_dir_the_token_is_the_users(tmp_path):
             assert second.ask("GET", "/objects")[0] == 200
 
 
+def test_the_token_is_told_by_its_absolute_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Gateway("--http-token", "./token") as server:
+        assert server.ready["http_token"] == f"{tmp_path}/token"
+    with Gateway("--state-dir", "state") as server:
+        assert server.ready["http_token"] == f"{tmp_path}/state/http-token"
+
+
 def test_a_token_that_others_can_read_is_refused(tmp_path):
     path = tmp_path / "token"
     command = ["coordinator", "--http", "127.0.0.1:0", "--http-token", str(path)]
@@ -371,6 +387,8 @@ def test_a_token_file_that_is_none_is_refused(tmp_path):
         os.chown(tmp_path / "theirs", 1, 1)
         assert "another user's" in said(tmp_path / "theirs")
     assert "--http-token" in said("", status=2)
+    line = said(tmp_path / "missing" / "token")
+    assert "its folder is not there" in line and not (tmp_path / "missing").exists()
 
 
 def test_insecure_asks_for_no_token():

@@ -93,6 +93,18 @@ def test_members_of_npz(cluster, tmp_path):
     np.savez_compressed(path, first=np.arange(4))
     line = cluster.fail("run", "sum", f"{path}:first", status=1)
     assert "compressed" in line
+    line = cluster.fail("put", "compressed", f"{path}:first", "--copy", status=1)
+    assert "--copy, too" in line and "np.savez," in line, line
+
+
+def test_bfloat16_goes_into_no_npy(cluster, tmp_path, name):
+    """It was wrong usage, status 2, though another matrix would have gone."""
+    (tmp_path / "a.raw").write_bytes(bytes(24))
+    cluster.succeed("put", name, tmp_path / "a.raw", "--dtype", "bfloat16", "--shape", "3,4")
+    for target in ("a.npy", "a.npz"):
+        line = cluster.fail("get", name, "-o", tmp_path / target, status=1)
+        assert name in line and "float32" in line and "raw file" in line, line
+        assert not (tmp_path / target).exists()
 
 
 def header(text, version=b"\x01\x00"):

@@ -1,5 +1,7 @@
 """Every operation on every element type and order, against NumPy."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,99 @@ def test_matvec_and_rmatvec(cluster, built, tmp_path, rng, dtype, order):
                 assert_product(found, (wide(left) @ wide(v)).astype(type_), left, v)
             else:
                 assert_product(found, left @ v, left, v)
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_matmul(cluster, built, tmp_path, rng, dtype, order):
+    skip_unless_built("matmul", built, cluster)
+    for rows, inner, columns in ((57, 23, 9), (1, 23, 1), (57, 1, 4), (0, 5, 3), (5, 0, 3), (5, 3, 0)):
+        array = random_array(rng, dtype, (rows, inner), order, small=True)
+        path = save(tmp_path, rng, array)
+        for b_dtype in (dtype, "float32", "float64"):
+            b = random_array(rng, b_dtype, (inner, columns), "CF"[rng.integers(2)], small=True)
+            found = compute(cluster, "matmul", path, f"b={save(tmp_path, rng, b, 'b')}")
+            type_ = np.matmul(np.ones((1, 1), dtype), np.ones((1, 1), b_dtype)).dtype
+            if type_.kind in "fc":
+                assert_product(found, (wide(array) @ wide(b)).astype(type_), array, b)
+            else:
+                assert_product(found, array @ b, array, b)
+
+
+def test_matmul_of_a_vector_is_matvec(cluster, built, tmp_path, rng):
+    skip_unless_built("matmul", built, cluster)
+    for order in "CF":
+        path = save(tmp_path, rng, random_array(rng, "float64", (40, 6), order))
+        v = save(tmp_path, rng, random_array(rng, "float32", (6,)), "v")
+        found = compute(cluster, "matmul", path, f"b={v}")
+        assert found.shape == (40,)
+        assert found.tobytes() == compute(cluster, "matvec", path, f"v={v}").tobytes()
+
+
+def covariances(array, ddof, name):
+    """As np.cov and np.corrcoef, in long double, and about the first row: it is near the mean."""
+    array = wide(array.astype(array.dtype.newbyteorder("=")))
+    array = array - array[:1]
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        apart = array - array.mean(axis=0)
+        found = apart.T @ apart.conj() / np.maximum(np.longdouble(len(array) - ddof), 0)
+        if name == "corrcoef":
+            one = np.sqrt(np.diag(found).real)
+            found = found / one[:, None] / one[None, :]
+    return found
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["cov", "corrcoef"])
+def test_cov_and_corrcoef(cluster, built, tmp_path, rng, dtype, order, name):
+    skip_unless_built(name, built, cluster)
+    for shape, ddof in (((301, 17), 1), ((301, 17), 0), ((2, 3), 1), ((1, 3), 1), ((1, 3), 0),
+                        ((40, 1), 1), ((0, 3), 1), ((3, 0), 1)):
+        array = random_array(rng, dtype, shape, order, small=True)
+        found = compute(cluster, name, save(tmp_path, rng, array), f"ddof={ddof}")
+        assert found.dtype == (np.complex128 if dtype in COMPLEXES else np.float64)
+        assert found.dtype == np.cov(np.ones((2, 2), dtype), rowvar=False).dtype
+        expected = covariances(array, ddof, name)
+        np.testing.assert_allclose(found, expected.astype(found.dtype), rtol=1e-13, atol=1e-13)
+        np.testing.assert_array_equal(found, found.T.conj())
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("mean", [0, 1e4, 1e8, 1e12])
+def test_cov_of_columns_that_are_far_from_0(cluster, built, tmp_path, rng, order, mean):
+    skip_unless_built("cov", built, cluster)
+    array = np.asarray(rng.standard_normal((60_000, 6)) + rng.standard_normal((60_000, 1)) + mean,
+                       order=order)
+    path = save(tmp_path, rng, array)
+    expected = covariances(array, 1, "cov")
+    found = compute(cluster, "cov", path)
+    scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    error = np.max(np.abs(found - expected) / scale)
+    theirs = np.max(np.abs(np.cov(array, rowvar=False) - expected) / scale)
+    print(f"\ncov of 1 beside {mean:g}, {order}: error {float(error):.2g}, NumPy {float(theirs):.2g}")
+    assert error <= 1e-14  # deviations are exact to 2^-53 of themselves, whatever the mean
+
+
+def test_cov_of_nan_and_infinity_is_nan_in_that_row_and_column(cluster, built, tmp_path, rng):
+    skip_unless_built("cov", built, cluster)
+    for odd in (np.nan, np.inf):
+        array = rng.standard_normal((50, 4))
+        array[7, 2] = odd
+        path = save(tmp_path, rng, array)
+        for name, theirs in (("cov", np.cov), ("corrcoef", np.corrcoef)):
+            with np.errstate(all="ignore"):
+                expected = theirs(array, rowvar=False)
+            np.testing.assert_allclose(compute(cluster, name, path), expected, rtol=1e-12)
+
+
+def test_corrcoef_of_a_column_that_does_not_vary_is_nan(cluster, built, tmp_path):
+    skip_unless_built("corrcoef", built, cluster)
+    path = tmp_path / "a.npy"
+    np.save(path, np.array([[1.0, 2.0, 0.1], [2.0, 4.0, 0.1], [5.0, 10.0, 0.1]]))
+    np.testing.assert_allclose(compute(cluster, "corrcoef", path),
+                               [[1, 1, np.nan], [1, 1, np.nan], [np.nan] * 3])
 
 
 @pytest.mark.parametrize("order", "CF")
@@ -166,6 +261,19 @@ def test_sum_takes_a_type(cluster, tmp_path, rng, dtype):
     assert found.dtype == dtype
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("to", ["int64", "uint64", "int8", "float32", "complex64"])
+def test_what_is_left_out_is_so_before_it_is_converted(cluster, tmp_path, rng, dtype, to):
+    """NaN became the least int64, which was added up."""
+    array = rng.integers(1, 4, (9, 5)).astype(dtype)
+    array[2:4, 1:] = np.nan
+    path = save(tmp_path, rng, array)
+    for name, theirs in (("nansum", np.nansum), ("nanprod", np.nanprod)):
+        found = compute(cluster, name, path, "axis=0", f"dtype={to}")
+        assert found.dtype == to
+        np.testing.assert_array_equal(found, theirs(array, axis=0, dtype=to))
+
+
 def test_integers_wrap_as_numpy_s_do(cluster, tmp_path):
     path = tmp_path / "a.npy"
     array = np.full(3, np.iinfo(np.int64).max)
@@ -196,3 +304,44 @@ def test_a_sum_is_as_true_as_float64_can_be(cluster, tmp_path, rng):
     found = float(compute(cluster, "sum", path))
     assert abs(found - exact) <= bound, (
         f"off by {abs(found - exact):.3g}, allowed {bound:.3g}; NumPy's {abs(array.sum() - exact):.3g}")
+
+
+# Squares beyond float64 gave NaN: inf - inf, and what an infinite sum leaves over in rounding.
+@pytest.mark.parametrize("name", ["var", "std", "nanvar", "nanstd"])
+def test_what_leaves_float64_is_infinite(cluster, tmp_path, name):
+    big = np.tile([1e200, -1e200, 2e200], 100_000)
+    for array in (np.array([1.79e308, -0.04, 0.96]), big, big.astype(complex)):
+        np.save(tmp_path / "a.npy", array)
+        assert cluster.succeed("run", name, tmp_path / "a.npy")["result"]["values"] == "inf"
+    np.save(tmp_path / "a.npy", np.stack([big, np.arange(300_000.0)], axis=1))
+    both = cluster.succeed("run", name, tmp_path / "a.npy", "axis=0")["result"]["values"]
+    assert both[0] == "inf" and np.isclose(both[1], getattr(np, name)(np.arange(300_000.0)))
+    np.save(tmp_path / "a.npy", np.array([np.inf, 1.0]))
+    assert cluster.succeed("run", name, tmp_path / "a.npy")["result"]["values"] == "nan"
+
+
+@pytest.mark.parametrize("name", ["var", "std", "nanvar", "nanstd"])
+@pytest.mark.parametrize("array", [np.arange(3), np.array([True, False]), np.ones(2, "u1"), np.arange(3.0)],
+                         ids=lambda array: array.dtype.name)
+def test_no_degree_of_freedom_is_left(cluster, tmp_path, name, array):
+    np.save(tmp_path / "a.npy", array)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = getattr(np, name)(array, ddof=5)
+    found = cluster.succeed("run", name, tmp_path / "a.npy", "ddof=5")["result"]["values"]
+    assert found == str(expected)
+
+
+@pytest.mark.parametrize("method", [
+    "inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf",
+    "hazen", "weibull", "linear", "median_unbiased", "normal_unbiased", "lower", "higher",
+    "midpoint", "nearest"])
+def test_quantiles_by_every_method_of_numpy_s(cluster, tmp_path, rng, method):
+    for length in (1, 2, 3, 10, 11):
+        array = rng.standard_normal((length, 2))
+        np.save(tmp_path / "a.npy", array)
+        q = [0, 1, 1 / 3, float(rng.random()), *(k / length for k in range(length + 1)),
+             *((k + 0.5) / length for k in range(length))]
+        found = cluster.succeed("run", "quantile", tmp_path / "a.npy", "axis=0", f"method={method}",
+                                "q=" + ",".join(map(repr, q)))["result"]["values"]
+        np.testing.assert_allclose(found, np.quantile(array, q, axis=0, method=method), rtol=4e-16, atol=4e-16)

@@ -8,8 +8,8 @@ import uuid
 import numpy as np
 import pytest
 
-from hearth_process import (Server, alive, assert_one_error_line, environment, finish, run, start,
-                            succeed, wait_until)
+from hearth_process import (Server, alive, assert_one_error_line, environment, fail, finish, run,
+                            start, succeed, wait_until)
 
 
 def test_the_ready_line_of_a_local_cluster(tmp_path):
@@ -98,13 +98,148 @@ def test_an_address_that_is_taken_is_an_error():
         assert_one_error_line(result)
 
 
-@pytest.mark.parametrize("embedded", [True, False], ids=["embedded", "cluster"])
-def test_ctrl_c_is_130_and_stops_the_job(cluster, tmp_path, embedded):
-    path = tmp_path / "long.npy"
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["coordinator", "local"])
+def test_a_socket_file_goes_with_its_process(tmp_path, monkeypatch, command, how):
+    """It stayed; and a relative path was printed as it was typed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "below").mkdir()
+    arguments = [command, "--listen", "unix:below/../a.sock"]
+    if command == "local":
+        arguments += ["--workers", "1"]
+    with Server(*arguments) as server:
+        assert server.address == f"unix:{tmp_path}/a.sock"
+        assert run("ls", cluster=server.address, cwd="/").status == 0
+        line = fail(*arguments, timeout=20)
+        assert "another process does already" in line, line
+        assert run("ls", cluster=server.address).status == 0, "the second one took it away"
+        server.process.send_signal(how)
+        finish(server.process, 20)
+    assert os.listdir(tmp_path) == ["below"]
+
+
+def test_a_socket_file_that_a_killed_process_left_is_in_nobodys_way(tmp_path):
+    with Server("coordinator", "--listen", f"unix:{tmp_path}/a.sock") as first:
+        first.process.kill()
+        first.killed = True
+    assert os.listdir(tmp_path) == ["a.sock"]
+    with Server("coordinator", "--listen", f"unix:{tmp_path}/a.sock") as second:
+        assert run("ls", cluster=second.address).status == 0
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "a.sock").write_text("no socket")
+    fail("coordinator", "--listen", f"unix:{tmp_path}/a.sock", timeout=20)
+    assert (tmp_path / "a.sock").read_text() == "no socket"
+
+
+def test_a_worker_prints_the_coordinators_absolute_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Server("coordinator", "--listen", "unix:a.sock") as coordinator:
+        with Server("worker", "--coordinator", "unix:./a.sock", "--workers", "1") as worker:
+            assert worker.address == coordinator.address == f"unix:{tmp_path}/a.sock"
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (["coordinator", "--listen", "192.0.2.77:0", "--insecure"], "no address of this host"),
+    (["local", "--listen", "192.0.2.77:0", "--insecure"], "no address of this host"),
+    (["coordinator", "--listen", "no-such-host.invalid:0", "--insecure"], "give an address of this"),
+    (["coordinator", "--http", "192.0.2.77:0", "--insecure"], "no address of this host"),
+    (["coordinator", "--listen", "unix:/nonexistent/s"], "folder that is there"),
+    (["local", "--listen", "unix:/nonexistent/s"], "folder that is there"),
+    (["coordinator", "--state-dir", "/proc/nonexistent"], "another --state-dir"),
+    (["coordinator", "--state-dir", "/etc/passwd"], "another --state-dir"),
+], ids=" ".join)
+def test_what_this_host_can_not_listen_at_is_status_1(arguments, says):
+    """The address is well said; it is the host that has it not."""
+    line = fail(*arguments, status=1, timeout=20)
+    assert says in line, line
+
+
+def test_errors_of_memory_name_the_command_and_the_matrix(tmp_path):
+    """They named a segment by 32 digits."""
+    np.save(tmp_path / "large.npy", np.zeros((9_000_000, 1)))
+    np.save(tmp_path / "tall.npy", np.ones((9_000_000, 2), "f4"))
+    np.save(tmp_path / "v.npy", np.ones(2))
+    np.save(tmp_path / "wide.npy", np.ones((4, 4000)))
+    with Server("local", "--workers", "1", "--memory", "64MiB") as local:
+        for begins, arguments in (
+                ("make \"large\": hold ", ["make", "large", "--shape", "40000000"]),
+                ("put \"large\": hold ", ["put", "large", "large.npy", "--copy"]),
+                ("run matvec of \"", ["run", "matvec", "tall.npy", "v=v.npy"]),
+                ("run gram of \"", ["run", "gram", "wide.npy", "-o", "o.npy"])):
+            line = local.fail(*arguments, status=1, cwd=tmp_path)
+            assert line.startswith(f"hearth: {begins}") and "--memory" in line, line
+            assert arguments[2].partition(".")[0] in line or arguments[1] in line, line
+
+
+def long_job(folder):
+    path = folder / "long.npy"
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "<f8", "fortran_order": False, "shape": (250_000_000, 1000)})
         file.truncate(file.tell() + 2 * 10**12)
+    return path
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stopped", ["coordinator", "keeper", "all"])
+def test_a_run_whose_own_cluster_hangs_ends_with_one_signal(tmp_path, stopped, how):
+    process = start("run", "sum", long_job(tmp_path), "--workers", "2")
+    children = wait_until(lambda: at_work(process.pid), 20, "its work")
+    kinds = {"coordinator": b"coordinator", "keeper": b"local"}
+    for pid in children:
+        if stopped == "all" or kinds[stopped] in arguments_of(pid):
+            os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda: state_of(pid) == "T", 10, "its standing still")
+    process.send_signal(how)
+    result = finish(process, 4)
+    assert result.status == 130 and result.out == "" and result.err.count("\n") == 1, result
+    wait_until(lambda: not any(map(alive, children)), 10, "the end of all processes")
+
+
+def test_a_run_in_a_cluster_that_hangs_ends_with_one_signal(tmp_path):
+    with Server("coordinator") as coordinator:
+        with Server("worker", "--coordinator", coordinator.address, "--workers", "1"):
+            process = coordinator.start("run", "sum", long_job(tmp_path))
+            wait_until(lambda: coordinator.succeed("jobs")["jobs"], 10, "its job")
+            os.kill(coordinator.process.pid, signal.SIGSTOP)
+            wait_until(lambda: state_of(coordinator.process.pid) == "T", 10, "its standing still")
+            try:
+                process.send_signal(signal.SIGTERM)
+                result = finish(process, 4)
+            finally:
+                os.kill(coordinator.process.pid, signal.SIGCONT)
+            assert result.status == 130 and result.out == "", result
+            assert_one_error_line(result)
+            assert coordinator.address in result.err and "hearth jobs" in result.err, result
+            [job] = coordinator.succeed("jobs")["jobs"]
+            coordinator.succeed("cancel", job["id"])
+
+
+def arguments_of(pid):
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read().split(b"\0")[1:2]
+
+
+def state_of(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0]
+
+
+def at_work(pid):
+    """The keeper, the coordinator and two workers below a process, once these compute: starting takes less."""
+    below = descendants(pid) or []
+    return below if len(below) >= 4 and sum(map(cpu_seconds_of, below)) > 1 else None
+
+
+def cpu_seconds_of(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        user, system = stat.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("embedded", [True, False], ids=["embedded", "cluster"])
+def test_ctrl_c_is_130_and_stops_the_job(cluster, tmp_path, embedded):
+    path = long_job(tmp_path)
     address = None if embedded else cluster.address
     process = start("run", "sum", path, "--workers", "2", cluster=address)
     if embedded:
@@ -124,11 +259,7 @@ def test_ctrl_c_is_130_and_stops_the_job(cluster, tmp_path, embedded):
 
 
 def test_a_killed_embedded_client_takes_its_cluster_along(tmp_path):
-    path = tmp_path / "long.npy"
-    with open(path, "wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": "<f8", "fortran_order": False, "shape": (250_000_000, 1000)})
-        file.truncate(file.tell() + 2 * 10**12)
+    path = long_job(tmp_path)
     process = start("run", "sum", path, "--workers", "2", env=environment(TMPDIR=tmp_path))
     children = wait_until(lambda: descendants(process.pid), 10)
     process.kill()

@@ -11,13 +11,14 @@ OPERATIONS = [
     ("argmin",), ("argmax", "axis=0"), ("any",), ("all", "axis=1"), ("count_nonzero",),
     ("norm",), ("norm", "ord=1", "axis=0"), ("norm", "ord=3"), ("quantile", "q=0.1,0.5"),
     ("quantile", "q=0.3", "axis=0"), ("median", "axis=1"), ("histogram", "bins=7"), ("describe",),
-    ("matvec", "v=V"), ("rmatvec", "v=W"), ("gram",),
+    ("matvec", "v=V"), ("rmatvec", "v=W"), ("gram",), ("matmul", "b=B"),
+    ("cov",), ("corrcoef", "ddof=0"),
 ]
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Eighteen row blocks of 1 MiB, in both orders, with two vectors."""
+    """Eighteen row blocks of 1 MiB, in both orders, with factors for products."""
     folder = tmp_path_factory.mktemp("bits")
     rng = np.random.default_rng(42)
     array = rng.standard_normal((36_000, 64)) * 10.0 ** rng.integers(-6, 6, (36_000, 64))
@@ -25,12 +26,13 @@ def files(tmp_path_factory):
     np.save(folder / "f.npy", np.asfortranarray(array))
     np.save(folder / "v.npy", rng.standard_normal(64))
     np.save(folder / "w.npy", rng.standard_normal(36_000))
+    np.save(folder / "b.npy", rng.standard_normal((64, 20)).astype(np.float32))
     return folder
 
 
 def arguments(operation, files):
     return [part.replace("=V", f"={files}/v.npy").replace("=W", f"={files}/w.npy")
-            for part in operation[1:]]
+            .replace("=B", f"={files}/b.npy") for part in operation[1:]]
 
 
 def load(path):

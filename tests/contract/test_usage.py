@@ -1,13 +1,14 @@
 """Every command's help, and the exit status of every kind of mistake."""
 
+import numpy as np
 import pytest
 
 from hearth_process import assert_one_error_line, fail, run, succeed
 
 BUILT = ["run", "put", "make", "ls", "info", "get", "rm", "local", "coordinator", "worker",
          "workers", "jobs", "cancel", "operations", "up", "status", "down", "drain", "security",
-         "objects", "call"]
-LATER = ["top", "doctor"]
+         "objects", "call", "doctor"]
+LATER = ["top"]
 
 
 @pytest.mark.parametrize("command", BUILT)
@@ -17,6 +18,14 @@ def test_help_has_examples(command):
     assert "Examples:" in result.out and f"hearth {command}" in result.out, result
     for option in ("--json", "--cluster", "--tls-dir", "--insecure", "-v"):
         assert option in result.out, f"{option} is missing: {result}"
+
+
+@pytest.mark.parametrize("command", [[], *([each] for each in (*BUILT, *LATER)),
+                                     ["security", "init"], ["security", "issue"]], ids=" ".join)
+def test_help_fits_80_columns(command):
+    result = run(*command, "--help")
+    assert result.status == 0, result
+    assert max(map(len, result.out.splitlines())) <= 80, result
 
 
 def test_help_of_all_lists_every_command():
@@ -58,6 +67,11 @@ def test_what_is_not_built_yet_is_refused_by_name(command):
     ["run", "histogram", "a.npy", "bins=0"],
     ["run", "histogram", "a.npy", "range=1,0"],
     ["run", "matvec", "a.npy"],
+    ["run", "matmul", "a.npy"],
+    ["run", "matmul", "a.npy", "v=a.npy"],
+    ["run", "cov", "a.npy", "ddof=x"],
+    ["run", "cov", "a.npy", "ddof=0.5"],
+    ["run", "corrcoef", "a.npy", "rowvar=false"],
     ["run", "sum", "a.raw", "--dtype", "nonsense", "--shape", "2,3"],
     ["run", "sum", "a.raw", "--dtype", "f8", "--shape", "2,x"],
     ["run", "sum", "a.raw", "--dtype", "f8", "--shape", "2,-3"],
@@ -79,6 +93,27 @@ def test_what_is_not_built_yet_is_refused_by_name(command):
     ["worker"],
     ["local", "--workers", "0"],
     ["local", "--memory", "much"],
+    ["local", "--memory", "0"],  # it was "no limit", silently
+    ["worker", "--coordinator", "unix-abstract:x", "--memory", "0GiB"],
+    # What an unset variable leaves of an option was an option that was not given.
+    ["local", "--memory", ""],
+    ["local", "--listen", ""],
+    ["coordinator", "--listen", ""],
+    ["coordinator", "--state-dir", ""],
+    ["coordinator", "--http", ""],
+    ["worker", "--coordinator", ""],
+    ["worker", "--coordinator", "nonsense"],
+    ["worker", "--coordinator", "unix-abstract:x", "--listen", "nonsense"],
+    ["worker", "--coordinator", "unix-abstract:x", "--listen", "unix:/x"],
+    ["worker", "--coordinator", "unix-abstract:x", "--advertise", "a b"],
+    ["worker", "--coordinator", "unix-abstract:x", "--runtime-dir", ""],
+    ["ls", "--cluster", ""],
+    ["ls", "--tls-dir", ""],
+    ["get", "m", "--rows", "", "-o", "a.npy"],
+    ["get", "m", "-o", ""],
+    ["make", "m", "--shape", "3", "--dtype", ""],
+    ["make", "a.npy", "--shape", "3", "--dtype", "bfloat16"],
+    ["run", "sum", "a.npy", "--dtype", ""],
 ], ids=" ".join)
 def test_wrong_usage_is_status_2(arguments, cluster, square):
     # A file that is there, so that the usage alone is wrong.
@@ -96,6 +131,11 @@ def test_wrong_usage_is_status_2(arguments, cluster, square):
     ["run", "quantile", "FILE", "axis=2"],
     ["run", "matvec", "FILE", "v=missing.npy"],
     ["run", "matvec", "FILE", "v=FILE"],
+    ["run", "matmul", "FILE", "b=missing.npy"],
+    ["run", "matmul", "FILE", "b=FILE"],
+    ["run", "matmul", "CUBE", "b=FILE"],
+    ["run", "cov", "CUBE"],
+    ["run", "corrcoef", "CUBE"],
     ["put", "m1", "missing.npy"],
     ["info", "no_such_name"],
     ["rm", "no_such_name"],
@@ -103,7 +143,8 @@ def test_wrong_usage_is_status_2(arguments, cluster, square):
     ["cancel", "no_such_job"],
 ], ids=" ".join)
 def test_everything_else_is_status_1(arguments, cluster, square, tmp_path):
-    named = [part.replace("FILE", str(square)) for part in arguments]
+    np.save(tmp_path / "cube.npy", np.zeros((2, 3, 4)))
+    named = [part.replace("FILE", str(square)).replace("CUBE", "cube.npy") for part in arguments]
     cluster.fail(*named, status=1, cwd=tmp_path)
 
 
@@ -114,6 +155,15 @@ def test_an_error_names_the_attempt_and_the_thing(cluster, tmp_path):
     assert "no_such_name" in line
     line = cluster.fail("run", "nonsense", "missing.npy", status=2)
     assert "nonsense" in line
+
+
+@pytest.mark.parametrize("arguments", [
+    ["quantile", "q=2"], ["quantile", "method=nonsense"], ["histogram", "bins=0"], ["histogram", "range=1,0"],
+], ids=" ".join)
+def test_a_wrong_value_names_the_operation_and_the_parameter(arguments, cluster, square):
+    operation, parameter = arguments
+    line = cluster.fail("run", operation, square, parameter, status=2)
+    assert f"run {operation}: " in line and f"parameter {parameter.partition('=')[0]}" in line
 
 
 def test_a_newline_in_a_name_stays_on_the_line(cluster):
@@ -159,6 +209,17 @@ def test_tables_fit_80_columns(command, cluster, square, name):
     result = cluster_run(cluster, *command)
     assert result.status == 0, result
     assert max(map(len, result.out.splitlines())) <= 80, result
+
+
+def test_info_fits_80_columns(cluster, tmp_path, name):
+    folder = tmp_path / ("long " * 20).strip() / ("x" * 100)
+    folder.mkdir(parents=True)
+    path = folder / "a\x1b[31m.npy"
+    np.save(path, np.zeros((1,) * 30))
+    result = cluster_run(cluster, "put", name + "_" * (120 - len(name)), path)
+    assert result.status == 0, result
+    assert max(map(len, result.out.splitlines())) <= 80 and "\x1b" not in result.out, result
+    assert "xxxx" in result.out and "?[31m.npy" in result.out, result
 
 
 def cluster_run(cluster, *arguments):

@@ -6,10 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +20,11 @@
 
 namespace hearth::client {
 namespace {
+
+namespace fs = std::filesystem;
+
+// As many as the kernel follows.
+constexpr int kLinksMax = 40;
 
 // One write at most; the kernel itself stops at 2 GiB.
 constexpr std::size_t kWriteBytesMax = std::size_t{64} << 20;
@@ -44,15 +48,22 @@ absl::Status FileError(const std::string& path) {
   const std::string directory = Quoted(DirectoryOf(path));
   switch (error) {
     case ENOENT:
+      if (access(DirectoryOf(path).c_str(), F_OK) == 0) {
+        return Error(Reason::kNotAllowed,
+                     absl::StrCat(attempt, "no file can be made in ", directory,
+                                  "; choose another directory"));
+      }
       return Error(Reason::kFileMissing,
                    absl::StrCat(attempt, "there is no directory ", directory,
                                 "; make it first"));
     case ENOTDIR:
-      return Error(Reason::kFileMissing,
-                   absl::StrCat(attempt, directory, " is not a directory"));
+      return Error(
+          Reason::kFileMissing,
+          absl::StrCat(attempt, directory, " is not a directory; choose one"));
     case ENAMETOOLONG:
-      return Error(Reason::kBadUsage,
-                   absl::StrCat(attempt, "the name is too long"));
+      return Error(
+          Reason::kNotAllowed,
+          absl::StrCat(attempt, "the name is too long; choose a shorter one"));
     case EACCES:
     case EPERM:
     case EROFS:
@@ -62,11 +73,17 @@ absl::Status FileError(const std::string& path) {
                        std::strerror(error), "); choose another directory"));
     case ENOSPC:
     case EDQUOT:
-    case EFBIG:
       return Error(Reason::kOutOfDisk,
                    absl::StrCat(attempt, "no room in ", directory, " (",
                                 std::strerror(error),
                                 "); free some, or choose another directory"));
+    case EFBIG:
+      return Error(
+          Reason::kOutOfDisk,
+          absl::StrCat(attempt, "it is larger than a file may be here (",
+                       std::strerror(error),
+                       "; ulimit -f); raise the limit, or choose "
+                       "another directory"));
     default:
       errno = error;
       return ErrnoStatus(absl::StrCat("write ", Quoted(path)));
@@ -76,15 +93,27 @@ absl::Status FileError(const std::string& path) {
 // The file that a symbolic link stands for, so that the link stays one.
 absl::StatusOr<std::string> Target(const std::string& path) {
   struct stat found {};
-  if (path.empty() || path.back() == '/' ||
+  const bool names_none = path.empty() || path.back() == '/';
+  if (names_none ||
       (stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode))) {
-    return Error(Reason::kBadUsage,
+    return Error(names_none ? Reason::kBadUsage : Reason::kNotAllowed,
                  absl::StrCat("write ", Quoted(path),
                               ": it is not a regular file; name a file"));
   }
-  const std::unique_ptr<char, decltype(&std::free)> resolved(
-      realpath(path.c_str(), nullptr), &std::free);
-  return resolved == nullptr ? path : std::string(resolved.get());
+  std::error_code error;
+  fs::path target = path;
+  for (int i = 0; i < kLinksMax && fs::is_symlink(target, error); ++i) {
+    const fs::path link = fs::read_symlink(target, error);
+    target = link.is_absolute() ? link : target.parent_path() / link;
+  }
+  // As the kernel has it: no way leads through a folder that is not there, not
+  // even one that comes back out of it.
+  if (struct stat folder{};
+      stat(DirectoryOf(target.string()).c_str(), &folder) != 0) {
+    return FileError(path);
+  }
+  const fs::path resolved = fs::weakly_canonical(target, error);
+  return error ? path : resolved.string();
 }
 
 absl::Status SetAside(int fd, std::int64_t bytes, const std::string& path) {

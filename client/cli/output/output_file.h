@@ -27,7 +27,7 @@ class OutputFile {
  public:
   // Room for `bytes_expected` is set aside first, so that a full disk is
   // noticed before the work. A symbolic link is followed; what exists and is no
-  // regular file is refused (BAD_USAGE).
+  // regular file is refused (NOT_ALLOWED; BAD_USAGE for what names none).
   static absl::StatusOr<OutputFile> Create(const std::string& path,
                                            std::int64_t bytes_expected);
 
