@@ -1,6 +1,7 @@
 // Matrices of a cluster, or rows of them, wherever they lie.
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,26 @@ absl::StatusOr<Found> Find(ClusterState& state, absl::string_view name) {
   Found found{std::move(*info.mutable_record()), {}};
   HEARTH_ASSIGN_OR_RETURN(found.layout, FromProto(found.record.layout()));
   return found;
+}
+
+// Of names that are published anew as fast as they are read.
+constexpr int kAttemptsMax = 16;
+
+// What `read` makes of the matrix. Who publishes the name anew, or removes it,
+// between the look-up and the reading takes the bytes away that were found:
+// then what has the name now is read.
+template <class Read>
+auto ReadFound(ClusterState& state, absl::string_view name, Read read)
+    -> decltype(read(std::declval<const Found&>())) {
+  std::string before;
+  for (int attempt = 1;; ++attempt) {
+    HEARTH_ASSIGN_OR_RETURN(const Found found, Find(state, name));
+    auto result = read(found);
+    std::string now = found.record.SerializeAsString();
+    const bool is_gone = ReasonOf(result.status()) == Reason::kSegmentGone;
+    if (!is_gone || now == before || attempt == kAttemptsMax) return result;
+    before = std::move(now);
+  }
 }
 
 // A file of the catalog, if it is what was published.
@@ -139,52 +160,60 @@ absl::StatusOr<Matrix> CopyHere(ClusterState& state, const Found& found,
 }  // namespace
 
 absl::StatusOr<Matrix> Cluster::Get(absl::string_view name) const {
-  HEARTH_ASSIGN_OR_RETURN(const Found found, Find(*state_, name));
-  if (found.record.has_segment()) {
-    HEARTH_ASSIGN_OR_RETURN(auto bytes,
-                            state_->Map(found.layout, found.record.segment()));
-    return Matrix(std::move(bytes));
-  }
-  if (!found.record.has_spread()) return MapPublished(found);
-  auto copy = CopyHere(*state_, found, {0, found.layout.bytes()}, found.layout);
-  if (ReasonOf(copy.status()) != Reason::kOutOfMemory) return copy;
-  return Error(
-      Reason::kOutOfMemory,
-      absl::StrCat("get \"", name, "\" whole: it lies in pieces on ",
-                   "several hosts, and this one has no room for all ",
-                   "of it; take some rows. ", copy.status().message()));
+  return ReadFound(
+      *state_, name, [&](const Found& found) -> absl::StatusOr<Matrix> {
+        if (found.record.has_segment()) {
+          HEARTH_ASSIGN_OR_RETURN(
+              auto bytes, state_->Map(found.layout, found.record.segment()));
+          return Matrix(std::move(bytes));
+        }
+        if (!found.record.has_spread()) return MapPublished(found);
+        auto copy =
+            CopyHere(*state_, found, {0, found.layout.bytes()}, found.layout);
+        if (ReasonOf(copy.status()) != Reason::kOutOfMemory) return copy;
+        return Error(
+            Reason::kOutOfMemory,
+            absl::StrCat("get \"", name, "\" whole: it lies in pieces on ",
+                         "several hosts, and this one has no room for all ",
+                         "of it; take some rows. ", copy.status().message()));
+      });
 }
 
 absl::StatusOr<std::optional<Matrix>> Cluster::Here(
     absl::string_view name) const {
-  HEARTH_ASSIGN_OR_RETURN(const Found found, Find(*state_, name));
-  if (found.record.has_spread()) return std::nullopt;
-  if (found.record.has_file()) return MapPublished(found);
-  const std::int64_t bytes = found.layout.bytes();
-  HEARTH_ASSIGN_OR_RETURN(
-      auto fetched,
-      state_->reach().Fetch(SegmentPlace::From(found.record.segment(), bytes)));
-  if (!fetched.has_value()) return std::nullopt;
-  HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed,
-                          SealedSegment::Adopt(std::move(fetched->fd), bytes));
-  return Matrix(
-      std::make_shared<const MappedBytes>(found.layout, std::move(sealed)));
+  using Here = absl::StatusOr<std::optional<Matrix>>;
+  return ReadFound(*state_, name, [&](const Found& found) -> Here {
+    if (found.record.has_spread()) return std::nullopt;
+    if (found.record.has_file()) return MapPublished(found);
+    const std::int64_t bytes = found.layout.bytes();
+    HEARTH_ASSIGN_OR_RETURN(
+        auto fetched, state_->reach().Fetch(
+                          SegmentPlace::From(found.record.segment(), bytes)));
+    if (!fetched.has_value()) return std::nullopt;
+    HEARTH_ASSIGN_OR_RETURN(
+        SealedSegment sealed,
+        SealedSegment::Adopt(std::move(fetched->fd), bytes));
+    return Matrix(
+        std::make_shared<const MappedBytes>(found.layout, std::move(sealed)));
+  });
 }
 
 absl::StatusOr<Matrix> Cluster::Rows(absl::string_view name, std::int64_t begin,
                                      std::int64_t end) const {
-  HEARTH_ASSIGN_OR_RETURN(const Found found, Find(*state_, name));
-  HEARTH_ASSIGN_OR_RETURN(const ByteRange range,
-                          BytesOfRows(found.layout, begin, end));
-  MatrixLayout layout = found.layout;
-  if (!layout.shape.empty()) layout.shape[0] = end - begin;
-  if (!found.record.has_file()) {
-    return CopyHere(*state_, found, range, std::move(layout));
-  }
-  const proto::FileSource& file = found.record.file();
-  HEARTH_ASSIGN_OR_RETURN(FileSource source, OpenPublished(file));
-  return client::MapFile({std::move(source), std::move(layout),
-                          file.payload_offset() + range.begin});
+  return ReadFound(
+      *state_, name, [&](const Found& found) -> absl::StatusOr<Matrix> {
+        HEARTH_ASSIGN_OR_RETURN(const ByteRange range,
+                                BytesOfRows(found.layout, begin, end));
+        MatrixLayout layout = found.layout;
+        if (!layout.shape.empty()) layout.shape[0] = end - begin;
+        if (!found.record.has_file()) {
+          return CopyHere(*state_, found, range, std::move(layout));
+        }
+        const proto::FileSource& file = found.record.file();
+        HEARTH_ASSIGN_OR_RETURN(FileSource source, OpenPublished(file));
+        return client::MapFile({std::move(source), std::move(layout),
+                                file.payload_offset() + range.begin});
+      });
 }
 
 absl::Status Cluster::Read(absl::string_view name, std::int64_t begin,

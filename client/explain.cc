@@ -155,6 +155,7 @@ absl::StatusOr<MatrixLayout> Cluster::LayoutOf(
 absl::StatusOr<Declaration> Cluster::Declare(
     absl::string_view operation, const Submission& submission) const {
   HEARTH_ASSIGN_OR_RETURN(const Operation* found, FindOperation(operation));
+  HEARTH_RETURN_IF_ERROR(found->CheckUsage(submission.arguments));
   HEARTH_ASSIGN_OR_RETURN(const MatrixLayout layout,
                           LayoutOf(submission.source.value_or(
                               MatrixArgumentSource{submission.matrix})));
@@ -179,6 +180,7 @@ absl::StatusOr<Declaration> Cluster::Declare(
 absl::StatusOr<Explanation> Cluster::Explain(
     absl::string_view operation, const Submission& submission) const {
   HEARTH_ASSIGN_OR_RETURN(const Operation* found, FindOperation(operation));
+  HEARTH_RETURN_IF_ERROR(found->CheckUsage(submission.arguments));
   const MatrixArgumentSource source =
       submission.source.value_or(MatrixArgumentSource{submission.matrix});
   HEARTH_ASSIGN_OR_RETURN(const MatrixLayout layout, LayoutOf(source));

@@ -23,8 +23,7 @@ TicketOffice& Office() {
 
 absl::StatusOr<std::string> HandOut(int fd, SegmentKind kind,
                                     const SegmentNote& note,
-                                    std::int64_t offset,
-                                    absl::string_view again) {
+                                    std::int64_t offset) {
   const MatrixLayout& layout = note.layout;
   proto::Layout message = ToProto(layout);
   message.set_numpy(note.numpy);
@@ -34,8 +33,11 @@ absl::StatusOr<std::string> HandOut(int fd, SegmentKind kind,
                             .note = message.SerializeAsString()};
   const std::string label =
       absl::StrCat(NameOf(layout.type), ToString(layout.shape));
-  if (again.empty()) return Office().HandOut(fd, card, label);
-  return Office().HandOutAgain(again, fd, card, label);
+  return Office().HandOut(fd, card, label);
+}
+
+absl::StatusOr<bool> HandOutAgain(absl::string_view handle) {
+  return Office().AwaitOneMore(handle);
 }
 
 absl::StatusOr<OpenedHandle> OpenHandle(absl::string_view handle) {

@@ -21,12 +21,14 @@ struct SegmentNote {
 };
 
 // The keeper of this process's handles holds a duplicate of `fd` from now on.
-// `offset`: where the layout's bytes begin in a file. `again`: the handle that
-// this process gave out of the same segment before, to be used once more.
+// `offset`: where the layout's bytes begin in a file.
 absl::StatusOr<std::string> HandOut(int fd, SegmentKind kind,
                                     const SegmentNote& note,
-                                    std::int64_t offset = 0,
-                                    absl::string_view again = "");
+                                    std::int64_t offset = 0);
+
+// One more reader will come with a handle that this process gave out of what it
+// holds still. False: give another, its keeper knows of it no more.
+absl::StatusOr<bool> HandOutAgain(absl::string_view handle);
 
 struct OpenedHandle {
   UniqueFd fd;

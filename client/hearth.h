@@ -30,8 +30,9 @@ namespace hearth {
 class ClusterState;  // a connection, and an embedded cluster where there is one
 struct MatrixArgumentSource;
 namespace client {
+struct MatrixFile;    // a file, opened and its header read
 class SharedSegment;  // a matrix's bytes, for other languages
-}
+}  // namespace client
 class MappedBytes;  // bytes that this process can read, however it came by them
 
 // A sealed matrix, mapped read-only.
@@ -216,7 +217,7 @@ struct MatrixInfo {
   std::string name;
   MatrixLayout layout;
   bool sealed = true;
-  std::string file;        // empty: in memory
+  std::string file;        // "FILE", "FILE.npz:MEMBER"; empty: in memory
   bool in_pieces = false;  // on several hosts, each a part of it
   std::int64_t page_bytes = 0;
   std::int64_t row_blocks = 0;
@@ -325,7 +326,11 @@ class Cluster {
   absl::StatusOr<std::int64_t> Drain(absl::string_view worker) const;
 
  private:
-  absl::Status CheckFree(absl::string_view name) const;
+  absl::StatusOr<MatrixInfo> PutFile(absl::string_view name,
+                                     const client::MatrixFile& file,
+                                     const PutOptions& options) const;
+  absl::Status CheckFree(absl::string_view attempt,
+                         absl::string_view name) const;
   absl::StatusOr<MatrixLayout> LayoutOf(
       const MatrixArgumentSource& source) const;
   absl::Status CheckHosts(absl::string_view name, int replicas) const;

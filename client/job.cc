@@ -1,5 +1,7 @@
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "client/attempt.h"
 #include "client/cluster_state.h"
 #include "client/hearth.h"
 #include "client/mapped_bytes.h"
@@ -47,7 +49,10 @@ absl::StatusOr<JobResult> Job::Wait(
       cluster_->coordinator().Watch(id_, [&](const proto::JobUpdate& update) {
         if (progress != nullptr) progress(SummaryOf(update.summary()));
       }));
-  HEARTH_RETURN_IF_ERROR(FromProto(last.failure()));
+  HEARTH_RETURN_IF_ERROR(
+      client::ToldAs(absl::StrCat("run ", last.summary().operation(), " of \"",
+                                  last.summary().matrix(), "\""),
+                     FromProto(last.failure())));
   JobResult result;
   result.statistics = StatisticsOf(last.statistics());
   for (const proto::ResultArray& array : last.results()) {

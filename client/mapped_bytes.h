@@ -24,6 +24,7 @@ class MappedBytes {
     FileSource source;
     Mapping mapping;
     std::int64_t payload_offset = 0;
+    std::string member = {};  // of an archive; empty: it is none
   };
 
   MappedBytes(MatrixLayout layout, SealedSegment segment)

@@ -65,7 +65,7 @@ absl::StatusOr<MatrixFile> OpenNpz(const NpzMember& npz) {
                      return ReadAt(source, offset, into);
                    }));
   return MatrixFile{std::move(source), std::move(header.layout),
-                    header.payload_offset};
+                    header.payload_offset, npz.member};
 }
 
 absl::StatusOr<MatrixFile> OpenRaw(const RawFile& raw,
@@ -123,6 +123,7 @@ proto::MatrixRecord RecordOf(const MatrixFile& file) {
   to.set_size(identity.bytes);
   to.set_mtime_ns(identity.modified_ns);
   to.set_payload_offset(file.payload_offset);
+  to.set_member(file.member);
   const std::uint64_t seed = Id::Random().low;
   // One that can't be read is for those to say who compute on it.
   if (const auto sample = SampleOf(file.source, seed); sample.ok()) {
@@ -140,8 +141,9 @@ absl::StatusOr<Matrix> MapFile(MatrixFile file) {
       Mapping mapping,
       file.source.MapRange(file.payload_offset, file.layout.bytes()));
   return Matrix(std::make_shared<const MappedBytes>(
-      file.layout, MappedBytes::File{std::move(file.source), std::move(mapping),
-                                     file.payload_offset}));
+      file.layout,
+      MappedBytes::File{std::move(file.source), std::move(mapping),
+                        file.payload_offset, std::move(file.member)}));
 }
 
 absl::StatusOr<Matrix> MapOpenedFile(OpenedHandle opened) {

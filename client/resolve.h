@@ -17,6 +17,7 @@ struct MatrixFile {
   FileSource source;
   MatrixLayout layout;
   std::int64_t payload_offset = 0;
+  std::string member = {};  // of an archive; empty: it is none
 };
 
 // A name in the cluster, or a file that exists and whose header is sound.

@@ -158,14 +158,14 @@ absl::StatusOr<SharedSegment> SharedSegment::Private() const {
 }
 
 absl::StatusOr<std::string> SharedSegment::HandOut(
-    const SegmentNote& note, absl::string_view again) const {
+    const SegmentNote& note) const {
   switch (kind()) {
     case Kind::kOpen:
-      return client::HandOut(fd(), SegmentKind::kOpen, note, 0, again);
+      return client::HandOut(fd(), SegmentKind::kOpen, note);
     case Kind::kSealed:
-      return client::HandOut(fd(), SegmentKind::kSealed, note, 0, again);
+      return client::HandOut(fd(), SegmentKind::kSealed, note);
     case Kind::kFile:
-      return client::HandOut(fd(), SegmentKind::kFile, note, offset(), again);
+      return client::HandOut(fd(), SegmentKind::kFile, note, offset());
     case Kind::kPrivate:
     case Kind::kMessage:
       break;

@@ -83,10 +83,8 @@ class SharedSegment {
   // Another mapping of the same bytes, copied page by page where it is written.
   absl::StatusOr<SharedSegment> Private() const;
 
-  // BAD_USAGE for what has no descriptor. `again`: what this gave before, in
-  // this process.
-  absl::StatusOr<std::string> HandOut(const SegmentNote& note,
-                                      absl::string_view again = "") const;
+  // BAD_USAGE for what has no descriptor.
+  absl::StatusOr<std::string> HandOut(const SegmentNote& note) const;
   // Requires kSealed or kFile.
   absl::StatusOr<Matrix> AsMatrix(const MatrixLayout& layout) const;
 

@@ -175,11 +175,18 @@ class Exchange {
   void Put(const Proxy& object, const std::string& attribute) {
     absl::StatusOr<Value> value = FromJson(request_.body);
     if (!value.ok()) return Fail(value.status());
+    if (absl::Status reach = CheckHandles(*value); !reach.ok()) {
+      return Fail(reach);
+    }
     Finish(object.CallValues(attribute + "=", {*std::move(value)}));
   }
 
   void Finish(absl::StatusOr<Value> result) {
-    if (!result.ok()) return Fail(result.status());
+    if (!result.ok()) {
+      // The arguments were within the limits already: it is the answer.
+      const bool is_answer = ReasonOf(result.status()) == Reason::kTooLarge;
+      return Fail(result.status(), is_answer ? 500 : 0);
+    }
     const auto* stream = result->get<ValueStream>();
     if (stream != nullptr && stream->source != nullptr) {
       return SendItems(*stream->source);
@@ -217,11 +224,13 @@ class Exchange {
                      " says which it has"));
   }
 
-  void Fail(absl::Status status) {
+  // `code`: instead of what belongs to its reason.
+  void Fail(absl::Status status, int code = 0) {
     if (CorrelationOf(status).empty()) {
       status = WithCorrelation(std::move(status), correlation_);
     }
-    Send(JsonAnswer(HttpStatusOf(status), ErrorJson(status)));
+    Send(
+        JsonAnswer(code != 0 ? code : HttpStatusOf(status), ErrorJson(status)));
   }
 
   void Send(HttpAnswer answer) {

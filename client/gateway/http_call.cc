@@ -74,6 +74,20 @@ absl::Status CheckReach(absl::string_view name) {
   return absl::OkStatus();
 }
 
+absl::Status CheckHandles(const Value& value) {
+  if (const auto* object = value.get<ObjectHandle>()) {
+    return CheckReach(object->name);
+  }
+  if (const auto* list = value.get<Value::List>()) {
+    for (const Value& one : *list) HEARTH_RETURN_IF_ERROR(CheckHandles(one));
+  } else if (const auto* map = value.get<Value::Map>()) {
+    for (const auto& [key, one] : *map) {
+      HEARTH_RETURN_IF_ERROR(CheckHandles(one));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<CallOptions> CallOptionsOf(const HttpRequest& request) {
   CallOptions options{.timeout = kHttpCallTime};
   const absl::string_view timeout = request.Header("hearth-timeout");
@@ -138,6 +152,7 @@ absl::StatusOr<HttpArguments> ArgumentsOfBody(absl::string_view body) {
   HttpArguments arguments;
   if (body.empty()) return arguments;
   HEARTH_ASSIGN_OR_RETURN(Value value, FromJson(body));
+  HEARTH_RETURN_IF_ERROR(CheckHandles(value));
   if (auto* list = value.get<Value::List>()) {
     arguments.values = std::move(*list);
     return arguments;
@@ -162,6 +177,7 @@ absl::StatusOr<HttpArguments> ArgumentsOfQuery(const HttpRequest& request) {
   HttpArguments arguments{.named = !request.query.empty()};
   for (const auto& [name, text] : request.query) {
     absl::StatusOr<Value> value = FromJson(text);
+    if (value.ok()) HEARTH_RETURN_IF_ERROR(CheckHandles(*value));
     arguments.names.push_back(name);
     arguments.values.push_back(value.ok() ? *std::move(value) : Value(text));
   }

@@ -19,6 +19,9 @@ inline constexpr absl::Duration kHttpCallTime = absl::Seconds(60);
 // those of Hearth's own: "_python.*" are the processes that run functions, and
 // they read pickles.
 absl::Status CheckReach(absl::string_view name);
+// The same for objects that arguments name: what can't be called from here
+// can't be handed to others to call, either.
+absl::Status CheckHandles(const Value& value);
 
 // From the headers Hearth-Timeout (seconds), Hearth-Correlation-Id (a fresh one
 // where there is none) and Hearth-Meta-NAME.

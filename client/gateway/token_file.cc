@@ -31,6 +31,11 @@ absl::Status Cant(Reason reason, absl::string_view path,
 }
 
 absl::Status CantWrite(absl::string_view path, int error) {
+  if (error == ENOENT) {
+    return Cant(Reason::kFileMissing, path,
+                "its folder is not there; make it, or name another file by "
+                "--http-token");
+  }
   return Cant(Reason::kNotAllowed, path,
               absl::StrCat(std::system_category().message(error),
                            "; name a file that can be written by "
@@ -40,11 +45,6 @@ absl::Status CantWrite(absl::string_view path, int error) {
 // Whole or not at all, so that nobody reads half of it; who comes second reads
 // what the first one wrote.
 absl::Status Create(const std::string& path) {
-  const std::filesystem::path folder =
-      std::filesystem::path(path).parent_path();
-  std::error_code failed;
-  if (!folder.empty()) std::filesystem::create_directories(folder, failed);
-  if (failed) return CantWrite(folder.string(), failed.value());
   const std::string part =
       absl::StrCat(path, ".", Id::Random().ToString(), ".part");
   const std::string text =
@@ -118,15 +118,22 @@ absl::StatusOr<std::string> TokenIn(const std::string& path) {
 }
 
 absl::StatusOr<std::string> TokenPathOfUser() {
+  std::string folder;
   if (const auto state = EnvironmentVariable("XDG_STATE_HOME")) {
-    return absl::StrCat(*state, "/hearth/http-token");
+    folder = absl::StrCat(*state, "/hearth");
+  } else if (const auto home = EnvironmentVariable("HOME")) {
+    folder = absl::StrCat(*home, "/.local/state/hearth");
+  } else {
+    return Error(Reason::kFileMissing,
+                 "find a place for the gateway's token: neither "
+                 "XDG_STATE_HOME nor HOME is set; name one by --http-token "
+                 "FILE");
   }
-  if (const auto home = EnvironmentVariable("HOME")) {
-    return absl::StrCat(*home, "/.local/state/hearth/http-token");
-  }
-  return Error(Reason::kFileMissing,
-               "find a place for the gateway's token: neither XDG_STATE_HOME "
-               "nor HOME is set; name one by --http-token FILE");
+  // Ours to make: nobody has typed it.
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed) return CantWrite(folder, failed.value());
+  return folder + "/http-token";
 }
 
 }  // namespace hearth::client

@@ -76,13 +76,17 @@ absl::Status Spawn(const std::vector<std::string>& arguments, int lifeline,
 // Threads: any; the fork of any thread, too.
 class LifelineEnds {
  public:
-  void Add(int fd) ABSL_LOCKS_EXCLUDED(mutex_) {
+  void Add(int fd, pid_t keeper) ABSL_LOCKS_EXCLUDED(mutex_) {
     const MutexLock lock(mutex_);
-    ends_.push_back(fd);
+    ends_.push_back({fd, keeper});
   }
   void Remove(int fd) ABSL_LOCKS_EXCLUDED(mutex_) {
     const MutexLock lock(mutex_);
-    std::erase(ends_, fd);
+    std::erase_if(ends_, [fd](const End& end) { return end.fd == fd; });
+  }
+  void Wake() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const MutexLock lock(mutex_);
+    for (const End& end : ends_) kill(end.keeper, SIGCONT);
   }
   void Lock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex_.lock(); }
   void Unlock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex_.unlock(); }
@@ -90,14 +94,18 @@ class LifelineEnds {
   void CloseAll() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     // The number stays taken: somebody's UniqueFd will close it again.
     const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (const int fd : ends_) dup3(nothing, fd, O_CLOEXEC);
+    for (const End& end : ends_) dup3(nothing, end.fd, O_CLOEXEC);
     close(nothing);
     ends_.clear();
   }
 
  private:
+  struct End {
+    int fd;
+    pid_t keeper;  // not reaped while it stands here
+  };
   Mutex mutex_;
-  std::vector<int> ends_ ABSL_GUARDED_BY(mutex_);
+  std::vector<End> ends_ ABSL_GUARDED_BY(mutex_);
 };
 
 LifelineEnds& Lifelines() {
@@ -163,7 +171,7 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
   }
   HEARTH_RETURN_IF_ERROR(Spawn(arguments, childs_end.get(), listener.get(),
                                cluster->log_.get(), &cluster->pid_));
-  Lifelines().Add(cluster->lifeline_.get());
+  Lifelines().Add(cluster->lifeline_.get(), cluster->pid_);
   return cluster;
 }
 
@@ -171,10 +179,13 @@ LocalCluster::~LocalCluster() {
   Lifelines().Remove(lifeline_.get());
   if (pid_ < 0) return;
   lifeline_.Reset();
+  kill(pid_, SIGCONT);  // a stopped one would not see it
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
 }
+
+void WakeLocalClusters() { Lifelines().Wake(); }
 
 std::string LocalCluster::LastWords() const {
   constexpr off_t kLogTailBytes = 4096;

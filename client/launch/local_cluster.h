@@ -43,4 +43,9 @@ class LocalCluster {
   UniqueFd log_;
 };
 
+// Lets the keepers of this process's clusters run, should somebody have stopped
+// them: so that they see that it ends, and end, too. For who is about to
+// _exit. Threads: any.
+void WakeLocalClusters();
+
 }  // namespace hearth::client

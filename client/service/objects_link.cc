@@ -25,6 +25,7 @@ absl::StatusOr<std::shared_ptr<ObjectsLink>> ObjectsLink::Connect(
   link->space_ =
       ObjectSpace::Make({.host = {.process = absl::StrCat("pid ", getpid())},
                          .connect = connect,
+                         .connect_plain = PlainConnectorFor(security),
                          .find =
                              [directory](const std::string& name) {
                                return directory->FindHandle(name);
@@ -54,6 +55,7 @@ absl::StatusOr<std::unique_ptr<ServedProcess>> ObjectsLink::Serve(
     HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp,
                             TcpSecurity::Open(security_));
     options.credentials = tcp.ForServer();
+    options.is_tcp_plain = security_.insecure;
   }
   return ServedProcess::Start(space_, *directory_, std::move(options));
 }

@@ -74,7 +74,13 @@ absl::Status TakeWord(absl::string_view word, HostLine& line) {
     return absl::OkStatus();
   }
   if (key == "memory") {
-    HEARTH_RETURN_IF_ERROR(ParseSize(value).status());
+    HEARTH_ASSIGN_OR_RETURN(const std::int64_t bytes, ParseSize(value));
+    if (bytes == 0) {
+      return Error(Reason::kBadUsage,
+                   absl::StrCat(Quoted(word),
+                                " leaves room for no matrix at all; give a "
+                                "size, as memory=48GiB, or leave it out"));
+    }
     if (!AllOf(value, ".")) {
       return Error(Reason::kBadUsage,
                    absl::StrCat(Quoted(word), " is no size; as 48GiB"));
