@@ -3,10 +3,15 @@
 import multiprocessing
 import os
 import pathlib
+import signal
 import sys
 
 import numpy as np
 import pytest
+
+# Begun in the background, a test run ignores SIGINT: Ctrl-C would neither interrupt it nor what it starts,
+# which have the default from here on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))

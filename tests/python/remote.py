@@ -67,6 +67,23 @@ class Counter:
             self.made = number
             yield number
 
+    def blocks(self, count: int, length: int):
+        block = np.empty(length)
+        for number in range(count):
+            block[:] = number  # the same one each time
+            yield block
+
+    def keep(self, value):
+        self.kept = value
+        return 1
+
+    def kept_sum(self) -> float:
+        return float(self.kept.sum())
+
+    def keep_and_sleep(self, value, seconds: float):
+        self.kept = value
+        time.sleep(seconds)
+
     def made_so_far(self):
         return self.made
 
@@ -83,6 +100,9 @@ class Counter:
 
     def missing(self):
         return {}["key"]
+
+    def give_much(self):
+        return "x" * (70 << 20)
 
     def give_set(self):
         return {1}

@@ -172,3 +172,39 @@ def test_the_interpreter_ends_cleanly():
 @pytest.mark.slow
 def test_the_interpreter_ends_cleanly_often():
     exits(1000)
+
+
+# What the interpreter lets go of after all else has ended, and which still uses all of it.
+LAST = """
+import sys
+import numpy as np
+import hearth
+
+class Last:
+    def __init__(self):
+        self.cluster = hearth.local(workers=1)
+        self.matrix = self.cluster.put("m", np.arange(10.0))
+        self.executor = hearth.Executor(1)
+
+    def __del__(self):
+        for use in (self.matrix.sum, lambda: self.matrix.submit("sum"), self.cluster.ls, self.cluster.close,
+                    lambda: self.executor.submit(int), self.executor.shutdown, lambda: hearth.Executor(1),
+                    lambda: hearth.local(workers=1)):
+            try:
+                sys.stdout.write(f"{use()}\\n")
+            except Exception as error:
+                sys.stdout.write(f"{type(error).__name__}: {error}\\n")
+
+last = Last()
+last.cycle = last
+"""
+
+
+def test_what_is_let_go_of_at_the_end_can_use_nothing_and_hangs_at_nothing():
+    ended = subprocess.run([sys.executable, "-c", LAST], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0 and ended.stderr == ""
+    asked, submitted, _, closed, task, shut_down, executor, cluster = ended.stdout.splitlines()
+    assert (closed, shut_down) == ("None", "None")
+    for one in (asked, submitted, executor, cluster):
+        assert one.startswith("ClusterEnded: ") and "the interpreter is ending" in one
+    assert task == "RuntimeError: cannot schedule new futures after shutdown"

@@ -2,7 +2,10 @@
 
 import concurrent.futures
 import gc
+import json
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 import time
@@ -172,7 +175,7 @@ def test_what_nobody_came_for_is_held_until_its_family_ends():
             time.sleep(0.2)
 
 
-def test_a_killed_keeper_costs_unfetched_tickets_and_nothing_else():
+def test_a_killed_keeper_costs_tickets_of_what_was_let_go_and_nothing_else():
     script = """
 import gc, os, pickle, signal, sys, time
 import numpy as np, hearth
@@ -184,13 +187,21 @@ for keeper in keepers_of(os.getpid()):
     while os.path.exists(f"/proc/{keeper}"):
         time.sleep(0.01)
 assert array.sum() == 499500.0
+assert pickle.loads(text).sum() == 499500.0
+assert pickle.loads(pickle.dumps(array)).sum() == 499500.0
+text = pickle.dumps(array)
+for keeper in keepers_of(os.getpid()):
+    os.kill(keeper, signal.SIGKILL)
+    while os.path.exists(f"/proc/{keeper}"):
+        time.sleep(0.01)
+del array
+gc.collect()
 try:
     pickle.loads(text)
 except hearth.errors.SegmentGone as error:
     assert "share it again" in str(error), error
 else:
     raise AssertionError("an unfetched ticket outlived its keeper")
-assert pickle.loads(pickle.dumps(array)).sum() == 499500.0
 """
     subprocess.run([sys.executable, "-c", script], check=True)
 
@@ -223,3 +234,45 @@ def test_bytes_on_the_wire(shared):
     for view in (cube[1:3, ::2, :, 1:], cube.T, cube[..., 0]):
         assert len(pickle.dumps(view)) - len(pickle.dumps(cube)) <= 24 * view.ndim
         assert np.array_equal(pickle.loads(pickle.dumps(view)), view)
+
+
+def test_what_nobody_came_for_is_held_to_the_end_of_its_giver_and_named_by_doctor():
+    script = """
+import gc, pickle, sys
+import numpy as np, hearth
+array = hearth.share(np.arange(1000.0))
+text = pickle.dumps(array)
+del array
+gc.collect()
+print("given", flush=True)
+sys.stdin.read()
+"""
+    # In a session of its own: else we were an ancestor, with whom such handles stay.
+    giver = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert giver.stdout.readline() == "given\n"
+    command = shutil.which("hearth", path=os.path.dirname(sys.executable))
+
+    def found():
+        ran = subprocess.run([command, "doctor", "--json"], capture_output=True, text=True, check=True)
+        check = next(one for one in json.loads(ran.stdout)["checks"] if one["name"] == "handles")
+        return check["state"], f" {giver.pid}" in check["found"]
+
+    assert found() == ("warn", True)
+    giver.communicate("")
+    patience = time.monotonic() + 10
+    while found()[1]:
+        assert time.monotonic() < patience
+        time.sleep(0.1)
+
+
+def test_a_file_in_memory_goes_as_a_file():
+    """A tmpfs knows seals, too; what lies there is a file all the same."""
+    path = f"/dev/shm/hearth-handles-{os.getpid()}.raw"
+    DATA.tofile(path)
+    try:
+        loaded = hearth.load(path, dtype="float64", shape=DATA.shape)
+        assert np.array_equal(pickle.loads(pickle.dumps(loaded)), DATA)
+        assert np.array_equal(hearth.open(loaded.handle), DATA)
+    finally:
+        os.unlink(path)

@@ -97,7 +97,9 @@ def test_quantiles(cluster, array, q):
     theirs = numpys(np.quantile, array, q=q)
     if isinstance(theirs, Exception) or array.size == 0:
         return
-    assert close(cluster.run("quantile", array, q=q), theirs)
+    ours = cluster.run("quantile", array, q=q)
+    # NumPy's type follows that of q, too, where q is a list.
+    assert close(ours, np.asarray(theirs).astype(np.asarray(ours).dtype))
 
 
 @FEW
@@ -110,6 +112,60 @@ def test_products(cluster, array, data):
     assert close(cluster.run("matvec", array, v=v), array.astype("f8") @ v)
     w = np.resize(v, array.shape[0])
     assert close(cluster.run("rmatvec", array, v=w), array.T.astype("f8") @ w)
+
+
+@FEW
+@given(array=arrays(["f8", "f4", "i4", "?"], 2), data=st.data())
+def test_products_with_matrices(cluster, array, data):
+    if array.ndim != 2:
+        return
+    columns = data.draw(st.integers(0, 4))
+    b = data.draw(hnp.arrays("f4", (array.shape[1], columns), elements=st.floats(-9, 9, width=32)))
+    ours = cluster.run("matmul", array, b=b)
+    assert ours.dtype == np.result_type(array, b)
+    assert close(ours, (array.astype("f8") @ b).astype(ours.dtype))
+
+
+@FEW
+@given(array=arrays(["f8", "f4", "i4", "?", "c16"], 2), ddof=st.integers(0, 2))
+def test_covariances(cluster, array, ddof):
+    if array.ndim != 2 or array.shape[0] == 0 or array.shape[1] == 0:
+        return
+    theirs = numpys(np.cov, array, rowvar=False, ddof=ddof).reshape(2 * array.shape[1:])
+    ours = cluster.run("cov", array, ddof=ddof)
+    # Of columns that don't vary NumPy's may be next to nothing instead of nothing: NaN or infinite
+    # once it is divided by no degree of freedom.
+    if array.shape[0] > ddof:
+        assert close(ours, theirs), (array, ours, theirs)
+    else:
+        assert not np.isfinite(ours).any()
+
+
+def test_numpys_products_and_covariances_of_a_matrix(cluster, digits):
+    matrix = cluster.put("product", digits, replace=True)
+    b = np.random.default_rng(7).normal(size=(16, 3))
+    v, w = b[:, 0], digits[:, 0]
+    for ours, theirs in ((matrix @ b, digits @ b), (np.matmul(matrix, b), digits @ b),
+                         (np.dot(matrix, b), digits @ b), (np.matmul(matrix, v), digits @ v),
+                         (np.dot(matrix, v), digits @ v), (w @ matrix, w @ digits),
+                         (np.dot(w, matrix), w @ digits), (matrix.matmul(b.tolist()), digits @ b),
+                         (np.cov(matrix, rowvar=False), np.cov(digits, rowvar=False)),
+                         (np.cov(matrix, rowvar=False, bias=True), np.cov(digits.T, bias=True)),
+                         (np.corrcoef(matrix, rowvar=False), np.corrcoef(digits, rowvar=False))):
+        assert type(ours) is np.ndarray and np.allclose(ours, theirs, rtol=1e-12)
+    assert matrix._array is None  # nothing was brought here
+    one = cluster.put("one", digits[:, :1], replace=True)
+    assert np.cov(one, rowvar=False).shape == np.cov(digits[:, :1], rowvar=False).shape == ()
+    assert np.corrcoef(one, rowvar=False) == 1
+    # What no operation does is NumPy's, on the mapped array.
+    assert np.allclose(np.cov(one.array().T), np.cov(one, w, rowvar=False)[0, 0])
+    assert np.allclose(np.cov(matrix), np.cov(digits))
+    assert np.allclose(digits.T @ matrix, digits.T @ digits)
+    assert np.allclose(np.add(matrix, 1), digits + 1) and np.allclose(digits + matrix, 2 * digits)
+    with pytest.raises(hearth.Error, match="16 columns"):
+        matrix @ digits
+    cluster.rm("product")
+    cluster.rm("one")
 
 
 def test_every_operation_is_a_method_with_its_parameters_and_defaults():

@@ -179,3 +179,20 @@ def test_a_sparse_matrix_is_one_handle(kind, context):
     assert np.isclose(pickle.loads(pickle.dumps(doubled)).sum(), 2 * source.sum())
     vector = np.ones(200)
     assert np.allclose(shared @ vector, source @ vector)
+
+
+def test_records_with_names_beyond_latin_1_are_loaded(tmp_path):
+    records = np.zeros(2, [("日本", "f8"), ("é", "i4")])
+    with pytest.warns(UserWarning, match="3.0"):
+        np.save(tmp_path / "a.npy", records)
+    assert hearth.load(tmp_path / "a.npy").dtype == records.dtype
+
+
+def test_full_takes_rows_of_values():
+    assert np.array_equal(hearth.sharedmem.full((2, 3), [1, 2, 3]), np.full((2, 3), [1, 2, 3]))
+
+
+def test_a_sparse_format_that_is_not_shared_is_named():
+    scipy_sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(hearth.errors.BadUsage, match="coo_matrix.*tocsr"):
+        hearth.share(scipy_sparse.coo_matrix(np.eye(2)))

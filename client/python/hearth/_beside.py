@@ -12,6 +12,7 @@ import pickle
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -165,6 +166,8 @@ class Functions:
             for begin, end in rows:
                 value = found.function(found.source[begin:end])
                 self._job(job)  # or nobody waits for it any more
+                if isinstance(value, types.GeneratorType):  # a result of its own would be streamed, over one block only
+                    raise errors.BadParameter("run a function over blocks: it gave a generator; give a list of its items")
                 if found.target is not None:
                     write_rows(found.target, begin, end, value)
                 else:

@@ -2,7 +2,7 @@
 
 `python -m hearth._host --coordinator ADDRESS --beside PID@KEEPER`: serves one
 object, an instance a client. It says ``ready`` once it can take work, and ends
-with its standard input.
+with what was its standard input; what functions print is the worker's log.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import sys
 import uuid
 
+from . import _lifeline
 from ._beside import PREFIX, Functions, this_host
 from .objects import ObjectServer
 
@@ -26,11 +26,13 @@ def main() -> None:
     parser.add_argument("--insecure", action="store_true")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the keeper's to answer
+    lifeline, starter = _lifeline.take_streams()
     server = ObjectServer(options.coordinator, tls_dir=options.tls_dir, insecure=options.insecure)
     server.serve(PREFIX + uuid.uuid4().hex, Functions, tags=["python", f"beside:{options.beside}", this_host()])
-    os.write(1, b"ready\n")
-    os.dup2(2, 1)  # what functions print is the worker's log
-    sys.stdin.buffer.read()
+    os.write(starter, b"ready\n")
+    os.close(starter)
+    while os.read(lifeline, 1):
+        pass
     os._exit(0)
 
 

@@ -7,6 +7,7 @@ arrays of a sparse matrix, as a text that `ast.literal_eval` reads.
 from __future__ import annotations
 
 import ast
+import operator
 import struct
 from typing import Any, NamedTuple
 
@@ -40,6 +41,17 @@ def layout_of(dtype: np.dtype, order: str, shape: tuple[int, ...]) -> Layout:
     if known(dtype):
         return Layout(dtype.str, order, tuple(shape))
     return Layout("", order, tuple(shape), note("array", dtype, order, shape))
+
+
+def lengths_of(shape: Any, attempt: str) -> tuple[int, ...]:
+    """The lengths of a shape as NumPy takes one: a number, or several."""
+    try:
+        lengths: tuple[int, ...] = (operator.index(shape),)
+    except TypeError:
+        lengths = tuple(operator.index(length) for length in shape)
+    if any(length < 0 for length in lengths):
+        raise errors.BadUsage(f"{attempt} of shape {lengths}: a length is never negative")
+    return lengths
 
 
 def note(kind: str, dtype: np.dtype, order: str, shape: tuple[int, ...], *rest: Any) -> str:
@@ -89,9 +101,9 @@ def rows_of_key(key: Any, shape: tuple[int, ...]) -> tuple[int, int, Any] | None
 
     None where they are all rows, or not one run of them.
     """
-    first, *others = key if isinstance(key, tuple) else (key,)
-    if not shape:
+    if not shape or isinstance(key, tuple) and not key:
         return None
+    first, *others = key if isinstance(key, tuple) else (key,)
     length = shape[0]
     if isinstance(first, slice):
         touched = range(*first.indices(length))

@@ -113,7 +113,7 @@ class Operations:
 
     def quantile(self, q: float | Sequence[float] = 0.5, axis: Axis = None,
                  keepdims: bool = False, method: str = "linear") -> Any:
-        """Exact quantiles; a list of q gives a leading axis."""
+        """Exact quantiles, by any method of `numpy.quantile`; a list of q gives a leading axis."""
         return self.run("quantile", q=q, axis=axis, keepdims=keepdims, method=method)
 
     def median(self, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -136,6 +136,18 @@ class Operations:
         """The transposed's product with a vector as long as the rows: a number a column."""
         return self.run("rmatvec", v=v)
 
+    def matmul(self, b: npt.ArrayLike) -> Any:
+        """The product with a matrix that has as many rows as this has columns, or with a vector."""
+        return self.run("matmul", b=b)
+
     def gram(self) -> Any:
         """The products of every two columns."""
         return self.run("gram")
+
+    def cov(self, ddof: int = 1) -> Any:
+        """The covariances of every two columns, as `numpy.cov` with ``rowvar=False``."""
+        return self.run("cov", ddof=ddof)
+
+    def corrcoef(self, ddof: int = 1) -> Any:
+        """The correlations of every two columns, as `numpy.corrcoef` with ``rowvar=False``."""
+        return self.run("corrcoef", ddof=ddof)

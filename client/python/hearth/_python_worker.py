@@ -3,8 +3,9 @@
 The protocol, over a pipe each way: an unsigned 64-bit length, then so many bytes
 of pickle. A request is ("define", id, cloudpickled function), ("call", id,
 arguments) or ("forget",); each but the last is answered with (True, result) or
-(False, cloudpickled error, traceback as text). The end of its standard input is
-the end of the process: so it never outlives who started it.
+(False, cloudpickled error, traceback as text, error as text). The end of its
+standard input is the end of the process, as is that of who started it, whatever
+runs meanwhile.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import IO, Any
 
 import cloudpickle
 
+from . import _lifeline
+
 _LENGTH = struct.Struct("<Q")
 
 
@@ -26,47 +29,90 @@ def send(stream: IO[bytes], message: Any) -> None:
     """One message; arrays that are shared go as handles."""
     try:
         data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        by_name = b"__main__" not in data  # what a script defines goes by value: the other end runs no script
     except Exception:  # noqa: BLE001 - lambdas, classes of a notebook
+        by_name = False
+    if not by_name:
         data = cloudpickle.dumps(message, pickle.HIGHEST_PROTOCOL)
     stream.write(_LENGTH.pack(len(data)) + data)
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> Any:
-    """The next message; EOFError where the other end is gone."""
+def _next(stream: IO[bytes]) -> bytes:
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         raise EOFError
-    return pickle.loads(stream.read(_LENGTH.unpack(head)[0]))
+    return stream.read(_LENGTH.unpack(head)[0])
 
 
-def _failure(error: BaseException) -> tuple[bool, bytes, str]:
+def receive(stream: IO[bytes]) -> Any:
+    """The next message; EOFError where the other end is gone."""
+    return pickle.loads(_next(stream))
+
+
+def _failure(error: BaseException) -> tuple[bool, bytes, str, str]:
     told = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    said = "".join(traceback.format_exception_only(type(error), error)).strip()
     try:
-        return False, cloudpickle.dumps(error), told
+        data = cloudpickle.dumps(error)
     except Exception:  # noqa: BLE001 - an exception that can't travel
-        return False, cloudpickle.dumps(RuntimeError(f"{type(error).__name__}: {error}")), told
+        data = cloudpickle.dumps(RuntimeError(said))
+    return False, data, told, said
 
 
-def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+def error_of(data: bytes, told: str) -> BaseException:
+    """The error that was raised there; one that can't be made again here, as a RuntimeError."""
+    try:
+        error = pickle.loads(data)
+    except BaseException:  # noqa: BLE001 - as of a class whose constructor wants more than what Exception keeps
+        return RuntimeError(told)
+    return error if isinstance(error, BaseException) else RuntimeError(told)
+
+
+class _Interrupts:
+    """Ctrl-C ends the function that runs, once, as it would in a program; where none runs it does nothing."""
+
+    def __init__(self) -> None:
+        self.is_running = False
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(signal.SIGINT, self._take)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # whoever started us has blocked it
+
+    def _take(self, *_: object) -> None:
+        if self.is_running:
+            self.is_running = False
+            raise KeyboardInterrupt
+
+
+def serve(requests: IO[bytes], answers: IO[bytes], interrupts: _Interrupts) -> None:
     """Answers until the other end is gone."""
     functions: dict[int, Any] = {}
+    codes: dict[int, bytes] = {}  # of those that were not called yet: what can't be loaded fails its calls
     while True:
         try:
-            kind, *rest = receive(requests)
+            data = _next(requests)
         except EOFError:
             return
         try:
+            kind, *rest = pickle.loads(data)
+            del data
             if kind == "define":
-                functions[rest[0]] = cloudpickle.loads(rest[1])
+                codes[rest[0]] = rest[1]
                 continue
             if kind == "undefine":
                 functions.pop(rest[0], None)
+                codes.pop(rest[0], None)
                 continue
             function, args, kwargs = rest
+            if function in codes:
+                functions[function] = cloudpickle.loads(codes[function])
+                del codes[function]
+            interrupts.is_running = True
             answer: Any = (True, functions[function](*args, **kwargs))
+            interrupts.is_running = False
             del args, kwargs, rest
         except BaseException as error:  # noqa: BLE001 - told to who asked
+            interrupts.is_running = False
             answer = _failure(error)
         try:
             send(answers, answer)
@@ -78,12 +124,8 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
 
 
 def main() -> None:
-    """Serves on what were the standard streams; prints go to the standard error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    requests = os.fdopen(os.dup(0), "rb")
-    answers = os.fdopen(os.dup(1), "wb")
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    serve(requests, answers)
+    """`python -c ... PID`: serves who started it, on what were the standard streams."""
+    interrupts = _Interrupts()
+    requests, answers = _lifeline.take_streams()
+    _lifeline.end_with(int(sys.argv[1]), requests)
+    serve(os.fdopen(requests, "rb"), os.fdopen(answers, "wb"), interrupts)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import struct
 import weakref
 
 from ._layout import Layout
-from ._native import Segment
+from ._native import Segment, hand_out_again
 
 # By what the bytes are. Whoever unpickles slices of one matrix all day maps it
 # once, and touches its pages once.
+_TAIL = struct.Struct("<QB")
 _live: weakref.WeakValueDictionary[tuple, Segment] = weakref.WeakValueDictionary()
 
 
@@ -49,7 +51,34 @@ def open_ticket(text: str) -> Segment:
 
 def hand_out(segment: Segment) -> str:
     """A ticket for one more reader; the same text for all of a process's readers."""
-    again = segment.ticket[1] if getattr(segment, "ticket", (0,))[0] == os.getpid() else ""
-    text = segment.hand_out(segment.layout, again)
-    segment.ticket = os.getpid(), text
-    return text
+    return _ticket(segment)[1]
+
+
+def hand_out_packed(segment: Segment) -> bytes:
+    """The same without its label, which is for people, as short as can be."""
+    return _ticket(segment)[2]
+
+
+def _ticket(segment: Segment) -> tuple[int, str, bytes]:
+    ticket = getattr(segment, "ticket", None)
+    pid = os.getpid()
+    if ticket is not None and ticket[0] == pid and hand_out_again(ticket[1]):
+        return ticket
+    text = segment.hand_out(segment.layout)
+    segment.ticket = ticket = pid, text, _pack(text)
+    return ticket
+
+
+def _pack(text: str) -> bytes:
+    _, keeper, ticket, nbytes, _, *where = text.split(":")
+    hint = "".join(where).encode()
+    return bytes.fromhex(keeper + ticket) + _TAIL.pack(int(nbytes), len(hint)) + hint
+
+
+def unpack_ticket(payload: bytes) -> tuple[str, bytes]:
+    """The text, without its label, and what comes after it."""
+    ids = payload[:32].hex()
+    nbytes, length = _TAIL.unpack_from(payload, 32)
+    rest = payload[32 + _TAIL.size:]
+    hint = ":" + rest[:length].decode() if length else ""
+    return f"hearth1:{ids[:32]}:{ids[32:]}:{nbytes}:{hint}", rest[length:]

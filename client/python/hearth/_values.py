@@ -15,7 +15,6 @@ from .array import Array, segment_of
 from .cluster import Matrix
 from .exposing import is_exposed
 
-_CALL_BYTES_MAX = 64 << 20
 _MESSAGE_BYTES_MAX = 8 << 10  # of an error
 _CARRIED = ("None, bool, int, float, complex, str, bytes, list, tuple, dict, an array, a matrix, a dataclass "
             "or a hearth.Proxy")
@@ -81,9 +80,6 @@ def _pack_array(array: np.ndarray) -> tuple[Any, ...]:
     if not known(array.dtype):
         return "fault", (f"is an array of {array.dtype}, which no call carries; send bool, integers, floats "
                          "or complex numbers")
-    if array.nbytes > _CALL_BYTES_MAX:
-        return "fault", (f"is an array of {array.nbytes} bytes, over the {_CALL_BYTES_MAX} of a call; "
-                         "hearth.share it, or put it in the cluster")
     plain = np.asarray(array)
     if not plain.flags.c_contiguous and not plain.flags.f_contiguous:
         plain = np.ascontiguousarray(plain)

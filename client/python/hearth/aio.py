@@ -14,15 +14,17 @@ A `Job` can be awaited by itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
 from . import cluster as _cluster
+from . import errors
 from . import objects as _objects
 from . import sharing as _sharing
 from .array import Array
-from .proxy import Call
+from .proxy import Call, bound
 
 
 class Cluster:
@@ -58,14 +60,44 @@ class Cluster:
 
     async def submit(self, operation: str, matrix: Any, **options: Any) -> Any:
         """The result of an operation; to be cancelled like any task."""
-        job = await asyncio.to_thread(self.cluster.submit, operation, matrix, **options)
+        submitting = asyncio.ensure_future(asyncio.to_thread(self.cluster.submit, operation, matrix, **options))
         try:
-            return await job
+            return await (await asyncio.shield(submitting))
         except asyncio.CancelledError:
-            await asyncio.to_thread(job.cancel)
+            with contextlib.suppress(errors.Error):  # a thread can't be called back: what it submits is cancelled
+                await asyncio.to_thread((await submitting).cancel)
             raise
 
     run = submit
+
+    async def explain(self, operation: str, matrix: Any, **options: Any) -> dict[str, Any]:
+        """See `hearth.Cluster.explain`."""
+        return await asyncio.to_thread(self.cluster.explain, operation, matrix, **options)
+
+    async def map_blocks(self, function: Callable[[Any], Any], matrix: Any, **options: Any) -> Array:
+        """See `hearth.Cluster.map_blocks`; once begun, it goes on to its end."""
+        return await asyncio.to_thread(self.cluster.map_blocks, function, matrix, **options)
+
+    async def map_reduce(self, function: Callable[[Any], Any], matrix: Any, *combine: Callable[[Any, Any], Any],
+                         **options: Any) -> Any:
+        """See `hearth.Cluster.map_reduce`; once begun, it goes on to its end."""
+        return await asyncio.to_thread(self.cluster.map_reduce, function, matrix, *combine, **options)
+
+    async def jobs(self) -> list[dict[str, Any]]:
+        """See `hearth.Cluster.jobs`."""
+        return await asyncio.to_thread(self.cluster.jobs)
+
+    async def cancel(self, job: str) -> None:
+        """See `hearth.Cluster.cancel`."""
+        await asyncio.to_thread(self.cluster.cancel, job)
+
+    async def workers(self) -> list[dict[str, Any]]:
+        """See `hearth.Cluster.workers`."""
+        return await asyncio.to_thread(self.cluster.workers)
+
+    async def drain(self, worker: str) -> int:
+        """See `hearth.Cluster.drain`."""
+        return await asyncio.to_thread(self.cluster.drain, worker)
 
     async def close(self) -> None:
         """See `hearth.Cluster.close`."""
@@ -119,24 +151,27 @@ class Proxy:
             return self._native  # type: ignore[return-value]
         if name.startswith("_"):
             raise AttributeError(name)
-        return lambda *args: Awaited(self._native, name, args)
+        return lambda *args, **kwargs: Awaited(self._native, name, args, kwargs)
 
-    def __call__(self, method: str, *args: Any) -> Awaited:
+    def __call__(self, method: str, /, *args: Any, **kwargs: Any) -> Awaited:
         """A call of a method by its name."""
-        return Awaited(self._native, method, args)
+        return Awaited(self._native, method, args, kwargs)
 
 
 class Awaited:
     """A call to be awaited, or gone through; it starts then."""
 
-    def __init__(self, native: Any, name: str, args: tuple[Any, ...]) -> None:
-        self._begin = lambda: Call(native, name, args, None)
+    def __init__(self, native: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._native, self._name, self._args, self._kwargs = native, name, args, kwargs
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._result().__await__()
 
     async def _result(self) -> Any:
-        call = self._begin()
+        args = self._args
+        if self._kwargs:
+            args = await asyncio.to_thread(bound, self._native, self._name, args, self._kwargs)
+        call = Call(self._native, self._name, args, None)
         try:
             return await call
         except asyncio.CancelledError:

@@ -12,7 +12,6 @@ from . import _segments, errors
 from ._layout import dtype_order_shape, pack_view, strides_of, unpack_view
 from ._native import Segment
 
-_TICKET_BYTES = 32
 _SHARED = ("open", "sealed", "file")
 
 
@@ -52,7 +51,13 @@ class Array(np.ndarray):
         It may stand on a command line. The bytes live while this process or any
         of its ancestors does, and beyond that while any process has opened it.
         """
-        text, view, dtype = self._hand_out()
+        segment = segment_of(self)
+        if segment is None or segment.kind not in _SHARED:
+            raise errors.BadUsage(
+                "hand out an array: its bytes are not shared; hearth.share makes a "
+                "shared copy")
+        view, dtype = self._place_in(segment)
+        text = _segments.hand_out(segment)
         if not view and dtype is None:
             return text
         rest = view + (b"" if dtype is None else dtype.encode())
@@ -80,6 +85,7 @@ class Array(np.ndarray):
                     "seal a view: all of its array would be sealed; call seal() on "
                     "what hearth.empty gave")
             segment.seal()
+            segment.ticket = None  # it says where the bytes lay before
             for weak in tuple(_open_views.pop(segment, ())):
                 view = weak()
                 if view is not None:
@@ -99,27 +105,20 @@ class Array(np.ndarray):
         return np.ndarray(self.shape, self.dtype, buffer=segment.private(),  # type: ignore[arg-type]
                           offset=_offset(self, segment), strides=self.strides)
 
-    def _hand_out(self) -> tuple[str, bytes, str | None]:
-        """A ticket; where this view lies, and its dtype if it is another's."""
-        segment = segment_of(self)
-        if segment is None or segment.kind not in _SHARED:
-            raise errors.BadUsage(
-                "hand out an array: its bytes are not shared; hearth.share makes a "
-                "shared copy")
-        text = _segments.hand_out(segment)
+    def _place_in(self, segment: Segment) -> tuple[bytes, str | None]:
+        """Where this view lies, and its dtype if it is another's; nothing for the whole."""
         dtype, order, shape = dtype_order_shape(segment.layout)
         other = None if self.dtype == dtype else _text_of(self.dtype)
         if other is None and self.shape == shape and self.strides == strides_of(dtype, order, shape):
-            return text, b"", None
-        return text, pack_view(_offset(self, segment), self.shape, self.strides), other
+            return b"", None
+        return pack_view(_offset(self, segment), self.shape, self.strides), other
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         segment = segment_of(self)
         if segment is None or segment.kind not in _SHARED:
             return np.asarray(self).__reduce_ex__(protocol)
-        text, view, dtype = self._hand_out()
-        _, keeper, ticket, *_ = text.split(":")
-        payload = bytes.fromhex(keeper + ticket) + view
+        view, dtype = self._place_in(segment)
+        payload = _segments.hand_out_packed(segment) + view
         return _open, ((payload,) if dtype is None else (payload, dtype))
 
     def __reduce__(self) -> Any:
@@ -216,9 +215,8 @@ def whole(segment: Segment) -> Array:
 
 def open_view(payload: bytes, dtype: str | None = None) -> Array:
     """What a pickle stands for."""
-    ticket = payload[:_TICKET_BYTES].hex()
-    segment = _segments.open_ticket(f"hearth1:{ticket[:32]}:{ticket[32:]}:0:")
-    return _view(whole(segment), payload[_TICKET_BYTES:], dtype)
+    text, view = _segments.unpack_ticket(payload)
+    return _view(whole(_segments.open_ticket(text)), view, dtype)
 
 
 _open = open_view
@@ -226,17 +224,15 @@ _open = open_view
 
 def open_text(text: str) -> Array:
     """What a handle stands for."""
-    parts = text.split(":")
     try:
-        if len(parts) != 7:
-            raise ValueError
-        rest = base64.urlsafe_b64decode(parts[6])
-        length = int(parts[5])
+        ticket, count, packed = text.rsplit(":", 2)
+        rest = base64.urlsafe_b64decode(packed)
+        length = int(count)
     except ValueError:
         raise errors.BadUsage(
             f"open handle {text[:100]!r}: it is no handle of a shared array; pass the "
             "text as it was handed out") from None
-    return _view(whole(_segments.open_ticket(":".join(parts[:5]))), rest[:length],
+    return _view(whole(_segments.open_ticket(ticket)), rest[:length],
                  rest[length:].decode() or None)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import functools
 import html
 import os
 import subprocess
+import sys
 import uuid
 import weakref
 from collections.abc import Callable
@@ -14,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _native, _segments, errors
-from ._layout import Layout, known, layout_of, rows_of_key
+from ._layout import Layout, known, layout_of, lengths_of, rows_of_key
 from ._operations import Operations
 from ._over_blocks import OverBlocks
 from ._progress import reporter
@@ -45,7 +48,10 @@ def local(workers: int | None = None, threads: int | None = None) -> Cluster:
     Cluster
         To be used in a ``with``, or closed.
     """
-    return Cluster(interruptible(_native.Connection.local, workers or 0, threads or 0), is_own=True)
+    for what, count in (("workers", workers), ("threads", threads)):
+        if count is not None and (count != int(count) or count < 1):
+            raise errors.BadUsage(f"start a cluster of {count} {what}: give a whole number, 1 or more")
+    return Cluster(interruptible(_native.Connection.local, int(workers or 0), int(threads or 0)), is_own=True)
 
 
 def connect(address: str | None = None, tls_dir: str | os.PathLike[str] | None = None,
@@ -94,9 +100,12 @@ class Cluster(OverBlocks):
 
     def close(self) -> None:
         """Lets go of the connection; a cluster of one's own ends."""
-        from . import functions, objects
-        functions.end_processes(self._processes)
-        objects.close_at(self.address)
+        # Found, not imported: in a `__del__` at the interpreter's end nothing can be imported any more.
+        functions, objects = (sys.modules.get(f"hearth.{name}") for name in ("functions", "objects"))
+        if functions is not None and self._processes:
+            functions.end_processes(self._processes)
+        if objects is not None:
+            objects.close_at(self.address)
         self._native.close()
 
     def __enter__(self) -> Cluster:
@@ -151,8 +160,10 @@ class Cluster(OverBlocks):
     def make(self, name: str, shape: int | tuple[int, ...], dtype: npt.DTypeLike = float,
              seed: int = 1, order: str = "C", replicas: int = 1) -> Matrix:
         """A matrix of random numbers, filled in place by the workers."""
-        lengths = [shape] if isinstance(shape, int) else list(shape)
-        layout = layout_of(np.dtype(dtype), order, tuple(lengths))
+        lengths = lengths_of(shape, f"make {name}: a matrix")
+        if not 0 <= seed < 2**64:
+            raise errors.BadUsage(f"make {name}: the seed {seed} is not from 0 to 2^64 - 1")
+        layout = layout_of(np.dtype(dtype), order, lengths)
         return Matrix(self, interruptible(self._native.make, name, layout[:3], seed, replicas))
 
     def ls(self) -> list[Matrix]:
@@ -168,7 +179,7 @@ class Cluster(OverBlocks):
     def __contains__(self, name: str) -> bool:
         try:
             self._native.info(name)
-        except errors.NameUnknown:
+        except (errors.NameUnknown, errors.BadUsage):  # or what can be no name
             return False
         return True
 
@@ -204,8 +215,7 @@ class Cluster(OverBlocks):
         borrowed: list[str] = []
         try:
             source = self._source(matrix, borrowed)
-            text = {key: self._argument(value, borrowed) for key, value in arguments.items()
-                    if value is not None}
+            text = self._arguments(operation, arguments, borrowed)
             native = interruptible(self._native.submit, operation, source, text, workers)
         except BaseException:
             self._give_back(borrowed)
@@ -215,14 +225,17 @@ class Cluster(OverBlocks):
 
     def run(self, operation: str, matrix: Any, **options: Any) -> Any:
         """Computes, and waits for the result; see `submit`."""
-        return self.submit(operation, matrix, **options).wait()
+        job = self.submit(operation, matrix, **options)
+        try:
+            return job.wait()
+        except concurrent.futures.CancelledError:  # it is nobody's future: by the interpreter's end, in a thread
+            raise errors.JobCancelled(f"run {operation}: job {job.id} was cancelled") from None
 
     def explain(self, operation: str, matrix: Any, *, workers: int = 0, **arguments: Any) -> dict:
         """Where every byte of a computation would come from; computes nothing."""
         borrowed: list[str] = []
         try:
-            text = {key: self._argument(value, borrowed) for key, value in arguments.items()
-                    if value is not None}
+            text = self._arguments(operation, arguments, borrowed)
             return self._native.explain(operation, self._source(matrix, borrowed), text, workers)
         finally:
             self._give_back(borrowed)
@@ -252,15 +265,18 @@ class Cluster(OverBlocks):
             return (matrix, *_SOURCE_OF_NAME)
         return (self._lend(matrix, borrowed), *_SOURCE_OF_NAME)
 
-    def _argument(self, value: Any, borrowed: list[str]) -> str:
+    def _arguments(self, operation: str, arguments: dict[str, Any],
+                   borrowed: list[str]) -> dict[str, str]:
+        matrices = _matrix_parameters().get(operation, frozenset())
+        return {key: self._matrix_text(value, borrowed) if key in matrices else text_of(value)
+                for key, value in arguments.items() if value is not None}
+
+    def _matrix_text(self, value: Any, borrowed: list[str]) -> str:
         if isinstance(value, Matrix):
             return value.name
-        if isinstance(value, np.ndarray) and value.ndim > 0 or isinstance(value, list) and \
-                value and isinstance(value[0], list):
-            return self._lend(value, borrowed)
         if isinstance(value, os.PathLike):
             return _file_text(value)
-        return text_of(value)
+        return value if isinstance(value, str) else self._lend(value, borrowed)
 
     def _lend(self, array: Any, borrowed: list[str]) -> str:
         name = f"_lent_{uuid.uuid4().hex}"
@@ -290,7 +306,7 @@ class Cluster(OverBlocks):
                 f"<table><tr><th>worker</th><th>host</th><th>pid</th><th>state</th></tr>{rows}</table>")
 
 
-class Matrix(Operations):
+class Matrix(Operations, np.lib.mixins.NDArrayOperatorsMixin):
     """A published matrix: computed on where it lies, read where you are.
 
     ``m[10:20]`` is a read-only view where this host has the bytes, a copy where
@@ -298,6 +314,7 @@ class Matrix(Operations):
     """
 
     __array_priority__ = 100.0
+    __hash__ = object.__hash__  # == is NumPy's, of elements
 
     def __init__(self, cluster: Cluster, info: dict[str, Any]) -> None:
         self.cluster = cluster
@@ -325,6 +342,9 @@ class Matrix(Operations):
     def nbytes(self) -> int:
         """How many bytes it has."""
         return self.size * self.dtype.itemsize
+
+    def __reduce__(self) -> Any:
+        return _found, (self.cluster, self.name)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -368,15 +388,9 @@ class Matrix(Operations):
         from ._dispatch import dispatch
         return dispatch(func, args, kwargs)
 
-    def __matmul__(self, other: Any) -> Any:
-        if np.ndim(other) == 1:
-            return self.matvec(other)
-        return np.asarray(self) @ np.asarray(other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        if np.ndim(other) == 1 and self.ndim == 2:
-            return self.rmatvec(other)
-        return np.asarray(other) @ np.asarray(self)
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from ._dispatch import dispatch_ufunc
+        return dispatch_ufunc(ufunc, method, inputs, kwargs)
 
     # ------------------------------------------------------------------ computing
 
@@ -405,6 +419,10 @@ class Matrix(Operations):
         return f"<b>hearth.Matrix</b> {html.escape(self.name)}<table>{rows}</table>"
 
 
+def _found(cluster: Cluster, name: str) -> Matrix:
+    return cluster[name]
+
+
 def _computable(matrix: Any) -> np.ndarray:
     """On shared, sealed bytes, whole and of a type that operations know."""
     array = matrix if isinstance(matrix, np.ndarray) else np.asarray(matrix)
@@ -429,6 +447,13 @@ def _contiguous(array: np.ndarray) -> bool:
     return array.flags.c_contiguous or array.flags.f_contiguous
 
 
+@functools.cache
+def _matrix_parameters() -> dict[str, frozenset[str]]:
+    """The parameters of each operation that are matrices."""
+    return {name: frozenset(parameter[0] for parameter in parameters if parameter[1] == "matrix")
+            for name, _, parameters in _native.operations()}
+
+
 def _file_text(path: str | os.PathLike[str]) -> str:
     text = os.fspath(path)
     return text if "/" in text else f"./{text}"
@@ -441,6 +466,8 @@ def text_of(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.ndim == 0:
         return text_of(value[()])
     if isinstance(value, (list, tuple, np.ndarray)):
+        if any(np.ndim(one) for one in value):
+            raise errors.BadUsage(f"read the list {value!r}: its items are lists; give a list of single values")
         # "0.5," is a list of one, and gives a leading axis; "0.5" is a number.
         return ",".join(text_of(one) for one in value) + ("," if len(value) == 1 else "")
     if isinstance(value, (float, np.floating)):

@@ -8,6 +8,7 @@ is a sentence: what was attempted, on what, what was found, what to do.
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -204,12 +205,21 @@ class CallCancelled(Error):
     reason = "call-cancelled"
 
 
+class AddressUnusable(Error, OSError):
+    """Nobody can listen there: not this host's address, or not this user's to take."""
+
+    reason = "address-unusable"
+
+
 _BY_REASON = {kind.reason: kind for kind in Error.__subclasses__()}
 
 
+_FLAG = re.compile(r"\b(say|use|with) --(replace|copy)\b")
+
+
 def error_of(reason: str, message: str) -> Error:
-    """The exception that belongs to a reason of the catalog."""
-    return _BY_REASON.get(reason, Error)(message)
+    """The exception that belongs to a reason of the catalog; what the command has as a flag is an argument here."""
+    return _BY_REASON.get(reason, Error)(_FLAG.sub(r"\1 \2=True", message))
 
 
 class RemoteError(Error):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import concurrent.futures
 import itertools
+import operator
 import os
-import pickle
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -21,8 +22,8 @@ from . import errors, sharing
 from ._beside import joined
 from ._blocks import target_for, write_rows
 from ._progress import reporter
-from ._python_worker import receive, send
-from ._waiting import before_end
+from ._python_worker import error_of, receive, send
+from ._waiting import before_end, refuse_at_end
 from .array import Array
 from .cluster import Matrix
 from .functions import blocks_of, runs_of
@@ -38,7 +39,8 @@ class Executor(concurrent.futures.Executor):
     Shared arrays go to them as handles and come back as such; a function is sent
     once to each process, by cloudpickle, so lambdas and functions of a notebook
     will do. Processes are exec'ed, never forked, and end with this one, however
-    it ends.
+    it ends. Ctrl-C raises KeyboardInterrupt in the functions that run, too; where
+    it leaves the ``with``, or ends the program, what still runs ends with it.
 
     Parameters
     ----------
@@ -47,12 +49,17 @@ class Executor(concurrent.futures.Executor):
     """
 
     def __init__(self, workers: int | None = None) -> None:
+        refuse_at_end("start Python processes")
+        if workers is not None and operator.index(workers) < 1:
+            raise errors.BadUsage(f"start {workers} Python processes: give a whole number, 1 or more")
+        self._made_in = os.getpid()
         self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._ids = itertools.count()
         self._functions: dict[int, tuple[int, bytes]] = {}
         self._keep: dict[int, Any] = {}
         self._lock = threading.Lock()
-        self._ended = False
+        self._ended = self._given_up = False
+        self._interrupted = False  # a function was, and nothing was submitted since
         self._processes = [_Process() for _ in range(workers or os.cpu_count() or 1)]
         self._threads = [threading.Thread(target=self._drive, args=(process,), daemon=True,
                                           name=f"hearth-executor-{process.pid}")
@@ -113,23 +120,34 @@ class Executor(concurrent.futures.Executor):
         return joined(parts, combine)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Ends the processes once what was submitted is done."""
+        """Ends the processes once what was submitted is done; Ctrl-C meanwhile ends them at once."""
+        with self._lock:
+            self._ended = True
+        if os.getpid() != self._made_in:
+            return  # its processes are not this one's to end
         if cancel_futures:
             self._cancel_waiting()
-        with self._lock:
-            if not self._ended:
-                self._ended = True
-                for _ in self._processes:
-                    self._tasks.put(None)
+        for _ in self._processes:  # again: those of an earlier call may just have been taken out
+            self._tasks.put(None)
         if wait:
-            for thread in self._threads:
-                thread.join()
+            try:
+                for thread in self._threads:
+                    thread.join()
+            except KeyboardInterrupt:
+                self._give_up()
+                raise
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self._give_up()
+        self.shutdown()
 
     # ------------------------------------------------------------------ inside
 
     def _define(self, function: Callable[..., Any]) -> int:
         key = id(function)
         with self._lock:
+            self._refuse_ended()
             known = self._functions.get(key)
             if known is None:
                 # Kept, so that no other function gets its id meanwhile.
@@ -140,10 +158,17 @@ class Executor(concurrent.futures.Executor):
     def _submit(self, function: int, args: tuple, kwargs: dict) -> concurrent.futures.Future:
         future: concurrent.futures.Future = concurrent.futures.Future()
         with self._lock:
-            if self._ended:
-                raise RuntimeError("cannot schedule new futures after shutdown")
+            self._refuse_ended()
+            self._interrupted = False
             self._tasks.put((future, function, args, kwargs))
         return future
+
+    def _refuse_ended(self) -> None:
+        if os.getpid() != self._made_in:
+            raise errors.BadUsage(f"use an executor in a forked process: its processes are those of process "
+                                  f"{self._made_in}; make one here")
+        if self._ended:
+            raise RuntimeError("cannot schedule new futures after shutdown")
 
     def _finish(self, futures: list[concurrent.futures.Future], progress: Any) -> list[Any]:
         try:
@@ -165,23 +190,36 @@ class Executor(concurrent.futures.Executor):
                 try:
                     ok, *answer = process.call(self._functions[function], args, kwargs)
                 except (EOFError, BrokenPipeError):
-                    ended = process.end()
-                    future.set_exception(errors.WorkerLost(
-                        f"run {self._keep[function]!r}: process {process.pid} ended with "
-                        f"{ended}; the executor started another, which gets what waits"))
-                    process.start()
+                    told = f"run {self._keep[function]!r}: process {process.pid} ended with {process.end()}; "
+                    with self._lock:
+                        if not self._given_up:
+                            process.start()
+                    told += "Ctrl-C ended the executor" if self._given_up else \
+                        "the executor started another, which gets what waits"
+                    future.set_exception(errors.WorkerLost(told))
                 except BaseException as error:  # noqa: BLE001 - arguments that can't travel
                     future.set_exception(error)
                 else:
                     if ok:
                         future.set_result(answer[0])
                     else:
-                        raised = pickle.loads(answer[0])
+                        raised = error_of(answer[0], answer[2])
                         raised.__cause__ = RemoteTraceback(answer[1])
+                        self._interrupted |= isinstance(raised, KeyboardInterrupt)
                         future.set_exception(raised)
                         del raised
             del task, future, args, kwargs
         process.end()
+
+    def _give_up(self) -> None:
+        """Nobody waits any more: what waits is cancelled, and what runs ends with its process."""
+        if os.getpid() != self._made_in:
+            return
+        with self._lock:
+            self._ended = self._given_up = True
+            for process in self._processes:
+                process.kill()
+        self.shutdown(wait=False, cancel_futures=True)
 
     def _cancel_waiting(self) -> None:
         while True:
@@ -189,8 +227,8 @@ class Executor(concurrent.futures.Executor):
                 task = self._tasks.get_nowait()
             except queue.Empty:
                 return
-            if task is not None:
-                task[0].cancel()
+            if task is not None and task[0].cancel():
+                task[0].set_running_or_notify_cancel()  # `wait` and `as_completed` go by that
 
 
 class RemoteTraceback(Exception):
@@ -202,9 +240,15 @@ class _Process:
         self.start()
 
     def start(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, "-c", "from hearth._python_worker import main; main()"], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        # Blocked until it knows what to do with it: the new process inherits that.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                [sys.executable, "-c", "from hearth._python_worker import main; main()", str(os.getpid())],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._defined: set[int] = set()
         self.pid = self._process.pid
 
@@ -217,6 +261,9 @@ class _Process:
             self._defined.add(number)
         send(requests, ("call", number, args, kwargs))
         return receive(answers)
+
+    def kill(self) -> None:
+        self._process.kill()
 
     def end(self) -> str:
         for stream in (self._process.stdin, self._process.stdout):
@@ -265,7 +312,11 @@ def _blocks(array: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _shutdown_all() -> None:
+    # What ended the program; in a prompt it may be long past.
+    last = None if hasattr(sys, "ps1") else getattr(sys, "last_type", None)
     for executor in list(_open):
+        if executor._interrupted or last is not None and issubclass(last, KeyboardInterrupt):
+            executor._give_up()
         executor.shutdown(wait=True, cancel_futures=True)
 
 

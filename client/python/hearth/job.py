@@ -6,6 +6,7 @@ import asyncio
 import collections
 import concurrent.futures
 import contextlib
+import functools
 import weakref
 from collections.abc import Callable, Generator
 from typing import Any
@@ -13,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from . import _native, errors
-from ._waiting import before_end, in_background
+from ._waiting import CancellableFuture, before_end, in_background
 
 _running: weakref.WeakSet[Job] = weakref.WeakSet()
 
 
-class Job(concurrent.futures.Future):
+class Job(CancellableFuture):
     """A computation under way: a `concurrent.futures.Future`, and awaitable.
 
     Attributes
@@ -40,6 +41,7 @@ class Job(concurrent.futures.Future):
         self._native = native
         self._progress = progress
         self._finally = finally_
+        self._cancel_asked = False
         _running.add(self)
         in_background(self._wait, f"job-{self.id}")
 
@@ -53,6 +55,11 @@ class Job(concurrent.futures.Future):
                     self._finally()
             self.statistics = statistics
             outcome, value = self.set_result, _result_of(self.operation, fields)
+        except errors.JobCancelled as error:
+            if self._cancel_asked:
+                self._end_cancelled()  # the cluster's word may come before `cancel` has returned
+                return
+            outcome, value = self.set_exception, error  # somebody else cancelled it
         except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
             outcome, value = self.set_exception, error
         with contextlib.suppress(concurrent.futures.InvalidStateError):  # cancelled meanwhile
@@ -62,9 +69,10 @@ class Job(concurrent.futures.Future):
         """Stops it, within a second. False if it has ended already."""
         if self.done():
             return self.cancelled()
+        self._cancel_asked = True
         with contextlib.suppress(errors.Error):  # it ended just now
             self._native.cancel()
-        return super().cancel()
+        return self._end_cancelled()
 
     def wait(self) -> Any:
         """The result; Ctrl-C cancels the computation."""
@@ -98,7 +106,20 @@ def _result_of(operation: str, fields: list[tuple[str, _native.Segment, Any]]) -
         arrays.append(array[()] if array.ndim == 0 else array)
     if len(fields) == 1 and not fields[0][0]:
         return arrays[0]
-    return collections.namedtuple(operation, [name for name, *_ in fields])(*arrays)  # noqa: PYI024
+    return _several(operation, tuple(name for name, *_ in fields), arrays)
+
+
+@functools.cache
+def _type_of(operation: str, names: tuple[str, ...]) -> Any:
+    """Of an operation's several arrays: a named tuple, whose pickle needs no name in a module."""
+    base: Any = collections.namedtuple  # noqa: PYI024
+    made = base(operation, names)
+    made.__reduce__ = lambda self: (_several, (operation, names, [*self]))
+    return made
+
+
+def _several(operation: str, names: tuple[str, ...], arrays: list[Any]) -> Any:
+    return _type_of(operation, names)(*arrays)
 
 
 def _cancel_all() -> None:

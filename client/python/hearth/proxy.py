@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import errors
+from ._waiting import CancellableFuture
 
 if TYPE_CHECKING:
     from ._native import RemoteObject
@@ -78,7 +79,7 @@ class Proxy:
 
     def _batch(self) -> Batch:
         """Calls that are sent together: ``b.add(1); b.add(2); results = list(b())``."""
-        return Batch(self.__dict__["_native"])
+        return Batch(self)
 
     def _describe(self) -> dict[str, Any]:
         """What its class declares: name, doc, mode, methods."""
@@ -118,7 +119,7 @@ class Proxy:
         if self._methods is None:
             self._describe()
         assert self._methods is not None
-        return [*object.__dir__(self), *(name for name in self._methods if not name.endswith("="))]
+        return [*{*object.__dir__(self), *(name for name in self._methods if not name.endswith("="))}]
 
     def __reduce__(self) -> Any:
         name, _, class_name = self._native.handle
@@ -175,7 +176,15 @@ class Method:
         return f"<hearth remote method {name or key}.{self._name}({', '.join(self._names)})>"
 
 
-class Call(concurrent.futures.Future):
+def bound(native: RemoteObject, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments of a method by place; asks what its class declares."""
+    for said in native.describe()["methods"]:
+        if said["name"] == name:
+            return Method(native, said)._bound(args, kwargs)
+    return args  # the object will say that it has none of that name
+
+
+class Call(CancellableFuture):
     """A call under way: a `concurrent.futures.Future`, and awaitable."""
 
     def __init__(self, native: RemoteObject, name: str, args: tuple[Any, ...],
@@ -194,7 +203,7 @@ class Call(concurrent.futures.Future):
         """Tells the object to stop, and waits no longer. False if it has ended already."""
         if self.done():
             return self.cancelled()
-        cancelled = super().cancel()
+        cancelled = self._end_cancelled()
         self._switch.cancel()
         return cancelled
 
@@ -209,8 +218,9 @@ class Batch:
     first call that fails raises in its place, and those after it are not done.
     """
 
-    def __init__(self, native: RemoteObject) -> None:
-        self._native = native
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._native: RemoteObject = proxy.__dict__["_native"]
         self._steps: list[tuple[str, tuple[Any, ...]]] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
@@ -218,8 +228,8 @@ class Batch:
             raise AttributeError(name)
         steps = self._steps
 
-        def add(*args: Any) -> None:
-            steps.append((name, args))
+        def add(*args: Any, **kwargs: Any) -> None:
+            steps.append((name, getattr(self._proxy, name)._bound(args, kwargs) if kwargs else args))
 
         self.__dict__[name] = add
         return add

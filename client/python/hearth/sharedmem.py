@@ -33,9 +33,9 @@ def ones(shape: int | tuple[int, ...], dtype: npt.DTypeLike = "d", order: str = 
 
 def full(shape: int | tuple[int, ...], value: Any, dtype: npt.DTypeLike | None = None,
          order: str = "C") -> Array:
-    """A shared array of one value, writable by every process that has it."""
+    """A shared array of one value, or of rows of values, writable by every process that has it."""
     array = empty(shape, np.asarray(value).dtype if dtype is None else dtype, order)
-    array.fill(value)
+    array[...] = value
     return array
 
 

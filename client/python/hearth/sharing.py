@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from typing import Any, overload
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _segments, errors
-from ._layout import Layout, layout_of, note
+from ._layout import Layout, layout_of, lengths_of, note
 from ._native import Segment
 from .array import Array, open_text, segment_of, whole
 
@@ -43,6 +44,9 @@ def share(array: Any, consume: bool = False) -> Any:
     if hasattr(array, "indptr") and hasattr(array, "indices"):
         from . import sparse
         return sparse.share(array, consume)
+    if hasattr(array, "tocsr") and hasattr(array, "nnz"):
+        raise errors.BadUsage(f"share a {type(array).__name__}: of SciPy's formats, CSR and CSC are shared; convert it with "
+                              "tocsr() or tocsc()")
     if isinstance(array, np.ma.MaskedArray):
         raise errors.BadUsage("share a masked array: share its data and its mask, two arrays")
     source = np.asanyarray(array)
@@ -80,7 +84,7 @@ def _check_consumable(source: np.ndarray) -> None:
             "memory (or be a view of an array that does); share it without consume")
 
 
-def load(path: str | os.PathLike[str], dtype: npt.DTypeLike | None = None,
+def load(path: str | bytes | os.PathLike[Any], dtype: npt.DTypeLike | None = None,
          shape: int | tuple[int, ...] | None = None, offset: int = 0, order: str = "C") -> Array:
     """Maps a file in place, read-only; nothing is read before it is used.
 
@@ -100,11 +104,13 @@ def load(path: str | os.PathLike[str], dtype: npt.DTypeLike | None = None,
         The file must not be truncated while it is read: the system answers that
         with a SIGBUS.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     if dtype is not None:
+        if shape is None:
+            raise errors.BadUsage(f"load {name}: dtype makes it a raw file, whose shape must be "
+                                  "given too")
         wanted = np.dtype(dtype)
-        lengths = (shape,) if isinstance(shape, int) else tuple(shape or ())
-        return _raw(name, wanted, lengths, offset, order)
+        return _raw(name, wanted, lengths_of(shape, f"load {name}: a matrix"), offset, order)
     try:
         segment, layout = Segment.load(name)
     except errors.Error:
@@ -133,9 +139,15 @@ def _npy_header(name: str) -> tuple[np.dtype, tuple[int, ...], int, str] | None:
     try:
         with open_file(name, "rb") as file:
             version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) \
-                else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = read(file)
+            if version == (3, 0):  # field names in UTF-8; NumPy has no public function for it
+                text = file.read(int.from_bytes(file.read(4), "little")).decode()
+                said = ast.literal_eval(text.strip())
+                shape, fortran = said["shape"], said["fortran_order"]
+                dtype = np.lib.format.descr_to_dtype(said["descr"])
+            else:
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) \
+                    else np.lib.format.read_array_header_2_0
+                shape, fortran, dtype = read(file)
             return dtype, shape, file.tell(), "F" if fortran else "C"
     except (OSError, ValueError):
         return None
@@ -156,10 +168,8 @@ def empty(shape: int | tuple[int, ...], dtype: npt.DTypeLike = float, order: str
     Array
         Writable in every process that has it.
     """
-    lengths = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(int, shape))
+    lengths = lengths_of(shape, "make an array")
     wanted = np.dtype(dtype)
-    if any(length < 0 for length in lengths):
-        raise errors.BadUsage(f"make an array of shape {lengths}: a length is never negative")
     nbytes = wanted.itemsize
     for length in lengths:
         nbytes *= length
@@ -185,7 +195,9 @@ def open(handle: str) -> Any:  # noqa: A001 - hearth.open, as CONTRACT names it
     SegmentGone
         No process holds it any more.
     """
-    if handle.count(":") != 4:
+    if not isinstance(handle, str):
+        raise errors.BadUsage(f"open {handle!r}: a handle is a text, what Array.handle gave")
+    if handle.count(":") > 5:
         return open_text(handle)
     segment = _segments.open_ticket(handle)
     if segment.layout.numpy.startswith("('cs"):

@@ -52,8 +52,7 @@ class _Shared:
         if segment is None:
             plain = next(kind for kind in type(self).__mro__ if kind in _KINDS.values())
             return _rebuild, (plain.__name__, self.data, self.indices, self.indptr, self.shape)
-        _, keeper, ticket, *_ = _segments.hand_out(segment).split(":")
-        return open_sparse, (bytes.fromhex(keeper + ticket),)
+        return open_sparse, (_segments.hand_out_packed(segment),)
 
     def __reduce__(self) -> Any:
         return self.__reduce_ex__(2)
@@ -109,8 +108,8 @@ def whole(segment: Segment) -> Any:
 
 def open_sparse(payload: bytes) -> Any:
     """What a pickle stands for."""
-    ticket = payload.hex()
-    return whole(_segments.open_ticket(f"hearth1:{ticket[:32]}:{ticket[32:]}:0:"))
+    text, _ = _segments.unpack_ticket(payload)
+    return whole(_segments.open_ticket(text))
 
 
 def _rebuild(name: str, data: Any, indices: Any, indptr: Any, shape: Any) -> Any:

@@ -203,13 +203,18 @@ void BindSegment(nb::module_& module) {
            })
       .def(
           "hand_out",
-          [](const SharedSegment& segment, const Layout& layout,
-             const std::string& again) {
+          [](const SharedSegment& segment, const Layout& layout) {
             const client::SegmentNote note =
                 NoteOf(layout, std::ssize(segment.bytes()));
-            return Take(Unlocked([&] { return segment.HandOut(note, again); }));
+            return Take(Unlocked([&] { return segment.HandOut(note); }));
           },
-          nb::arg("layout"), nb::arg("again") = "");
+          nb::arg("layout"));
+  module.def(
+      "hand_out_again",
+      [](const std::string& handle) {
+        return Take(Unlocked([&] { return client::HandOutAgain(handle); }));
+      },
+      nb::arg("handle"));
 }
 
 }  // namespace hearth::python

@@ -95,8 +95,7 @@ Method::Invoke InvokeOf(const std::string& what, nb::handle function,
       Value value;
       std::string fault;
       if (ToResult(result, value, fault)) return value;
-      return Error(Reason::kBadParameter,
-                   absl::StrCat("call ", what, ": its result ", fault));
+      return ResultFault(absl::StrCat("call ", what, ": its result ", fault));
     } catch (nb::python_error& raised) {
       return StatusOf(raised, what);
     }

@@ -36,15 +36,17 @@ struct Helpers {
   nb::handle exception_of;
 } helpers;
 
-// The bytes of an array that came, as a buffer that NumPy stands on.
-struct ArrayBytes {
-  std::string bytes;
+// The bytes of an array that came, as a buffer that NumPy stands on: read-only
+// where they lie in a segment.
+struct ArrayBuffer {
+  ArrayBytes bytes;
 };
 
 int GetArrayBuffer(PyObject* self, Py_buffer* view, int flags) {
-  std::string& bytes = nb::inst_ptr<ArrayBytes>(nb::handle(self))->bytes;
-  return PyBuffer_FillInfo(view, self, bytes.data(),
-                           static_cast<Py_ssize_t>(bytes.size()), 0, flags);
+  ArrayBytes& bytes = nb::inst_ptr<ArrayBuffer>(nb::handle(self))->bytes;
+  return PyBuffer_FillInfo(view, self, const_cast<char*>(bytes.data()),
+                           static_cast<Py_ssize_t>(bytes.size()),
+                           bytes.is_own() ? 0 : 1, flags);
 }
 
 PyType_Slot array_slots[] = {
@@ -126,14 +128,19 @@ bool WriteMap(PyObject* from, Value& out, std::string& fault, int depth) {
   return true;
 }
 
-// The bytes of a buffer, copied.
-std::string BytesOf(nb::handle buffer) {
+// The bytes of a buffer: copied, or where they are many, borrowed until the
+// call copies them once.
+ArrayBytes BytesOf(nb::handle buffer) {
   Py_buffer view{};
   if (PyObject_GetBuffer(buffer.ptr(), &view, PyBUF_SIMPLE) != 0) {
     throw nb::python_error();
   }
-  std::string bytes(static_cast<const char*>(view.buf),
-                    static_cast<std::size_t>(view.len));
+  const auto* const data = static_cast<const std::byte*>(view.buf);
+  const auto size = static_cast<std::size_t>(view.len);
+  ArrayBytes bytes =
+      view.len >= limits::kArrayInlineBytesMax
+          ? ArrayBytes::Borrowed({data, size}, Hold(buffer))
+          : ArrayBytes(std::string(static_cast<const char*>(view.buf), size));
   PyBuffer_Release(&view);
   return bytes;
 }
@@ -159,8 +166,7 @@ Value StreamOf(nb::handle items) {
           Value value;
           std::string fault;
           if (ToValue(item, value, fault)) return value;
-          return Error(Reason::kBadParameter,
-                       absl::StrCat("give an item: it ", fault));
+          return ResultFault(absl::StrCat("give an item: it ", fault));
         } catch (nb::python_error& raised) {
           return StatusOf(raised, "a stream");
         }
@@ -293,7 +299,7 @@ struct Reader {
   }
   nb::object operator()(ValueArray& value) const {
     const MatrixLayout& layout = value.layout;
-    return helpers.array_of(ArrayBytes{std::move(value.bytes)},
+    return helpers.array_of(ArrayBuffer{std::move(value.bytes)},
                             python::TextOf(layout),
                             layout.order == Order::kC ? "C" : "F",
                             nb::tuple(nb::cast(layout.shape)));
@@ -314,6 +320,10 @@ struct Reader {
 };
 
 }  // namespace
+
+absl::Status ResultFault(absl::string_view sentence) {
+  return WithType(Error(Reason::kBadParameter, sentence), "TypeError");
+}
 
 bool ToValue(nb::handle from, Value& out, std::string& fault) {
   return Write(from.ptr(), out, fault, 1);
@@ -377,7 +387,7 @@ void BindValues(nb::module_& module) {
                of("proxy_of"),    of("struct_of"), of("failure"),
                of("exception_of")};
   });
-  nb::class_<ArrayBytes>(module, "ArrayBytes", nb::type_slots(array_slots));
+  nb::class_<ArrayBuffer>(module, "ArrayBuffer", nb::type_slots(array_slots));
 }
 
 }  // namespace hearth::python

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "client/python/native/objects.h"
 #include "hearth/object/value.h"
 
@@ -17,6 +19,9 @@ namespace hearth::python {
 bool ToValue(nb::handle from, Value& out, std::string& fault);
 // The result of a method, which may be a generator: a stream of items.
 bool ToResult(nb::handle from, Value& out, std::string& fault);
+// Of a result that can't travel: the method's own mistake, as its TypeError
+// would be, and not its caller's.
+absl::Status ResultFault(absl::string_view sentence);
 
 // `link` is where handles of matrices and objects lead to.
 nb::object FromValue(Value value, const std::shared_ptr<Link>& link);
