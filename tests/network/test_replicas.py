@@ -42,8 +42,12 @@ def workers_by_host(cluster):
 
 def holders(cluster, name="m"):
     """The hosts whose workers can map the matrix."""
-    by_host = workers_by_host(cluster)
-    listed = set(cluster.succeed("info", name)["shards"][0]["workers"])
+    def now():  # a worker that was started again joins in between, perhaps
+        before = workers_by_host(cluster)
+        listed = set(cluster.succeed("info", name)["shards"][0]["workers"])
+        return (before, listed) if workers_by_host(cluster) == before else None
+
+    by_host, listed = wait_until(now, 10, "the same workers twice")
     found = {host for host, workers in by_host.items() if workers & listed}
     assert listed == set().union(*(by_host[host] for host in found))
     return found

@@ -15,8 +15,11 @@ MEMORY = "100M"
 MAKE = ("make", "m", "--shape", f"{ROWS},{COLUMNS}", "--seed", 7)
 
 SUM, GRAM = ("sum",), ("gram",)
+# As long as the matrix; the last one larger than a message.
+ROW_BY_ROW = [("sum", "axis=1"), ("argmax", "axis=1"),
+              ("quantile", "q=0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9", "axis=1")]
 OPERATIONS = [SUM, GRAM, ("mean", "axis=0"), ("mean", "axis=1"),
-              ("quantile", "q=0.3", "axis=0")]
+              ("quantile", "q=0.3", "axis=0"), *ROW_BY_ROW]
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +91,25 @@ def test_make_fills_each_piece_on_its_host(cluster, matrix, check, tmp_path):
     cluster.succeed("get", "m", "--rows", "40000:40100", "-o", got)
     assert np.array_equal(np.load(got), np.load(matrix, mmap_mode="r")[40000:40100])
     result = cluster.run("get", "m", "--rows", f"0:{ROWS + 1}", "-o", got)
-    assert result.status == 1 and "the matrix has shape" in result.err
+    assert result.status == 1 and "it has shape" in result.err
     # What is needed whole and fits, fits; no more than the matrix is left then.
     assert_one_error_line(cluster.run(*MAKE))
     cluster.succeed("rm", "m")
     wait_until(lambda: meminfo()["Shmem"] < before + 16 * MIB, 5, "the end of its pieces")
+
+
+def test_a_result_as_long_as_the_matrix_is_computed_where_the_rows_are(cluster, check):
+    """Each host computes the rows of its pieces and hands them over: nothing of the
+    matrix crosses hosts."""
+    cluster.succeed(*MAKE)
+    rows = rows_by_host(cluster)
+    for operation in ROW_BY_ROW:
+        (job,) = check(cluster, operation)
+        print(operation, job)
+        assert job["bytes_streamed"] <= 0.1 * BYTES
+        assert job["bytes_mapped"] >= 0.9 * BYTES
+        shares = {host["host"]: host["bytes_mapped"] for host in job["hosts"]}
+        assert shares.keys() == rows.keys() and min(shares.values()) > 0, shares
 
 
 def test_put_sends_what_only_the_client_sees(hosts, matrix, check):

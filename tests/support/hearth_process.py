@@ -11,6 +11,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("HEARTH_BINARY", ROOT / "build/release/hearth")).resolve()
 SECONDS_MAX = 120  # what hangs for longer is a failure
 
+# Begun in the background, a test run ignores SIGINT, and so would all that it starts and interrupts.
+# A handler is not inherited: children have the default.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Result:
     def __init__(self, command, status, out, err):
