@@ -1,9 +1,10 @@
-// gram, matvec and rmatvec on one core, each beside its limit in the same run:
-// the same BLAS kernel alone, called once a row block, and a bare loop that
-// reads the matrix. Prints a ratio a line: the median over pairs of runs, one
-// of each kind right after the other.
+// gram, cov, matmul, matvec and rmatvec on one core, each beside its limit in
+// the same run: the same BLAS kernel alone, called once a row block, and a bare
+// loop that reads the matrix. (cov's kernel is gram's; it centres beside it.)
+// Prints a ratio a line: the median over pairs of runs, one of each kind right
+// after the other.
 //
-//   blas_bench [MiB=512] [REPETITIONS=5] [gram|vectors [COLUMNS [TYPE]]]
+//   blas_bench [MiB=512] [REPETITIONS=5] [gram|matmul|vectors [COLUMNS [TYPE]]]
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -89,48 +90,91 @@ void Compare(const char* name, const MatrixLayout& layout, int repetitions,
               gigabytes / Median(b), Median(ratios));
 }
 
-void RunGram(std::int64_t bytes, int repetitions,
-             const std::vector<double>& elements) {
-  const Blas& blas = **LoadBlas();
-  std::printf("OpenBLAS %s, %s\n", blas.version.c_str(),
-              blas.core_type.c_str());
-  const auto* data = reinterpret_cast<const std::byte*>(elements.data());
-  for (const std::int64_t columns : {64, 128, 256, 512, 1024, 2048}) {
-    for (const Order order : {Order::kC, Order::kFortran}) {
-      MatrixLayout layout;
-      layout.order = order;
-      layout.shape = {bytes / 8 / columns, columns};
-      const auto plan = *GramOperation().Prepare(layout, {});
-      std::vector<double> sum(static_cast<std::size_t>(columns * columns));
-      const int n = static_cast<int>(columns);
-      const auto rows = static_cast<int>(layout.shape[0]);
-      const int step = static_cast<int>(2 * 1024 * 1024 / columns);
-      Compare(
-          "gram", layout, repetitions, [&] { RunPlan(*plan, layout, data); },
-          [&] {
-            for (int row = 0; row < rows; row += step) {
-              const int k = std::min(step, rows - row);
-              if (order == Order::kC) {
-                blas.dsyrk(BlasOrder::kRowMajor, BlasTriangle::kUpper,
-                           BlasTranspose::kTranspose, n, k, 1.0,
-                           elements.data() + std::int64_t{row} * n, n, 1.0,
-                           sum.data(), n);
-              } else {
-                blas.dsyrk(BlasOrder::kColumnMajor, BlasTriangle::kUpper,
-                           BlasTranspose::kTranspose, n, k, 1.0,
-                           elements.data() + row, rows, 1.0, sum.data(), n);
-              }
-            }
-          });
-    }
-  }
-}
-
 // Of all shapes and types, those that are asked for: 0 and "" mean all.
 struct Asked {
   std::int64_t columns = 0;
   absl::string_view type = {};
 };
+
+// The rows of 16 MiB, as the limits take them.
+int RowsAtOnce(std::int64_t columns) {
+  return static_cast<int>(2 * 1024 * 1024 / columns);
+}
+
+// X^T X of all rows, added to `sum`.
+void ProductsOfColumns(const Blas& blas, const MatrixLayout& layout,
+                       const double* x, double* sum) {
+  const int n = static_cast<int>(layout.shape[1]);
+  const int rows = static_cast<int>(layout.shape[0]);
+  const bool by_rows = layout.order == Order::kC;
+  for (int row = 0; row < rows; row += RowsAtOnce(n)) {
+    const int k = std::min(RowsAtOnce(n), rows - row);
+    blas.dsyrk(by_rows ? BlasOrder::kRowMajor : BlasOrder::kColumnMajor,
+               BlasTriangle::kUpper, BlasTranspose::kTranspose, n, k, 1.0,
+               x + std::int64_t{row} * (by_rows ? n : 1), by_rows ? n : rows,
+               1.0, sum, n);
+  }
+}
+
+// X b of all rows, row-major to `product`.
+void ProductOfRows(const Blas& blas, const MatrixLayout& layout,
+                   const double* x, int columns, const double* b,
+                   double* product) {
+  const int n = static_cast<int>(layout.shape[1]);
+  const int rows = static_cast<int>(layout.shape[0]);
+  const bool by_rows = layout.order == Order::kC;
+  for (int row = 0; row < rows; row += RowsAtOnce(n)) {
+    const int m = std::min(RowsAtOnce(n), rows - row);
+    blas.dgemm(BlasOrder::kRowMajor,
+               by_rows ? BlasTranspose::kNone : BlasTranspose::kTranspose,
+               BlasTranspose::kNone, m, columns, n, 1.0,
+               x + std::int64_t{row} * (by_rows ? n : 1), by_rows ? n : rows, b,
+               columns, 0.0, product, columns);
+  }
+}
+
+void RunProducts(std::int64_t bytes, int repetitions, std::string_view which,
+                 Asked asked, const std::vector<double>& elements) {
+  const Blas& blas = **LoadBlas();
+  std::printf("OpenBLAS %s, %s\n", blas.version.c_str(),
+              blas.core_type.c_str());
+  const auto* data = reinterpret_cast<const std::byte*>(elements.data());
+  for (const std::int64_t columns : {64, 128, 256, 512, 1024, 2048}) {
+    if (asked.columns != 0 && asked.columns != columns) continue;
+    for (const Order order : {Order::kC, Order::kFortran}) {
+      MatrixLayout layout;
+      layout.order = order;
+      layout.shape = {bytes / 8 / columns, columns};
+      std::vector<double> sum(static_cast<std::size_t>(columns * columns));
+      for (const Operation* operation : {&GramOperation(), &CovOperation()}) {
+        if (which == "matmul") continue;
+        const auto plan = *operation->Prepare(layout, {});
+        Compare(
+            operation->info().name.c_str(), layout, repetitions,
+            [&] { RunPlan(*plan, layout, data); },
+            [&] {
+              ProductsOfColumns(blas, layout, elements.data(), sum.data());
+            });
+      }
+      if (which == "gram") continue;
+      MatrixLayout square;
+      square.shape = {columns, columns};
+      Arguments arguments;
+      arguments.matrices["b"] = {
+          square, {data, static_cast<std::size_t>(square.bytes())}};
+      const auto plan = *MatmulOperation().Prepare(layout, arguments);
+      std::vector<double> product(
+          static_cast<std::size_t>(RowsAtOnce(columns) * columns));
+      Compare(
+          "matmul", layout, repetitions, [&] { RunPlan(*plan, layout, data); },
+          [&] {
+            ProductOfRows(blas, layout, elements.data(),
+                          static_cast<int>(columns), elements.data(),
+                          product.data());
+          });
+    }
+  }
+}
 
 void RunVectors(std::int64_t bytes, int repetitions, Asked asked,
                 const std::vector<double>& elements) {
@@ -173,8 +217,12 @@ void Run(std::int64_t bytes, int repetitions, std::string_view which,
   for (std::size_t i = 0; i < elements.size(); ++i) {
     elements[i] = static_cast<double>(i * 2654435761u % 1000003) * 1e-6 - 0.5;
   }
-  if (which != "vectors") RunGram(bytes, repetitions, elements);
-  if (which != "gram") RunVectors(bytes, repetitions, asked, elements);
+  if (which != "vectors") {
+    RunProducts(bytes, repetitions, which, asked, elements);
+  }
+  if (which.empty() || which == "vectors") {
+    RunVectors(bytes, repetitions, asked, elements);
+  }
 }
 
 }  // namespace

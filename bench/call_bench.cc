@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/unix_socket.h"
 #include "hearth/object/declare.h"
+#include "hearth/transport/call/connector.h"
 #include "hearth/transport/call/object_space.h"
 #include "hearth/transport/control/channel.h"
 #include "hearth/transport/control/listener.h"
@@ -131,18 +132,20 @@ void Run(const char* where, bool tcp, double seconds, int rounds) {
   if (tcp) {
     options.tcp = "127.0.0.1:0";
     options.credentials = grpc::InsecureServerCredentials();
+    options.is_tcp_plain = true;
   } else {
     options.local = *ListenUnix(address, SocketType::kStream);
   }
   if (!server->Listen(std::move(options)).ok()) std::abort();
   server->SetAddresses({tcp ? server->tcp_address() : address.ToString()});
   (void)server->host().Add("echo", InstanceOf(std::make_shared<Echo>()));
-  auto client =
-      ObjectSpace::Make({.host = {.process = "client"},
-                         .connect = [](const std::string& to, absl::Duration)
-                             -> absl::StatusOr<std::shared_ptr<grpc::Channel>> {
-                           return ChannelTo(to);
-                         }});
+  auto client = ObjectSpace::Make(
+      {.host = {.process = "client"},
+       .connect = [](const std::string& to, absl::Duration)
+           -> absl::StatusOr<std::shared_ptr<grpc::Channel>> {
+         return ChannelTo(to);
+       },
+       .connect_plain = PlainConnectorFor({.insecure = true})});
   const ObjectHandle handle = server->HandleOf("echo");
   const Proxy proxy(client->Bind(handle));
 

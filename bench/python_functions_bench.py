@@ -3,16 +3,22 @@
     python bench/python_functions_bench.py [GIB]       (default: 2)
 
 np.exp(block).sum(axis=0) by the Python processes beside two workers, beside one
-process's NumPy over the same blocks, hearth.Executor's two processes, joblib's on
-views of the same array, and Dask's if it is installed. Then what a block costs that
-does nothing. One process's time is taken in turn with each, since others may use
-the machine.
+process's NumPy over the same blocks. What two cores can do at all is two forked
+processes that wait at a pipe with the matrix mapped, a half each; then
+hearth.Executor's two processes, joblib's, Dask's and Ray's, where they are
+installed. One process's time is taken in turn with each, since others may use the
+machine. After the turns each runs once more while the proportional memory of all
+its processes is watched: what stands beside is the peak beyond the matrix.
 """
 
+import contextlib
 import functools
+import multiprocessing
 import operator
+import os
 import statistics
 import sys
+import threading
 import time
 
 import joblib
@@ -28,6 +34,10 @@ def work(block):
     return np.exp(block).sum(axis=0)
 
 
+def added(parts):
+    return functools.reduce(operator.add, parts)
+
+
 def best(call, rounds=ROUNDS):
     times = []
     for _ in range(rounds):
@@ -37,12 +47,91 @@ def best(call, rounds=ROUNDS):
     return min(times), result
 
 
-def by_dask(m, blocks, beside):
+def family():
+    """This process and all that descend from it."""
+    children = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            children.setdefault(int(file.read().rpartition(")")[2].split()[1]), []).append(int(pid))
+    found = [os.getpid()]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def pss_mib():
+    total = 0
+    for pid in family():
+        with contextlib.suppress(OSError, StopIteration), open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            total += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+    return total / 1024
+
+
+def peak_mib(call):
+    """Of all processes together, while `call` runs; looked at all the time."""
+    peak, ended = [pss_mib()], threading.Event()
+
+    def look():
+        while not ended.is_set():
+            peak.append(pss_mib())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    call()
+    ended.set()
+    thread.join()
+    return max(peak)
+
+
+@contextlib.contextmanager
+def two_bare_processes(plain, blocks):
+    """The limit: forked, mapped and warm, told to go and asked for a sum."""
+    context = multiprocessing.get_context("fork")
+
+    def half(end, mine):
+        while end.recv():
+            end.send(added(work(plain[a:b]) for a, b in mine))
+
+    ends, processes = [], []
+    for mine in blocks[::2], blocks[1::2]:
+        ours, theirs = context.Pipe()
+        processes.append(context.Process(target=half, args=(theirs, mine), daemon=True))
+        processes[-1].start()
+        ends.append(ours)
+
+    def call():
+        for end in ends:
+            end.send(True)
+        return added(end.recv() for end in ends)
+
+    yield call
+    for end, process in zip(ends, processes):
+        end.send(False)
+        process.join()
+
+
+@contextlib.contextmanager
+def on_dask(m, blocks):
     from dask.distributed import Client, LocalCluster
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as made, \
             Client(made) as client:
-        beside("dask on hearth views", lambda: functools.reduce(operator.add, client.gather(
-            [client.submit(work, m[a:b], pure=False) for a, b in blocks])))
+        yield lambda: added(client.gather([client.submit(work, m[a:b], pure=False) for a, b in blocks]))
+
+
+@contextlib.contextmanager
+def on_ray(plain, blocks):
+    import ray
+    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=plain.nbytes + (1 << 30),
+             log_to_driver=False, logging_level="error")
+    try:
+        began = time.perf_counter()
+        stored = ray.put(plain)
+        print(f"{'ray.put':>28} {time.perf_counter() - began:8.3f} s, a copy of the matrix in its store")
+        remote = ray.remote(lambda array, a, b: work(array[a:b]))
+        yield lambda: added(ray.get([remote.remote(stored, a, b) for a, b in blocks]))
+    finally:
+        ray.shutdown()
 
 
 def main():
@@ -55,20 +144,23 @@ def main():
     m.seal()
     blocks = blocks_of(m.shape, m.nbytes)
     plain = np.asarray(m)
-    expected = functools.reduce(operator.add, (work(plain[a:b]) for a, b in blocks))
+    expected = added(work(plain[a:b]) for a, b in blocks)
     print(f"{gib:g} GiB in {len(blocks)} blocks")
 
     def alone():
-        return functools.reduce(operator.add, (work(plain[a:b]) for a, b in blocks))
+        return added(work(plain[a:b]) for a, b in blocks)
 
     def beside(title, call):
         """Five turns of each: the median of the ratios, and the times of the best turns."""
         assert np.allclose(call(), expected)
         turns = [(best(alone, 1)[0], best(call, 1)[0]) for _ in range(5)]
         ratio = statistics.median(one / other for one, other in turns)
+        beyond = peak_mib(call) - m.nbytes / (1 << 20)
         print(f"{title:>28} {min(other for _, other in turns):8.3f} s, one process {min(one for one, _ in turns):8.3f} s:"
-              f" {ratio:.2f} times", flush=True)
+              f" {ratio:.2f} times, {beyond:+8.0f} MiB", flush=True)
 
+    with two_bare_processes(plain, blocks) as call:
+        beside("two bare processes", call)
     with hearth.local(workers=2) as cluster:
         matrix = cluster.put("m", m)
         beside("map_reduce, two workers", lambda: cluster.map_reduce(work, matrix))
@@ -79,12 +171,14 @@ def main():
     with hearth.Executor(2) as executor:
         beside("hearth.Executor, two", lambda: executor.map_reduce(work, m))
     for title, source in ("joblib on hearth views", m), ("joblib on its own", plain):
-        beside(title, lambda source=source: functools.reduce(operator.add, joblib.Parallel(2)(
+        beside(title, lambda source=source: added(joblib.Parallel(2)(
             joblib.delayed(work)(source[a:b]) for a, b in blocks)))
-    try:
-        by_dask(m, blocks, beside)
-    except ImportError:
-        print("dask: not installed")
+    for title, peer in ("dask on hearth views", on_dask(m, blocks)), ("ray", on_ray(plain, blocks)):
+        try:
+            with peer as call:
+                beside(title, call)
+        except ImportError as missing:
+            print(f"{title}: {missing}")
 
 
 if __name__ == "__main__":
