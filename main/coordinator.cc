@@ -2,11 +2,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <optional>
 #include <utility>
 
 #include "client/gateway/gateway.h"
 #include "client/gateway/token_file.h"
+#include "hearth/base/absolute_path.h"
 #include "hearth/base/descriptor_limit.h"
+#include "hearth/base/listening.h"
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
 #include "main/mains.h"
@@ -73,9 +76,19 @@ absl::StatusOr<int> RunCoordinator(const client::CoordinatorProcess& options,
   if (!server_options.local.has_value() && !server_options.tcp.has_value()) {
     server_options.local = RandomAbstractAddress();
   }
+  std::optional<SocketFile> socket_file;
+  if (server_options.local.has_value() && !server_options.listener.valid()) {
+    HEARTH_ASSIGN_OR_RETURN(Listening made,
+                            ListenForPeople(*server_options.local));
+    server_options.listener = std::move(made.fd);
+    server_options.local = made.address;
+    socket_file.emplace(std::move(made.file));
+  }
   std::string token_file;
   if (!options.http.empty()) {
     HEARTH_ASSIGN_OR_RETURN(token_file, TokenFileOf(options, context));
+    // For clients in other folders; none stays none.
+    if (!token_file.empty()) token_file = AbsolutePath(token_file);
     // The gateway's own way in, whatever clients were given.
     if (!server_options.local.has_value()) {
       server_options.local = RandomAbstractAddress();

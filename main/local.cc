@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "hearth/base/listening.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
 #include "hearth/base/units.h"
@@ -34,16 +36,20 @@ absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
       tcp = parsed;
     }
   }
+  // Listens before anybody is started, so that all can connect at once.
+  UniqueFd listener(options.listen_fd);
+  std::optional<SocketFile> socket_file;
+  if (!listener.valid()) {
+    HEARTH_ASSIGN_OR_RETURN(Listening made, ListenForPeople(address));
+    listener = std::move(made.fd);
+    address = made.address;
+    socket_file.emplace(std::move(made.file));
+  }
   worker::KeeperOptions keeper;
   worker::ChildCommand coordinator = {
       .name = "coordinator",
       .argv = {program, "coordinator", "--child",
                absl::StrCat("--address=", address.ToString())}};
-  // Listens before anybody is started, so that all can connect at once.
-  UniqueFd listener(options.listen_fd);
-  if (!listener.valid()) {
-    HEARTH_ASSIGN_OR_RETURN(listener, ListenUnix(address, SocketType::kStream));
-  }
   coordinator.argv.push_back(
       absl::StrCat("--listen-fd=", kListenerInCoordinator));
   coordinator.descriptors = {{listener.get(), kListenerInCoordinator}};

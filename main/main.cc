@@ -1,8 +1,12 @@
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "client/cli/cli.h"
+#include "client/cli/surroundings.h"
 #include "main/mains.h"
 #include "worker/keeper/keeper.h"
 #include "worker/keeper/lifeline.h"
@@ -30,7 +34,9 @@ void PrintReady(const ReadyLine& ready, bool json) {
     }
     std::printf("ready %s\n", ready.address.c_str());
   }
-  std::fflush(stdout);
+  // Whoever waits for the line would wait for ever: all ends, and the exit
+  // status and one line on standard error say why.
+  if (!client::FlushOutput().ok()) kill(getpid(), SIGTERM);
 }
 
 void AddSecurityOptions(const client::Context& context,

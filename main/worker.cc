@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/environment.h"
 #include "hearth/base/error.h"
+#include "hearth/base/listening.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
 #include "hearth/base/tcp_socket.h"
@@ -22,8 +23,8 @@
 #include "worker/keeper/keeper.h"
 #include "worker/keeper/lifeline.h"
 #include "worker/keeper/runtime_socket.h"
-#include "worker/service/object_hosting.h"
-#include "worker/service/python_host.h"
+#include "worker/objects/object_hosting.h"
+#include "worker/objects/python_host.h"
 #include "worker/service/worker_server.h"
 
 namespace hearth {
@@ -49,6 +50,31 @@ absl::StatusOr<std::optional<Address>> ListenAddress(
       Address{.kind = Address::Kind::kTcp, .name = std::move(own), .port = 0});
 }
 
+// What each worker would refuse, refused before one is started.
+absl::Status CheckAddresses(const client::WorkerProcess& options) {
+  if (!options.listen.empty()) {
+    HEARTH_ASSIGN_OR_RETURN(const Address listen,
+                            Address::Parse(options.listen));
+    if (listen.local()) {
+      return Error(
+          Reason::kBadUsage,
+          absl::StrCat("start hearth worker: --listen ", options.listen,
+                       " is for other hosts, which don't reach a "
+                       "Unix socket; give host:port, or leave it "
+                       "out"));
+    }
+  }
+  const std::string& told = options.advertise;
+  if (told.empty() || Address::Parse(told).ok() ||
+      Address::Parse(told + ":0").ok() ||
+      Address::Parse(absl::StrCat("[", told, "]:0")).ok()) {
+    return absl::OkStatus();
+  }
+  return Error(Reason::kBadUsage,
+               absl::StrCat("start hearth worker: --advertise ", told,
+                            " is no address; give host, or host:port"));
+}
+
 // Beside this worker, where functions of clients run.
 absl::StatusOr<std::unique_ptr<worker::PythonHost>> StartPython(
     const client::WorkerProcess& options, const client::Context& context) {
@@ -66,8 +92,10 @@ absl::StatusOr<std::unique_ptr<worker::PythonHost>> StartPython(
 absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
                                const client::Context& context) {
   HEARTH_ASSIGN_OR_RETURN(const std::string program, FindHearthProgram());
-  HEARTH_ASSIGN_OR_RETURN(const Address coordinator,
+  HEARTH_ASSIGN_OR_RETURN(const Address asked,
                           Address::Parse(options.coordinator));
+  const Address coordinator = Absolute(asked);  // as the ready line has it
+  HEARTH_RETURN_IF_ERROR(CheckAddresses(options));
   worker::KeeperOptions keeper;
   Address handover = RandomAbstractAddress();
   std::optional<worker::RuntimeSocket> shared;
