@@ -225,16 +225,20 @@ void CoordinatorCore::Impl::Strike(const std::string& host) {
     catalog_.SetReplicas(segment, std::move(left));
     mends_due_.emplace(now_, segment);
   }
-  std::vector<JobId> anew;
   for (const auto& [job, live] : live_) {
-    if (!live->failing.has_value() && live->core.OnHostLost(host)) {
-      anew.push_back(job);
+    if (live->failing.has_value()) continue;
+    const JobCore::Loss loss = live->core.OnHostLost(host);
+    if (loss == JobCore::Loss::kNothing) continue;
+    live->core.CountRetry();
+    if (loss == JobCore::Loss::kEverything) {
+      scheduler_.RevokeAll(job);
+    } else {
+      // Sooner than they find out by themselves.
+      for (const InFlight& task : scheduler_.TakeBackOnPartials(job)) {
+        live->core.GiveBack(task.kind, task.round, task.run, task.care);
+      }
     }
-  }
-  for (const JobId job : anew) {
-    live_.at(job)->core.CountRetry();
-    scheduler_.RevokeAll(job);
-    Settle(job, *live_.at(job));
+    Settle(job, *live);
   }
   while (absent_.size() > kAbsentHostsMax) absent_.erase(absent_.begin());
   look_at_everyone_ = true;

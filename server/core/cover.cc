@@ -118,6 +118,18 @@ std::optional<RunInput> Cover::Void(const Id& token) {
   return voided;
 }
 
+std::vector<RunInput> Cover::VoidAt(const std::string& host) {
+  std::vector<Id> tokens;
+  for (const auto& [begin, entry] : entries_) {
+    if (entry.partial.has_token() && entry.partial.host == host) {
+      tokens.push_back(entry.partial.token);
+    }
+  }
+  std::vector<RunInput> voided;
+  for (const Id& token : tokens) voided.push_back(*Void(token));
+  return voided;
+}
+
 std::vector<BytesRef> Cover::Clear() {
   std::vector<BytesRef> partials;
   for (auto& [begin, entry] : entries_) {

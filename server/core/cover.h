@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -38,6 +39,8 @@ class Cover {
 
   // Takes a run back whose partial is gone.
   std::optional<RunInput> Void(const Id& token);
+  // The same for all partials that this host had.
+  std::vector<RunInput> VoidAt(const std::string& host);
   // Hands over everything and is empty then.
   std::vector<BytesRef> Clear();
 

@@ -372,22 +372,33 @@ void JobCore::PlanAnew() {
   ++brief_version_;
 }
 
-bool JobCore::OnHostLost(const std::string& host) {
-  if (HasEnded(record_.state)) return false;
+JobCore::Loss JobCore::OnHostLost(const std::string& host) {
+  if (HasEnded(record_.state)) return Loss::kNothing;
   const auto is_there = [&](const BytesRef& ref) {
     return ref.has_token() && ref.host == host;
   };
   if (record_.plan != nullptr && is_there(record_.plan->result)) {
     PlanAnew();
-    return true;
+    return Loss::kEverything;
   }
   if (is_there(round_state_)) {
     tokens_.Drop(round_state_);
     round_state_ = {};
     BeginRound(0);
-    return true;
+    return Loss::kEverything;
   }
-  return false;
+  const std::vector<RunInput> voided = cover_.VoidAt(host);
+  if (voided.empty()) return Loss::kNothing;
+  for (const RunInput& one : voided) {
+    tokens_.Drop(one.partial);
+    queue(Care::kNone).Add(one.run);
+  }
+  record_.leaves_done = cover_.leaves_done();
+  if (record_.state == JobState::kFinishing) {
+    record_.state = JobState::kRunning;
+    single_.reset();
+  }
+  return Loss::kPartials;
 }
 
 void JobCore::SetOrder(std::shared_ptr<const JobOrder> order) {

@@ -125,8 +125,10 @@ class JobCore {
 
   // The same matrices, lying elsewhere.
   void SetOrder(std::shared_ptr<const JobOrder> order);
-  // What lay at that host is gone. True when it begins anew, or its round does.
-  bool OnHostLost(const std::string& host);
+  // What lay at that host is gone: everything where it begins anew, or its
+  // round does; or partials, whose leaves are computed again.
+  enum class Loss : std::uint8_t { kNothing, kPartials, kEverything };
+  Loss OnHostLost(const std::string& host);
 
   // True when all leaves have just been committed: finishing from now on.
   bool FinishWhenComplete();

@@ -145,18 +145,32 @@ void Scheduler::BriefOne(WorkerId worker, JobId job, Seat& seat, int& version) {
 }
 
 void Scheduler::RevokeAll(JobId job) {
+  TakeBackIf(job, [](const InFlight&) { return true; });
+}
+
+std::vector<InFlight> Scheduler::TakeBackOnPartials(JobId job) {
+  return TakeBackIf(job, [](const InFlight& task) {
+    return task.kind == TaskKind::kCombine || task.kind == TaskKind::kFinish;
+  });
+}
+
+std::vector<InFlight> Scheduler::TakeBackIf(
+    JobId job, absl::FunctionRef<bool(const InFlight&)> wanted) {
+  std::vector<InFlight> taken;
   const auto found = seats_.find(job);
-  if (found == seats_.end()) return;
+  if (found == seats_.end()) return taken;
   for (const auto& [worker, version] : found->second.briefed) {
     WorkerLoad& load = loads_.at(worker);
     if (load.count() == 0) continue;
     for (const InFlight& task : load.List()) {
-      if (task.job != job) continue;
+      if (task.job != job || !wanted(task)) continue;
+      taken.push_back(task);
       Erase(worker, load, task.id);
       revokes_[worker].push_back(task.id);
     }
     Touch(worker);
   }
+  return taken;
 }
 
 void Scheduler::NoteWork(JobId job) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "server/core/actions.h"
 #include "server/core/coordinator_options.h"
@@ -61,6 +62,8 @@ class Scheduler {
   void BriefAgain(JobId job);
   // Its tasks are of no use any more: a round is complete.
   void RevokeAll(JobId job);
+  // Takes back what works on partials: some of them are gone.
+  std::vector<InFlight> TakeBackOnPartials(JobId job);
   // It has work again: look at it in the next Fill.
   void NoteWork(JobId job);
 
@@ -159,6 +162,8 @@ class Scheduler {
   void Give(WorkerId worker, WorkerLoad& load, JobId job, Seat& seat, Work work,
             absl::Time now);
   std::optional<InFlight> Erase(WorkerId worker, WorkerLoad& load, TaskId task);
+  std::vector<InFlight> TakeBackIf(
+      JobId job, absl::FunctionRef<bool(const InFlight&)> wanted);
   void StopEmptying(WorkerLoad& load);
   void Index(WorkerId worker, const WorkerLoad& load);
   void Speak(std::vector<Action>& actions);

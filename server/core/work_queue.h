@@ -102,7 +102,7 @@ class WorkQueue {
   }
 
   // The first leaves that lie in one of `runs`, which are in order. What keeps
-  // its bounds is taken as it is, or not at all.
+  // its bounds is taken where it begins, or nobody might ever have all of it.
   std::optional<LeafRun> TakeWithin(const std::vector<LeafRun>& runs,
                                     std::int64_t leaves_max,
                                     std::int64_t leaf_count_of_job) {
@@ -111,9 +111,9 @@ class WorkQueue {
       if (at != pieces_.begin() && std::prev(at)->second.end > run.begin) --at;
       for (; at != pieces_.end() && at->first < run.end; ++at) {
         const LeafRun piece{at->first, at->second.end};
-        if (!joins_ && !run.Contains(piece)) continue;
+        if (!joins_ && piece.begin < run.begin) continue;
         return TakeFrom(at, std::max(piece.begin, run.begin), leaves_max,
-                        leaf_count_of_job, run.end);
+                        leaf_count_of_job, joins_ ? run.end : piece.end);
       }
     }
     return std::nullopt;

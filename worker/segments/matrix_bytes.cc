@@ -17,9 +17,26 @@
 #include "hearth/transport/reach/published_file.h"
 
 namespace hearth::worker {
+
+void Learn(const proto::MatrixRecord& record, ServersByToken& servers) {
+  const auto learn = [&](const proto::SegmentSource& segment) {
+    const auto replicas = ReplicasOf(segment.replicas());
+    auto& known = servers[FromProto(segment.token())];
+    if (known == nullptr) {
+      known = std::make_shared<SegmentServers>(replicas);
+    } else {
+      known->Learn(replicas);
+    }
+  };
+  if (record.has_segment()) learn(record.segment());
+  for (const proto::Piece& piece : record.spread().pieces()) {
+    learn(piece.segment());
+  }
+}
+
 absl::StatusOr<std::shared_ptr<MatrixBytes>> MatrixBytes::Open(
-    const proto::MatrixRecord& record, SegmentReach& reach,
-    KeptSegments& kept) {
+    const proto::MatrixRecord& record, const ServersByToken& servers,
+    SegmentReach& reach, KeptSegments& kept) {
   HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout, FromProto(record.layout()));
   const std::int64_t bytes = layout.bytes();
   CrashPoint("worker.map");
@@ -27,14 +44,14 @@ absl::StatusOr<std::shared_ptr<MatrixBytes>> MatrixBytes::Open(
       new MatrixBytes(std::move(layout), reach, kept));
 
   if (record.has_segment()) {
-    HEARTH_RETURN_IF_ERROR(
-        source->AddPart(record.segment(), 0, source->partition_.block_count()));
+    HEARTH_RETURN_IF_ERROR(source->AddPart(
+        record.segment(), 0, source->partition_.block_count(), servers));
     return source;
   }
   if (record.has_spread()) {
     for (const proto::Piece& piece : record.spread().pieces()) {
       HEARTH_RETURN_IF_ERROR(source->AddPart(
-          piece.segment(), piece.block_begin(), piece.block_end()));
+          piece.segment(), piece.block_begin(), piece.block_end(), servers));
     }
     return source;
   }
@@ -64,7 +81,8 @@ absl::StatusOr<std::shared_ptr<MatrixBytes>> MatrixBytes::Open(
 
 absl::Status MatrixBytes::AddPart(const proto::SegmentSource& segment,
                                   std::int64_t block_begin,
-                                  std::int64_t block_end) {
+                                  std::int64_t block_end,
+                                  const ServersByToken& servers) {
   const std::int64_t last = parts_.empty() ? 0 : parts_.back().block_end;
   if (block_begin != last || block_end <= block_begin ||
       block_end > partition_.block_count()) {
@@ -82,28 +100,9 @@ absl::Status MatrixBytes::AddPart(const proto::SegmentSource& segment,
   part.token = place.token;
   HEARTH_ASSIGN_OR_RETURN(part.segment, kept_.Map(place));
   if (part.segment != nullptr) return absl::OkStatus();
-  place.servers = std::make_shared<SegmentServers>(place.replicas);
-  part.servers = place.servers;
+  place.servers = servers.at(place.token);
   part.elsewhere = std::move(place);
   return absl::OkStatus();
-}
-
-void MatrixBytes::Learn(const proto::MatrixRecord& record) const {
-  const auto learn = [](const Part& part, const proto::SegmentSource& segment) {
-    if (part.servers == nullptr) return;
-    part.servers->Learn(ReplicasOf(segment.replicas()));
-  };
-  if (record.has_segment() && parts_.size() == 1) {
-    learn(parts_.front(), record.segment());
-  }
-  if (!record.has_spread() ||
-      std::ssize(parts_) != record.spread().pieces_size()) {
-    return;
-  }
-  for (int i = 0; i < record.spread().pieces_size(); ++i) {
-    learn(parts_[static_cast<std::size_t>(i)],
-          record.spread().pieces(i).segment());
-  }
 }
 
 // One copy of all pieces, for as long as the matrix lives.
@@ -145,7 +144,6 @@ absl::Status MatrixBytes::BringPieces(const std::function<bool()>& cancelled) {
        .block_end = blocks,
        .segment = std::make_shared<const SealedSegment>(*std::move(whole)),
        .elsewhere = {},
-       .servers = nullptr,
        .fragment = nullptr});
   return absl::OkStatus();
 }

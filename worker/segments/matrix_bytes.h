@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -39,6 +40,12 @@ struct StreamPace {
   absl::Duration took;
 };
 
+// Who serves each segment to other hosts, by the segment's token.
+using ServersByToken = std::map<Id, std::shared_ptr<SegmentServers>>;
+// What `record` tells of its segments, in here too, and at once with whoever
+// reads one of them.
+void Learn(const proto::MatrixRecord& record, ServersByToken& servers);
+
 // A matrix's bytes as this worker can reach them: sealed segments that a keeper
 // handed over, one or one for each piece; a file read in place; or row blocks
 // that another host streams.
@@ -47,18 +54,16 @@ struct StreamPace {
 // Threads: const methods from any.
 class MatrixBytes {
  public:
-  // `reach` and `kept` outlive it.
+  // `servers` knows all segments of `record`. `reach` and `kept` outlive it.
   static absl::StatusOr<std::shared_ptr<MatrixBytes>> Open(
-      const proto::MatrixRecord& record, SegmentReach& reach,
-      KeptSegments& kept);
+      const proto::MatrixRecord& record, const ServersByToken& servers,
+      SegmentReach& reach, KeptSegments& kept);
 
   // Has all bytes here, streamed into memory of this host if need be.
   absl::Status Bring(const std::function<bool()>& cancelled);
   // What comes from another host block by block stays on this one, for the jobs
   // to come.
   void KeepWhatComes();
-  // Where it lies by now, for those that stream it.
-  void Learn(const proto::MatrixRecord& record) const;
   // What Bring has streamed since this was last asked.
   std::int64_t TakeBroughtBytes() { return brought_.exchange(0); }
 
@@ -95,11 +100,11 @@ class MatrixBytes {
     std::int64_t block_end = 0;
     std::shared_ptr<const SealedSegment> segment;  // here
     std::optional<SegmentPlace> elsewhere;         // else
-    std::shared_ptr<SegmentServers> servers;  // of `elsewhere`, at any time
-    std::shared_ptr<Fragment> fragment;       // of `elsewhere`, or null
+    std::shared_ptr<Fragment> fragment;            // of `elsewhere`, or null
   };
   absl::Status AddPart(const proto::SegmentSource& segment,
-                       std::int64_t block_begin, std::int64_t block_end);
+                       std::int64_t block_begin, std::int64_t block_end,
+                       const ServersByToken& servers);
   absl::Status BringPieces(const std::function<bool()>& cancelled);
   // In bytes of the matrix.
   std::int64_t EndOf(std::int64_t block) const {

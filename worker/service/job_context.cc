@@ -29,6 +29,14 @@ absl::StatusOr<std::uint64_t> SeedOf(const proto::Brief& brief) {
   return seed;
 }
 
+// A job is planned once and then written into one result; anew, into another.
+bool WritesElsewhere(const proto::Brief& now, const proto::Brief& before) {
+  if (!now.concatenates()) return false;
+  const bool is_planned = now.leaf_count() > 0 && before.leaf_count() == 0;
+  return is_planned ||
+         FromProto(before.result().token()) != FromProto(now.result().token());
+}
+
 }  // namespace
 
 bool WritesResult(const proto::Brief& brief, const SegmentReach& reach) {
@@ -37,11 +45,13 @@ bool WritesResult(const proto::Brief& brief, const SegmentReach& reach) {
 }
 
 absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
-    const proto::Brief& brief, SegmentReach& reach, KeptSegments& kept,
-    SegmentStore& store, const std::function<bool()>& cancelled) {
+    const proto::Brief& brief, const ServersByToken& servers,
+    SegmentReach& reach, KeptSegments& kept, SegmentStore& store,
+    const std::function<bool()>& cancelled) {
   auto context = std::make_shared<JobContext>();
-  HEARTH_ASSIGN_OR_RETURN(context->source_,
-                          MatrixBytes::Open(brief.matrix(), reach, kept));
+  HEARTH_ASSIGN_OR_RETURN(
+      context->source_,
+      MatrixBytes::Open(brief.matrix(), servers, reach, kept));
   if (brief.matrix().has_unmade() && brief.operation() == kEmptyTasks) {
     context->plan_ = PlanEmptyTasks(context->source_->layout());
     context->max_run_leaves_ = 1;
@@ -49,7 +59,8 @@ absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
     HEARTH_ASSIGN_OR_RETURN(const std::uint64_t seed, SeedOf(brief));
     context->plan_ = PlanRandomFill(context->source_->layout(), seed);
   } else {
-    HEARTH_RETURN_IF_ERROR(context->Prepare(brief, reach, kept, cancelled));
+    HEARTH_RETURN_IF_ERROR(
+        context->Prepare(brief, servers, reach, kept, cancelled));
   }
   if (WritesResult(brief, reach)) {
     context->result_token_ = FromWire(brief.result()).token;
@@ -59,8 +70,9 @@ absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
   return context;
 }
 
-absl::Status JobContext::Prepare(const proto::Brief& brief, SegmentReach& reach,
-                                 KeptSegments& kept,
+absl::Status JobContext::Prepare(const proto::Brief& brief,
+                                 const ServersByToken& servers,
+                                 SegmentReach& reach, KeptSegments& kept,
                                  const std::function<bool()>& cancelled) {
   HEARTH_ASSIGN_OR_RETURN(const Operation* operation,
                           FindOperation(brief.operation()));
@@ -70,7 +82,7 @@ absl::Status JobContext::Prepare(const proto::Brief& brief, SegmentReach& reach,
   }
   for (const auto& [name, record] : brief.parameters()) {
     HEARTH_ASSIGN_OR_RETURN(auto source,
-                            MatrixBytes::Open(record, reach, kept));
+                            MatrixBytes::Open(record, servers, reach, kept));
     HEARTH_RETURN_IF_ERROR(source->Bring(cancelled));
     HEARTH_ASSIGN_OR_RETURN(const auto bytes, source->Whole());
     arguments.matrices[name] = {source->layout(), bytes};
@@ -109,14 +121,6 @@ std::int64_t JobContext::ResultBytesOf(LeafRun run) const {
   return bytes;
 }
 
-void JobContext::Learn(const proto::Brief& brief) const {
-  source_->Learn(brief.matrix());
-  for (const auto& [name, record] : brief.parameters()) {
-    const auto found = parameters_.find(name);
-    if (found != parameters_.end()) found->second->Learn(record);
-  }
-}
-
 void JobCache::Brief(const proto::Brief& brief) {
   std::shared_ptr<Entry> entry;
   {
@@ -128,13 +132,12 @@ void JobCache::Brief(const proto::Brief& brief) {
   MutexLock lock(entry->mutex);
   // Planned now, or anew: the context gets the result that it was opened
   // without.
-  if (brief.concatenates() && (entry->brief.leaf_count() == 0 ||
-                               FromProto(entry->brief.result().token()) !=
-                                   FromProto(brief.result().token()))) {
-    entry->context.reset();
-  }
-  if (entry->context != nullptr) entry->context->Learn(brief);
+  if (WritesElsewhere(brief, entry->brief)) entry->context.reset();
   if (entry->brief.round() != brief.round()) entry->state.reset();
+  Learn(brief.matrix(), entry->servers);
+  for (const auto& [name, record] : brief.parameters()) {
+    Learn(record, entry->servers);
+  }
   entry->brief = brief;
 }
 
@@ -160,23 +163,55 @@ absl::StatusOr<JobCache::Opened> JobCache::Get(
     return Error(Reason::kJobUnknown,
                  absl::StrCat("compute for job ", job, ": it was released"));
   }
-  MutexLock lock(entry->mutex);
-  if (entry->brief.round() != round) {
+  HEARTH_ASSIGN_OR_RETURN(Opened opened, Look(*entry, job, round));
+  if (opened.IsWhole()) return opened;
+  MutexLock opening(entry->opening);
+  for (;;) {
+    HEARTH_ASSIGN_OR_RETURN(opened, Look(*entry, job, round));
+    if (opened.IsWhole()) return opened;
+    HEARTH_RETURN_IF_ERROR(OpenMore(*entry, cancelled));
+  }
+}
+
+absl::StatusOr<JobCache::Opened> JobCache::Look(Entry& entry, std::uint64_t job,
+                                                int round) {
+  MutexLock lock(entry.mutex);
+  if (entry.brief.round() != round) {
     return Error(Reason::kJobUnknown,
                  absl::StrCat("compute round ", round, " of job ", job,
-                              ": it is in round ", entry->brief.round()));
+                              ": it is in round ", entry.brief.round()));
   }
-  if (entry->context == nullptr) {
+  return Opened{entry.context, entry.state};
+}
+
+absl::Status JobCache::OpenMore(Entry& entry,
+                                const std::function<bool()>& cancelled) {
+  proto::Brief brief;
+  ServersByToken servers;
+  bool has_context = false;
+  {
+    MutexLock lock(entry.mutex);
+    brief = entry.brief;
+    servers = entry.servers;
+    has_context = entry.context != nullptr;
+  }
+  if (!has_context) {
     HEARTH_ASSIGN_OR_RETURN(
-        entry->context,
-        JobContext::Open(entry->brief, reach_, kept_, store_, cancelled));
+        auto context,
+        JobContext::Open(brief, servers, reach_, kept_, store_, cancelled));
+    MutexLock lock(entry.mutex);
+    // Else it was planned anew meanwhile.
+    if (!WritesElsewhere(entry.brief, brief)) {
+      entry.context = std::move(context);
+    }
+    return absl::OkStatus();
   }
-  if (entry->state == nullptr) {
-    HEARTH_ASSIGN_OR_RETURN(Bytes state,
-                            store_.Get(FromWire(entry->brief.state())));
-    entry->state = std::make_shared<const Bytes>(std::move(state));
+  HEARTH_ASSIGN_OR_RETURN(Bytes state, store_.Get(FromWire(brief.state())));
+  MutexLock lock(entry.mutex);
+  if (entry.brief.round() == brief.round()) {
+    entry.state = std::make_shared<const Bytes>(std::move(state));
   }
-  return Opened{entry->context, entry->state};
+  return absl::OkStatus();
 }
 
 }  // namespace hearth::worker

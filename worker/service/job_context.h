@@ -25,8 +25,9 @@ namespace hearth::worker {
 class JobContext {
  public:
   static absl::StatusOr<std::shared_ptr<const JobContext>> Open(
-      const proto::Brief& brief, SegmentReach& reach, KeptSegments& kept,
-      SegmentStore& store, const std::function<bool()>& cancelled);
+      const proto::Brief& brief, const ServersByToken& servers,
+      SegmentReach& reach, KeptSegments& kept, SegmentStore& store,
+      const std::function<bool()>& cancelled);
 
   const Plan& plan() const { return *plan_; }
   const MatrixBytes& source() const { return *source_; }
@@ -38,9 +39,6 @@ class JobContext {
   const OpenSegment* result() const {
     return result_.has_value() ? &*result_ : nullptr;
   }
-
-  // Its matrices lie elsewhere by now.
-  void Learn(const proto::Brief& brief) const;
 
   // The whole matrix, for a plan that needs it; else empty.
   std::span<const std::byte> whole() const { return whole_; }
@@ -60,8 +58,8 @@ class JobContext {
   std::int64_t ResultBytesOf(LeafRun run) const;
 
  private:
-  absl::Status Prepare(const proto::Brief& brief, SegmentReach& reach,
-                       KeptSegments& kept,
+  absl::Status Prepare(const proto::Brief& brief, const ServersByToken& servers,
+                       SegmentReach& reach, KeptSegments& kept,
                        const std::function<bool()>& cancelled);
 
   std::shared_ptr<MatrixBytes> source_;
@@ -79,7 +77,8 @@ bool WritesResult(const proto::Brief& brief, const SegmentReach& reach);
 // The jobs that this worker was briefed on, opened when first needed.
 //
 // Kind:    resource. Threads: any; the first that needs a job opens it, others
-//          wait.
+//          wait. Nothing but Get waits for bytes to come, so that a brief that
+//          tells where they have moved to reaches whoever is bringing them.
 class JobCache {
  public:
   JobCache(SegmentReach& reach, KeptSegments& kept, SegmentStore& store)
@@ -92,6 +91,7 @@ class JobCache {
   struct Opened {
     std::shared_ptr<const JobContext> context;
     std::shared_ptr<const Bytes> state;  // of the round; empty in round 0
+    bool IsWhole() const { return context != nullptr && state != nullptr; }
   };
   // `cancelled` is asked while a matrix comes from another host.
   absl::StatusOr<Opened> Get(std::uint64_t job, int round,
@@ -99,11 +99,19 @@ class JobCache {
 
  private:
   struct Entry {
-    Mutex mutex;
+    Mutex opening;  // held by who opens it, for as long as that takes
+    Mutex mutex;    // never held for long
     proto::Brief brief ABSL_GUARDED_BY(mutex);
+    ServersByToken servers ABSL_GUARDED_BY(mutex);  // of the brief's matrices
     std::shared_ptr<const JobContext> context ABSL_GUARDED_BY(mutex);
     std::shared_ptr<const Bytes> state ABSL_GUARDED_BY(mutex);
   };
+  // What is still missing of `entry` is null.
+  static absl::StatusOr<Opened> Look(Entry& entry, std::uint64_t job,
+                                     int round);
+  // One step: the context, or the state.
+  absl::Status OpenMore(Entry& entry, const std::function<bool()>& cancelled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(entry.opening);
 
   SegmentReach& reach_;
   KeptSegments& kept_;

@@ -226,6 +226,35 @@ TEST_F(Replicas, OfARunningJobAreToldAsTheyChange) {
 
 // --- drains ------------------------------------------------------------------
 
+// Whoever would finish the job need not find out that they are gone.
+TEST_F(Replicas, DrainTakesPartialsAlongWhichAreComputedAgain) {
+  Put(1);
+  const JobId job = cluster_.SubmitPlanned({.leaf_count = 1},
+                                           {.operation = "sum", .matrix = "m"});
+  auto tasks = cluster_.TakeTasks();
+  ASSERT_THAT(tasks, SizeIs(1));
+  ASSERT_EQ(tasks[0].first, a_);
+  cluster_.CommitTask(a_, tasks[0].second, Token(3));
+  tasks = cluster_.TakeTasks();
+  ASSERT_THAT(tasks, SizeIs(1));
+  ASSERT_EQ(tasks[0].second.kind, TaskKind::kFinish);
+  Drain(a_);
+  Pass(CoordinatorOptions().drain_wait);  // it does not finish
+  tasks = cluster_.TakeTasks();
+  ASSERT_THAT(tasks, SizeIs(1));
+  const auto [other, finish] = tasks[0];
+  ASSERT_EQ(finish.kind, TaskKind::kFinish);
+  ASSERT_NE(other, a_);
+  cluster_.Take<Revoke>();
+  Copy();
+  EXPECT_THAT(cluster_.Take<Dismiss>(), SizeIs(1));
+  const auto revokes = cluster_.Take<Revoke>();
+  ASSERT_THAT(revokes, SizeIs(1));
+  EXPECT_THAT(revokes[0].tasks, ElementsAre(finish.id));
+  EXPECT_TRUE(cluster_.Finish(job));
+  EXPECT_EQ(cluster_.core().FindJob(job)->leaves_done, 1);
+}
+
 TEST_F(Replicas, DrainMovesWhatOnlyThatHostHas) {
   Put(1);
   EXPECT_THAT(Drain(a_), IsEmpty());

@@ -204,11 +204,11 @@ TEST(WorkQueue, GivesLeavesWithinRunsAlone) {
   EXPECT_EQ(queue.TakeWithin({{0, 16}}, 8, 16), (LeafRun{0, 2}));
 }
 
-TEST(WorkQueue, TakesWhatKeepsItsBoundsAsItIs) {
+TEST(WorkQueue, TakesWhatKeepsItsBoundsWholeWhereItBegins) {
   WorkQueue queue(/*joins_neighbours=*/false);
   queue.Add({4, 8});
   EXPECT_EQ(queue.TakeWithin({{5, 16}}, 1 << 20, 16), std::nullopt);
-  EXPECT_EQ(queue.TakeWithin({{0, 16}}, 1 << 20, 16), (LeafRun{4, 8}));
+  EXPECT_EQ(queue.TakeWithin({{0, 5}}, 1 << 20, 16), (LeafRun{4, 8}));
 }
 
 // --- made, computed on, lost -------------------------------------------------
