@@ -47,7 +47,8 @@ absl::StatusOr<BytesRef> SegmentStore::Put(std::span<const std::byte> bytes) {
   return ref;
 }
 
-absl::StatusOr<Bytes> SegmentStore::Get(const BytesRef& ref) {
+absl::StatusOr<Bytes> SegmentStore::Get(
+    const BytesRef& ref, const std::function<bool()>& cancelled) {
   if (!ref.has_token()) {
     return ToBytes(std::as_bytes(std::span(ref.inline_bytes)));
   }
@@ -62,7 +63,8 @@ absl::StatusOr<Bytes> SegmentStore::Get(const BytesRef& ref) {
     }
     Bytes bytes(static_cast<std::size_t>(ref.bytes));
     const auto stream = reach_.Read(
-        place, 0, ref.bytes, 0, {.stall = kPatience, .patience = kPatience});
+        place, 0, ref.bytes, 0,
+        {.stall = kPatience, .patience = kPatience, .cancelled = cancelled});
     const absl::Status read = stream->Next(bytes);
     if (ReasonOf(read) == Reason::kClusterUnreachable) {
       return Error(Reason::kSegmentGone, read.message());

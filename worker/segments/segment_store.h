@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "absl/status/status.h"
@@ -25,8 +26,10 @@ class SegmentStore {
 
   // Up to limits::kInlineBytesMax inline, more as a fresh sealed segment.
   absl::StatusOr<BytesRef> Put(std::span<const std::byte> bytes);
-  // SEGMENT_GONE when nobody holds them any more.
-  absl::StatusOr<Bytes> Get(const BytesRef& ref);
+  // SEGMENT_GONE when nobody holds them any more. `cancelled` is asked while
+  // they come from another host.
+  absl::StatusOr<Bytes> Get(const BytesRef& ref,
+                            const std::function<bool()>& cancelled);
 
   // A result that tasks of several workers write into.
   absl::StatusOr<Id> CreateResult(std::int64_t bytes);

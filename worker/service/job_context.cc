@@ -206,7 +206,8 @@ absl::Status JobCache::OpenMore(Entry& entry,
     }
     return absl::OkStatus();
   }
-  HEARTH_ASSIGN_OR_RETURN(Bytes state, store_.Get(FromWire(brief.state())));
+  HEARTH_ASSIGN_OR_RETURN(Bytes state,
+                          store_.Get(FromWire(brief.state()), cancelled));
   MutexLock lock(entry.mutex);
   if (entry.brief.round() == brief.round()) {
     entry.state = std::make_shared<const Bytes>(std::move(state));

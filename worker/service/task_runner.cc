@@ -255,7 +255,7 @@ absl::StatusOr<Report> TaskRunner::PlanJob(const Task& task) {
 
 absl::StatusOr<Bytes> TaskRunner::BytesOf(const RunInput& input,
                                           std::vector<Id>& missing) {
-  auto bytes = store_.Get(input.partial);
+  auto bytes = store_.Get(input.partial, interrupted());
   if (!bytes.ok() && ReasonOf(bytes.status()) == Reason::kSegmentGone) {
     missing.push_back(input.partial.token);
   }
