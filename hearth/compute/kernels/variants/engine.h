@@ -158,7 +158,7 @@ inline void AddShortRows(const std::byte* data, std::int64_t length,
         auto added = lanes[r][v];
         Op::template Add<kN>(
             added, data + r * row_bytes + (i + v * kN) * kElementBytes<Op>);
-        for (int c = 0; c < Op::kParts; ++c) {
+        for (int c = 0; c < ChangingParts<Op>(); ++c) {
           lanes[r][v].part[c] = mine ? added.part[c] : lanes[r][v].part[c];
         }
       }
@@ -168,8 +168,8 @@ inline void AddShortRows(const std::byte* data, std::int64_t length,
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v)
-      StoreLanes<Op, kN>(lanes[r][v], parts,
-                         index + r * kRowLanes<Op> + v * kN);
+      StoreChanged<Op, kN>(lanes[r][v], parts,
+                           index + r * kRowLanes<Op> + v * kN);
   }
   for (int r = 0; r < kRows && !whole; ++r) {
     for (std::int64_t k = i; k < length; ++k) {
@@ -216,9 +216,9 @@ template <class Op, int N, int kLanes>
     high[i] = static_cast<typename IndexOf<sizeof(Lane), N>::Lane>(place +
                                                                    kLanes / 2);
   }
-  Lanes<Op, N> left;
-  Lanes<Op, N> right;
-  for (int c = 0; c < Op::kParts; ++c) {
+  Lanes<Op, N> left = a;
+  Lanes<Op, N> right = b;
+  for (int c = 0; c < ChangingParts<Op>(); ++c) {
     left.part[c] = __builtin_shuffle(a.part[c], b.part[c], low);
     right.part[c] = __builtin_shuffle(a.part[c], b.part[c], high);
   }
@@ -262,8 +262,9 @@ void TurnAndFold(Tile<Op>& tile, std::int64_t rows, Tile<Op>& turned) {
       }
     }
     for (std::int64_t row = 0; row < padded; row += kN) {
-      StoreLanes<Op, kN>(FoldBlock<Op, kN, 1>(tile.parts, row * kRowLanes<Op>),
-                         turned.parts, row);
+      StoreChanged<Op, kN>(
+          FoldBlock<Op, kN, 1>(tile.parts, row * kRowLanes<Op>), turned.parts,
+          row);
     }
   } else {
     for (int c = 0; c < Op::kParts; ++c) {

@@ -44,14 +44,22 @@ template <class Op, int N>
   }
 }
 
-// After adding: leaves alone the last parts that Op says adding never changes.
+// All but the last parts that Op says adding never changes.
+template <class Op>
+constexpr int ChangingParts() {
+  if constexpr (requires { Op::kChangingParts; }) {
+    return Op::kChangingParts;
+  } else {
+    return Op::kParts;
+  }
+}
+
+// After adding.
 template <class Op, int N>
 [[gnu::always_inline]] inline void StoreChanged(const Lanes<Op, N>& lanes,
                                                 std::byte* const* parts,
                                                 std::int64_t index) {
-  int changed = Op::kParts;
-  if constexpr (requires { Op::kChangingParts; }) changed = Op::kChangingParts;
-  for (int c = 0; c < changed; ++c) {
+  for (int c = 0; c < ChangingParts<Op>(); ++c) {
     StoreRaw<typename Op::Lane, N>(parts[c] + index * kLaneBytes<Op>,
                                    lanes.part[c]);
   }

@@ -7,114 +7,21 @@
 // cancel, however far the mean is from 0. Pieces are joined after Chan, with
 // means that carry what rounding left of them.
 //
-// Elements of up to 4 bytes are looked at once where a piece has no more than
-// 512 for each mean: about the first of them. Even if that one lies far from
-// all others, the squared deviations from their mean are a part in 512 of those
-// from it, or more: nine bits of 53 cancel at worst.
+// Elements of up to 4 bytes are looked at once, about the first of them. Where
+// that one turns out to lie more than six standard deviations from their mean,
+// they are looked at again about it: six bits of 53 cancel at worst. Floating
+// point elements of which a piece has no more than 512 for each mean are spared
+// that: the squared deviations from their mean are a part in 512 of those from
+// any of them, or more, so nine bits cancel at worst.
 #include <type_traits>
 
 #include "hearth/compute/kernels/variants/engine.h"
 #include "hearth/compute/kernels/variants/families.h"
+#include "hearth/compute/kernels/variants/moment_sums.h"
 #include "hearth/compute/kernels/variants/two_sum.h"
 
 namespace hearth::kernels::HEARTH_KERNEL_VARIANT {
 namespace {
-
-template <class Element, int N>
-[[gnu::always_inline]] inline Vector<double, N> LoadDouble(
-    const std::byte* at) {
-  return Convert<double, typename Element::Wide, N>(
-      Element::template Load<N>(at));
-}
-
-// First look: sum, and how many there were.
-template <class ElementType, bool kSkipsNan>
-struct Centre {
-  using Element = ElementType;
-  using Lane = double;
-  static constexpr int kParts = kSkipsNan ? 2 : 1;
-  static constexpr Lane kNothing[2] = {0, 0};
-
-  template <int N>
-  [[gnu::always_inline]] static void Add(Lanes<Centre, N>& to,
-                                         const std::byte* at) {
-    const auto x = LoadDouble<Element, N>(at);
-    if constexpr (kSkipsNan) {
-      const auto none = Broadcast<double, N>(0);
-      to.part[0] += x == x ? x : none;
-      to.part[1] += x == x ? Broadcast<double, N>(1) : none;
-    } else {
-      to.part[0] += x;
-    }
-  }
-  template <int N>
-  [[gnu::always_inline]] static void Merge(Lanes<Centre, N>& left,
-                                           const Lanes<Centre, N>& right) {
-    for (int c = 0; c < kParts; ++c) left.part[c] += right.part[c];
-  }
-};
-
-// Second look: sums of d and of d * d, about a centre that stays.
-template <class ElementType, bool kSkipsNan>
-struct Spread {
-  using Element = ElementType;
-  using Lane = double;
-  static constexpr int kParts = 3;  // d, d * d, centre
-  static constexpr int kChangingParts = 2;
-  static constexpr Lane kNothing[kParts] = {0, 0, 0};
-
-  template <int N>
-  [[gnu::always_inline]] static void Add(Lanes<Spread, N>& to,
-                                         const std::byte* at) {
-    const auto x = LoadDouble<Element, N>(at);
-    auto d = x - to.part[2];
-    if constexpr (kSkipsNan) d = x == x ? d : Broadcast<double, N>(0);
-    to.part[0] += d;
-    to.part[1] += d * d;
-  }
-  template <int N>
-  [[gnu::always_inline]] static void Merge(Lanes<Spread, N>& left,
-                                           const Lanes<Spread, N>& right) {
-    left.part[0] += right.part[0];
-    left.part[1] += right.part[1];
-  }
-};
-
-// What is kept: count, mean as high + low, sum of squared deviations as high +
-// low.
-struct Moments {
-  using Lane = double;
-  static constexpr int kParts = 5;
-  static constexpr Lane kNothing[kParts] = {0, 0, 0, 0, 0};
-
-  template <int N>
-  [[gnu::always_inline]] static void Merge(Lanes<Moments, N>& left,
-                                           const Lanes<Moments, N>& right) {
-    using V = Vector<double, N>;
-    const V none = Broadcast<double, N>(0);
-    const V count = left.part[0] + right.part[0];
-    V difference = right.part[1];
-    V rest = right.part[2] - left.part[2];
-    TwoSum<V>(difference, rest, -left.part[1]);
-    const V delta = difference + rest;
-    // A side that saw nothing has weight 0; both: 0 / 0 is not taken.
-    const V share = count == none ? none : right.part[0] / count;
-    V high = left.part[1];
-    V low = left.part[2];
-    TwoSum<V>(high, low, delta * share);
-    V squares = left.part[3];
-    V squares_low = left.part[4] + right.part[4];
-    TwoSum<V>(squares, squares_low, right.part[3]);
-    TwoSum<V>(squares, squares_low, delta * delta * (left.part[0] * share));
-    const auto fresh = left.part[0] == none;
-    const auto idle = right.part[0] == none;
-    left.part[1] = fresh ? right.part[1] : (idle ? left.part[1] : high);
-    left.part[2] = fresh ? right.part[2] : (idle ? left.part[2] : low);
-    left.part[3] = fresh ? right.part[3] : (idle ? left.part[3] : squares);
-    left.part[4] = fresh ? right.part[4] : (idle ? left.part[4] : squares_low);
-    left.part[0] = count;
-  }
-};
 
 template <class Element, bool kSkipsNan>
 struct MomentsOf {
@@ -128,10 +35,13 @@ struct MomentsOf {
   // A NaN is no centre for what is not.
   static constexpr bool kMayLookOnce = !kSkipsNan && kBytes <= 4;
   static constexpr std::int64_t kOneLookRows = 128;
-  // Whether a first element may lie too far off: six standard deviations.
-  static constexpr bool kMayLookAgain =
+  // How far a first element may lie off: six standard deviations.
+  static constexpr bool kAlwaysLooksAgain =
       kMayLookOnce && !std::is_floating_point_v<typename Element::Wide>;
   static constexpr double kFarSquared = 36;
+
+  // Longer rows would make long chains of their few lanes.
+  static constexpr std::int64_t kShortMomentRowMax = 512;
 
   struct Tiles {
     Tile<First> first;
@@ -261,28 +171,41 @@ struct MomentsOf {
     const std::int64_t step = groups * stride;
     const auto look = [&] {
       ClearLanes<Second>(tiles.total.parts, lanes);
-      for (std::int64_t g = 0; g < groups; ++g) {
-        const auto bytes = static_cast<std::size_t>(width) * 8;
-        __builtin_memcpy(tiles.second.parts[2] + g * width * 8,
-                         tiles.moments.parts[1], bytes);
-        __builtin_memcpy(tiles.total.parts[2] + g * width * 8,
-                         tiles.moments.parts[1], bytes);
-      }
+      SpreadCentres(tiles, groups, width);
       AddSpread(tiles, data, whole, lanes, step);
       if (rest > 0)
         AddRows<Second>(data + whole * step, 1, rest, step, tiles.total.parts,
                         data);
       FoldLanes<Second>(tiles.total.parts, groups, width);
     };
-    if (kMayLookOnce && groups == 1) {
+    if constexpr (kMayLookOnce) {
       SetFirstCentres(tiles, data, width, rows);
       look();
-      if (kMayLookAgain && MoveFarCentres(tiles, tiles.total, width)) look();
+      const bool may_be_far = kAlwaysLooksAgain || rows > kShortMomentRowMax;
+      if (may_be_far && MoveFarCentres(tiles, tiles.total, width)) look();
     } else {
       LookForCentres(tiles, data, rows, width, step, groups);
       look();
     }
     Join(tiles, tiles.total, width, accumulators, index);
+  }
+
+  // Each of the groups gets all centres.
+  static void SpreadCentres(Tiles& tiles, std::int64_t groups,
+                            std::int64_t width) {
+    const auto copy = [&](Tile<Second>& to) {
+      if (width == 1) {  // the most frequent case
+        const double centre = tiles.moments.values[1][0];
+        for (std::int64_t g = 0; g < groups; ++g) to.values[2][g] = centre;
+        return;
+      }
+      const auto bytes = static_cast<std::size_t>(width) * 8;
+      for (std::int64_t g = 0; g < groups; ++g)
+        __builtin_memcpy(to.parts[2] + g * width * 8, tiles.moments.parts[1],
+                         bytes);
+    };
+    copy(tiles.second);
+    copy(tiles.total);
   }
 
   // Centres are the elements of the first row.
@@ -418,13 +341,11 @@ struct MomentsOf {
         TurnAndFold<Second>(tiles.second, now, turned_second);
       };
       look();
-      if (kMayLookAgain && MoveFarCentres(tiles, turned_second, now)) look();
+      if (kAlwaysLooksAgain && MoveFarCentres(tiles, turned_second, now))
+        look();
       Join(tiles, turned_second, now, accumulators, p);
     }
   }
-
-  // Longer rows would make long chains of their few lanes.
-  static constexpr std::int64_t kShortMomentRowMax = 512;
 
   static void Reduce(const Panels& panels, std::byte* const* accumulators) {
     const auto [data, count, rows, width, row_bytes] = panels;
