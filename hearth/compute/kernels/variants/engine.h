@@ -48,9 +48,11 @@ template <class Op>
 void ReduceWide(const std::byte* data, std::int64_t rows, std::int64_t width,
                 std::int64_t stride, std::byte* const* accumulators,
                 std::int64_t index) {
+  // What a first cache holds beside the rows.
+  constexpr int kLanes = kTileLanes / Op::kParts;
   Tile<Op> tile;
-  for (std::int64_t k = 0; k < width; k += kTileLanes) {
-    const std::int64_t now = k + kTileLanes < width ? kTileLanes : width - k;
+  for (std::int64_t k = 0; k < width; k += kLanes) {
+    const std::int64_t now = k + kLanes < width ? kLanes : width - k;
     const std::byte* from = data + k * kElementBytes<Op>;
     ClearLanes<Op>(tile.parts, now);
     AddRows<Op>(from, rows, now, stride, tile.parts,

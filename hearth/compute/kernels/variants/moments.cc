@@ -30,6 +30,8 @@ struct MomentsOf {
   static constexpr int kBytes = kElementBytes<First>;
   static constexpr int kN = kRegisterLanes<double>;
 
+  // Three numbers each, in half of a first cache.
+  static constexpr int kPanelLanes = 512;
   // What stays in the nearest caches between the two looks.
   static constexpr std::int64_t kPieceElements = 8192;
   // A NaN is no centre for what is not.
@@ -89,6 +91,9 @@ struct MomentsOf {
         }
         const std::byte* at = from + k * kBytes;
         for (std::int64_t row = 0; row < now; ++row, at += stride) {
+#pragma GCC unroll 4
+          for (int ahead = 0; ahead < kVectors * kN * kBytes; ahead += 64)
+            __builtin_prefetch(at + kAheadBytes + ahead, 0, 2);
 #pragma GCC unroll 4
           for (int v = 0; v < kVectors; ++v)
             Second::template Add<kN>(lanes[v], at + v * kN * kBytes);
@@ -284,8 +289,9 @@ struct MomentsOf {
     std::int64_t groups = 1;
     while (groups * width < kSpreadLanes<First>) groups *= 2;
     if (rows < 4 * groups || stride != width * kBytes) groups = 1;
-    for (std::int64_t k = 0; k < width; k += kTileLanes) {
-      const std::int64_t now = k + kTileLanes < width ? kTileLanes : width - k;
+    for (std::int64_t k = 0; k < width; k += kPanelLanes) {
+      const std::int64_t now =
+          k + kPanelLanes < width ? kPanelLanes : width - k;
       std::int64_t piece = kPieceElements / (now * groups);
       if (piece < kChainRows) piece = kChainRows;
       if (kMayLookOnce && groups == 1) piece = kOneLookRows;
