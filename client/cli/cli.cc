@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/checks.h"
@@ -107,6 +108,18 @@ std::string UnknownCommand(const CLI::App& app, int argc, char** argv) {
   return "";
 }
 
+// What is wrong with it, in our words where CLI11's name something else first.
+std::string FindingOf(const CLI::ParseError& error, const CLI::App& app) {
+  if (error.get_name() != "RequiredError") return error.what();
+  for (const std::string& word : app.remaining(/*recurse=*/true)) {
+    if (absl::StartsWith(word, "-")) {
+      return absl::StrCat("there is no option ", word);
+    }
+  }
+  if (app.get_subcommands().empty()) return "it names no command";
+  return error.what();
+}
+
 absl::Status CheckSecurity(const Context& context) {
   if (!context.insecure) return absl::OkStatus();
   if (!context.tls_dir.empty()) {
@@ -198,7 +211,7 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
                               "--help for those there are"));
       return kExitUsage;
     }
-    PrintError(absl::StrCat("read the command line: ", error.what(),
+    PrintError(absl::StrCat("read the command line: ", FindingOf(error, app),
                             "; see hearth --help"));
     return kExitUsage;
   }

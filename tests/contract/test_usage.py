@@ -122,6 +122,12 @@ def test_wrong_usage_is_status_2(arguments, cluster, square):
     cluster.fail(*named, status=2, timeout=20)
 
 
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["run", "--nonsense"], ["get", "m", "--nonsense"]],
+                         ids=" ".join)
+def test_an_unknown_option_is_named_whatever_else_is_missing(arguments, cluster):
+    assert "there is no option --nonsense" in cluster.fail(*arguments, status=2, timeout=20)
+
+
 @pytest.mark.parametrize("arguments", [
     ["run", "sum", "missing.npy"],
     ["run", "sum", "no_such_name"],
