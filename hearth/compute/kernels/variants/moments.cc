@@ -32,8 +32,8 @@ struct MomentsOf {
 
   // Three numbers each, in half of a first cache.
   static constexpr int kPanelLanes = 512;
-  // What stays in the nearest caches between the two looks.
-  static constexpr std::int64_t kPieceElements = 8192;
+  // What stays in a second cache between the two looks, and pays for joining.
+  static constexpr std::int64_t kPieceElements = 32768;
   // A NaN is no centre for what is not.
   static constexpr bool kMayLookOnce = !kSkipsNan && kBytes <= 4;
   static constexpr std::int64_t kOneLookRows = 128;
