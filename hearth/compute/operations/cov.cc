@@ -8,7 +8,7 @@
 
 #include "hearth/base/status.h"
 #include "hearth/compute/dense/comoments.h"
-#include "hearth/compute/elements.h"
+#include "hearth/compute/dense/square_plan.h"
 #include "hearth/compute/operation.h"
 #include "hearth/compute/operations/dense.h"
 #include "hearth/compute/parameters.h"
@@ -71,82 +71,35 @@ void MakeCorrelations(std::int64_t columns, T* at) {
   }
 }
 
-class CovPlan : public Plan {
+class CovPlan : public SquarePlan<Comoments> {
  public:
   CovPlan(const MatrixLayout& layout, Kind kind, std::int64_t ddof)
-      : sum_(layout),
+      : SquarePlan(layout, ResultTypeOf(layout.type)),
         kind_(kind),
-        ddof_(ddof),
-        result_(ResultTypeOf(layout.type)) {}
+        ddof_(ddof) {}
 
-  int leaf_blocks_log2() const override {
-    return sum_.panels().leaf_blocks_log2();
-  }
-  std::int64_t partial_bytes_max() const override {
-    return sum_.partial_bytes();
-  }
-  std::int64_t scratch_bytes_max() const override {
-    return sum_.scratch_bytes();
-  }
-  bool uses_blas() const override { return true; }
-  bool needs_whole_matrix() const override {
-    return sum_.panels().needs_whole_matrix();
-  }
-
-  std::vector<ResultArray> DeclareResults() const override {
-    return {{.name = "",
-             .type = result_,
-             .shape = {sum_.columns(), sum_.columns()}}};
-  }
-
-  Bytes Begin(std::span<const std::byte>) const override {
-    return Bytes(static_cast<std::size_t>(sum_.partial_bytes()));
-  }
-
-  absl::Status Accumulate(const BlockView& view, std::span<const std::byte>,
-                          Scratch& scratch, Bytes& partial) const override {
-    return sum_.Accumulate(view, scratch, partial);
-  }
-
-  absl::Status Combine(Bytes& left,
-                       std::span<const std::byte> right) const override {
-    return sum_.Combine(left, right);
-  }
-
-  absl::StatusOr<FinishOutcome> Finish(Bytes partial,
-                                       std::span<const std::byte>,
-                                       int) const override {
-    HEARTH_ASSIGN_OR_RETURN(const std::int64_t rows, sum_.Finish(partial));
+ private:
+  absl::Status FinishSquare(Bytes& partial) const override {
+    HEARTH_ASSIGN_OR_RETURN(const std::int64_t rows, sum().Finish(partial));
     const double freedom =
         std::max(static_cast<double>(rows) - static_cast<double>(ddof_), 0.0);
-    if (sum_.is_complex()) {
+    if (sum().is_complex()) {
       FinishAs<std::complex<double>>(freedom, partial);
     } else {
       FinishAs<double>(freedom, partial);
     }
-    FinishOutcome outcome;
-    outcome.results = DeclareResults();
-    outcome.results[0].bytes = std::move(partial);
-    return outcome;
+    return absl::OkStatus();
   }
 
- private:
   template <class T>
   void FinishAs(double freedom, Bytes& partial) const {
     auto* at = reinterpret_cast<T*>(partial.data());
-    const std::int64_t columns = sum_.columns();
-    MakeCovariances(columns, freedom, at);
-    if (kind_ == Kind::kCorrelation) MakeCorrelations(columns, at);
-    WriteElements(result_, static_cast<const T*>(at), columns * columns,
-                  partial.data());
-    partial.resize(
-        static_cast<std::size_t>(columns * columns * BytesOf(result_)));
+    MakeCovariances(sum().columns(), freedom, at);
+    if (kind_ == Kind::kCorrelation) MakeCorrelations(sum().columns(), at);
   }
 
-  const Comoments sum_;
   const Kind kind_;
   const std::int64_t ddof_;
-  const ElementType result_;
 };
 
 class Cov : public Operation {
