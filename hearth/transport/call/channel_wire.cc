@@ -12,9 +12,7 @@
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
 #include "hearth/base/status.h"
-#include "hearth/base/version.h"
 #include "hearth/transport/call/outbox.h"
-#include "hearth/transport/control/codec.h"
 #include "protos/object.grpc.pb.h"
 
 namespace hearth {
@@ -174,15 +172,7 @@ absl::StatusOr<std::shared_ptr<Conversation>> OpenConversation(
   auto conversation = std::make_shared<Conversation>(host);
   conversation->Start(
       std::make_shared<ChannelWire>(std::move(channel), conversation, host));
-  proto::Frame hello;
-  hello.mutable_hello()->set_version(kVersion);
-  *hello.mutable_hello()->mutable_session() = ToProto(host.id());
-  conversation->Send(std::move(hello));
-  conversation->ReadInBackground();
-  if (!conversation->WaitForPeer(deadline)) {
-    conversation->End();
-    return Error(Reason::kObjectGone, "nobody answers there");
-  }
+  HEARTH_RETURN_IF_ERROR(conversation->Greet(deadline));
   return conversation;
 }
 

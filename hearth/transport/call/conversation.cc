@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
+#include "hearth/base/version.h"
 #include "hearth/object/call_context.h"
 #include "hearth/transport/call/object_host.h"
 #include "hearth/transport/call/value_codec.h"
@@ -300,6 +301,17 @@ void Conversation::Take(std::uint64_t stream,
 void Conversation::StopTaking(std::uint64_t stream) {
   std::scoped_lock lock(mutex_);
   if (inboxes_.erase(stream) > 0 && asynchronous_ > 0) --asynchronous_;
+}
+
+absl::Status Conversation::Greet(absl::Time deadline) {
+  proto::Frame hello;
+  hello.mutable_hello()->set_version(kVersion);
+  *hello.mutable_hello()->mutable_session() = ToProto(host_.id());
+  Send(std::move(hello));
+  ReadInBackground();
+  if (WaitForPeer(deadline)) return absl::OkStatus();
+  End();
+  return Error(Reason::kObjectGone, "nobody answers there");
 }
 
 bool Conversation::WaitForPeer(absl::Time deadline) {

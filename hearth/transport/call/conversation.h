@@ -85,8 +85,6 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
 
   // Before anything else. `wire` is let go of by End.
   void Start(std::shared_ptr<Wire> wire);
-  // Starts the thread that reads while nobody waits.
-  void ReadInBackground();
   // Closes the connection and joins that thread. Not from a callback.
   void End();
 
@@ -101,8 +99,9 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   // Who the other end is; zero before it has said so.
   Id peer() const;
   bool broken() const { return is_broken_; }
-  // False: the connection broke before, or the deadline passed.
-  bool WaitForPeer(absl::Time deadline);
+  // Of who connects: says who this end is, and waits until the other has said
+  // so. OBJECT_GONE, and ended, where that does not come by the deadline.
+  absl::Status Greet(absl::Time deadline);
 
   void Send(proto::Frame frame, AttachmentPtr attached = nullptr);
   // Makes `attached` such that this connection can carry it, and that nobody
@@ -123,6 +122,10 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void StopTaking(std::uint64_t stream);
 
  private:
+  // Starts the thread that reads while nobody waits.
+  void ReadInBackground();
+  // False: the connection broke before, or the deadline passed.
+  bool WaitForPeer(absl::Time deadline);
   void OnReply(proto::MethodReply& reply, Attached attached);
   void OnItems(proto::Items& items, const Attached& attached);
   void Background();

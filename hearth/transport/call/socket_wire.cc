@@ -12,9 +12,8 @@
 
 #include "absl/time/clock.h"
 #include "hearth/base/error.h"
-#include "hearth/base/version.h"
+#include "hearth/base/status.h"
 #include "hearth/transport/call/frame_socket.h"
-#include "hearth/transport/control/codec.h"
 
 namespace hearth {
 namespace {
@@ -99,15 +98,7 @@ absl::StatusOr<std::shared_ptr<Conversation>> OpenConversation(
   auto conversation = std::make_shared<Conversation>(host);
   conversation->Start(
       std::make_shared<SocketWire>(std::move(socket), conversation, host));
-  proto::Frame hello;
-  hello.mutable_hello()->set_version(kVersion);
-  *hello.mutable_hello()->mutable_session() = ToProto(host.id());
-  conversation->Send(std::move(hello));
-  conversation->ReadInBackground();
-  if (!conversation->WaitForPeer(deadline)) {
-    conversation->End();
-    return Error(Reason::kObjectGone, "nobody answers there");
-  }
+  HEARTH_RETURN_IF_ERROR(conversation->Greet(deadline));
   return conversation;
 }
 
