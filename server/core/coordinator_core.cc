@@ -175,6 +175,7 @@ void CoordinatorCore::Impl::On(WorkerJoined& joined) {
   Say(Welcome{joined.call, member.worker, member.epoch});
   const std::string& host = joined.identity.host;
   if (members_.live_count_at(host) == 1) HostArrived(host);
+  if (!live_.empty()) readdressed_.insert(host);
   hosts_.NoteFree(host, joined.free_bytes);
 }
 
@@ -298,6 +299,7 @@ void CoordinatorCore::Impl::On(TimePassed&) {
       hosts_.Emptied(host, "", now_);
     }
   }
+  TellJobsOfAddresses();
   for (const std::string& host : hosts_.TakeLost(now_)) LoseHost(host);
   if (hosts_.any_lost()) FailThoseWhoseMatrixIsLost();
   MendSome();

@@ -162,6 +162,8 @@ class CoordinatorCore::Impl {
   void Strike(const std::string& host);
   void RememberDrops(std::size_t first_action);
   void TellJobsOfMoves();
+  // Who came back serves at another address: who streams from there hears it.
+  void TellJobsOfAddresses();
   const SegmentSource* CurrentSource(const SegmentSource& segment) const;
   // Rows and where they were; none of a matrix that is all there.
   struct LostRows {
@@ -246,6 +248,7 @@ class CoordinatorCore::Impl {
     std::vector<Id> owed;          // tokens to be dropped
   };
   std::map<std::string, Absent> absent_;
+  std::set<std::string> readdressed_;  // hosts that workers have come to
   std::map<WorkerId, Drain> drains_;
   std::map<std::string, Handover> handovers_;  // by host
   std::uint64_t next_job_ = 1;

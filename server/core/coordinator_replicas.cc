@@ -1,6 +1,7 @@
 // Segments on more hosts than one: how they get there, and what becomes of them
 // when hosts go and come back.
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -278,6 +279,29 @@ void CoordinatorCore::Impl::TellJobsOfMoves() {
     live->core.SetOrder(std::make_shared<const JobOrder>(std::move(order)));
     kept_.insert(job);
     scheduler_.BriefAgain(job);
+  }
+}
+
+void CoordinatorCore::Impl::TellJobsOfAddresses() {
+  const std::set<std::string> hosts = std::exchange(readdressed_, {});
+  if (hosts.empty()) return;
+  const auto lies_there = [&](const MatrixRecord& matrix) {
+    for (const SegmentPart& part : SegmentsOf(matrix)) {
+      for (const Replica& one : part.segment->replicas) {
+        if (hosts.contains(one.host)) return true;
+      }
+    }
+    return false;
+  };
+  for (const auto& [job, live] : live_) {
+    const JobOrder& order = *live->core.record().order;
+    if (lies_there(*order.matrix) ||
+        std::any_of(order.parameters.begin(), order.parameters.end(),
+                    [&](const auto& parameter) {
+                      return lies_there(*parameter.second);
+                    })) {
+      scheduler_.BriefAgain(job);
+    }
   }
 }
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "hearth/base/error.h"
 #include "tests/unit/server_core/language.h"
 
@@ -222,6 +224,30 @@ TEST_F(Replicas, OfARunningJobAreToldAsTheyChange) {
   EXPECT_EQ(source.token, (Id{0, 1}));
   ASSERT_THAT(source.replicas, SizeIs(1));
   EXPECT_NE(source.replicas[0].host, "a");
+}
+
+// They serve it at other addresses than those who died.
+TEST_F(Replicas, OfARunningJobAreToldAgainAsWorkersComeBack) {
+  cluster_.JoinAt("a");
+  Put(1);
+  cluster_.SubmitPlanned({.leaf_count = 100},
+                         {.operation = "sum", .matrix = "m"});
+  cluster_.Take<Brief>();
+  cluster_.Lose(a_);
+  cluster_.PassTime(absl::Milliseconds(100));
+  EXPECT_THAT(cluster_.Take<Brief>(), IsEmpty());
+  cluster_.JoinAt("b");  // nobody streams from there
+  cluster_.PassTime(absl::Milliseconds(100));
+  EXPECT_THAT(cluster_.Take<Brief>(), IsEmpty());
+  const WorkerId again = cluster_.JoinAt("a");
+  cluster_.Take<Brief>();  // its own, with its first task
+  cluster_.PassTime(absl::Milliseconds(100));
+  std::set<WorkerId> told;
+  for (const Brief& brief : cluster_.Take<Brief>()) told.insert(brief.worker);
+  told.erase(again);
+  EXPECT_THAT(told, SizeIs(1));
+  cluster_.PassTime(absl::Milliseconds(100));
+  EXPECT_THAT(cluster_.Take<Brief>(), IsEmpty());
 }
 
 // --- drains ------------------------------------------------------------------
