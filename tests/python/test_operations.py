@@ -1,6 +1,7 @@
 """Every operation against NumPy, whatever is thrown at it (hypothesis)."""
 
 import inspect
+import os
 import warnings
 
 import hypothesis.extra.numpy as hnp
@@ -14,7 +15,8 @@ from hearth import _native
 from hearth._operations import Operations
 
 DTYPES = ["?", "i1", "u1", "<i4", ">i4", "i8", "u8", "f2", "f4", "f8", ">f8", "c8", "c16"]
-FEW = settings(max_examples=25, deadline=None,
+# The same draws everywhere, so that a new find is nobody else's red run; HEARTH_RANDOM_DRAWS=1 looks for more.
+FEW = settings(max_examples=25, deadline=None, derandomize="HEARTH_RANDOM_DRAWS" not in os.environ,
                suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 # NumPy's function, the arguments that may be given, and what it can't take.
@@ -94,7 +96,9 @@ def test_reductions(cluster, name, data):
 @FEW
 @given(array=arrays(["f4", "f8", "i4"], 2), q=st.lists(st.floats(0, 1), min_size=1, max_size=3) | st.floats(0, 1))
 def test_quantiles(cluster, array, q):
-    theirs = numpys(np.quantile, array, q=q)
+    # NumPy interpolates between integers in their own type, where 0 - -2**31 overflows.
+    numbers = array.astype("f8") if array.dtype.kind == "i" else array
+    theirs = numpys(np.quantile, numbers, q=q)
     if isinstance(theirs, Exception) or array.size == 0:
         return
     ours = cluster.run("quantile", array, q=q)

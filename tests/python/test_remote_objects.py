@@ -65,7 +65,7 @@ leaves = st.none() | st.booleans() | st.integers(-2**63, 2**64 - 1) | st.floats(
     st.text(st.characters(exclude_categories=["Cs"]))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(value=st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text("abc"), inner) |
                           st.tuples(inner, inner), max_leaves=30))
 def test_any_nesting_comes_back_as_it_went(cluster, serving, value):
