@@ -17,6 +17,7 @@
 #include "hearth/base/quoted.h"
 #include "hearth/base/status.h"
 #include "hearth/base/unique_fd.h"
+#include "hearth/base/whole_file.h"
 
 namespace hearth::client {
 namespace {
@@ -42,28 +43,14 @@ absl::Status CantWrite(absl::string_view path, int error) {
                            "--http-token"));
 }
 
-// Whole or not at all, so that nobody reads half of it; who comes second reads
-// what the first one wrote.
+// Who comes second reads what the first one wrote.
 absl::Status Create(const std::string& path) {
-  const std::string part =
-      absl::StrCat(path, ".", Id::Random().ToString(), ".part");
   const std::string text =
       absl::StrCat(Id::Random().ToString(), Id::Random().ToString(), "\n");
-  int error = 0;
-  {
-    const UniqueFd fd(
-        open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!fd.valid()) return CantWrite(path, errno);
-    // The mode is the umask's to narrow: say it again.
-    if (fchmod(fd.get(), 0600) != 0 ||
-        write(fd.get(), text.data(), text.size()) != std::ssize(text) ||
-        fsync(fd.get()) != 0 || link(part.c_str(), path.c_str()) != 0) {
-      error = errno;
-    }
-  }
-  unlink(part.c_str());
-  return error == 0 || error == EEXIST ? absl::OkStatus()
-                                       : CantWrite(path, error);
+  const std::error_code error =
+      WriteWholeFile(path, text, 0600, /*replace=*/false);
+  if (!error || error == std::errc::file_exists) return absl::OkStatus();
+  return CantWrite(path, error.value());
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "client/launch/ssh/cluster_record.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,11 +14,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "hearth/base/environment.h"
 #include "hearth/base/error.h"
 #include "hearth/base/read_file.h"
 #include "hearth/base/status.h"
-#include "hearth/base/unique_fd.h"
+#include "hearth/base/whole_file.h"
 
 namespace hearth::client {
 namespace {
@@ -36,16 +36,6 @@ absl::Status CantKeep(absl::string_view path, int error) {
                             std::system_category().message(error),
                             "; set XDG_STATE_HOME to a folder that can be "
                             "written"));
-}
-
-absl::Status WriteAll(int fd, absl::string_view path, absl::string_view text) {
-  while (!text.empty()) {
-    const ssize_t wrote = write(fd, text.data(), text.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return CantKeep(path, errno);
-    text.remove_prefix(static_cast<std::size_t>(wrote));
-  }
-  return fsync(fd) == 0 ? absl::OkStatus() : CantKeep(path, errno);
 }
 
 }  // namespace
@@ -153,21 +143,16 @@ absl::Status ClusterRecords::Write(const ClusterRecord& record) const {
   std::filesystem::create_directories(directory_, failed);
   if (failed) return CantKeep(directory_, failed.value());
   const std::string path = PathOf(record.id);
-  const std::string part = absl::StrCat(path, ".part");
-  const UniqueFd fd(
-      open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd.valid()) return CantKeep(part, errno);
-  absl::Status status = WriteAll(fd.get(), part, record.ToJson());
-  if (status.ok() && rename(part.c_str(), path.c_str()) != 0) {
-    status = CantKeep(path, errno);
+  if (const std::error_code error =
+          WriteWholeFile(path, record.ToJson(), 0600, /*replace=*/true)) {
+    return CantKeep(path, error.value());
   }
-  if (!status.ok()) unlink(part.c_str());
-  return status;
+  return absl::OkStatus();
 }
 
 absl::Status ClusterRecords::Remove(absl::string_view id) const {
   const std::string path = PathOf(id);
-  unlink(absl::StrCat(path, ".part").c_str());
+  SweepPart(path);
   if (unlink(path.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
   return Error(Reason::kNotAllowed,
                absl::StrCat("forget the cluster: ", path, ": ",
@@ -181,6 +166,9 @@ absl::StatusOr<std::vector<ClusterRecord>> ClusterRecords::List() const {
   for (const auto& entry :
        std::filesystem::directory_iterator(directory_, none)) {
     const std::string path = entry.path().string();
+    if (absl::string_view whole = path; absl::ConsumeSuffix(&whole, ".part")) {
+      SweepPart(std::string(whole));
+    }
     if (!absl::EndsWith(path, kSuffix)) continue;
     const absl::StatusOr<std::string> text = ReadSmallFile(path);
     if (absl::IsNotFound(text.status())) continue;  // a `down` beside us

@@ -55,7 +55,8 @@ class ClusterRecords {
   // not-allowed.
   absl::Status Write(const ClusterRecord& record) const;
   absl::Status Remove(absl::string_view id) const;
-  // Oldest first. Fails: bad-file, naming it.
+  // Oldest first. Takes away what a writer that was killed left. Fails:
+  // bad-file, naming it.
   absl::StatusOr<std::vector<ClusterRecord>> List() const;
 
  private:

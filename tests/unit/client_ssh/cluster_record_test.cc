@@ -71,6 +71,14 @@ TEST_F(ClusterRecordsTest, ForgetsWhatIsRemoved) {
   EXPECT_THAT(*records_.List(), IsEmpty());
 }
 
+TEST_F(ClusterRecordsTest, TakesAwayWhatAKilledWriterLeft) {
+  ASSERT_THAT(records_.Write(record_), IsOk());
+  const std::string part = records_.directory() + "/fedcba987654.json.part";
+  std::ofstream(part) << "{\"format\"";
+  EXPECT_THAT(*records_.List(), ElementsAre(record_));
+  EXPECT_FALSE(std::filesystem::exists(part));
+}
+
 TEST_F(ClusterRecordsTest, HasNoneWhereThereIsNoFolder) {
   EXPECT_THAT(*records_.List(), IsEmpty());
 }
