@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "hearth/base/error.h"
 #include "hearth/base/id.h"
 #include "hearth/base/quoted.h"
@@ -141,6 +144,51 @@ void Discard(const std::string& path) {
   rmdir(path.c_str());
 }
 
+constexpr absl::string_view kMadePrefix = ".hearth-";
+
+UniqueFd OpenDirectory(const std::string& path) {
+  return UniqueFd(
+      open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+}
+
+// A directory that its maker has locked while it lives, so that what a killed
+// one left can be told from it. A file system that knows no locks keeps what
+// is left.
+struct Made {
+  std::string path;
+  UniqueFd lock;
+};
+
+absl::StatusOr<Made> MakeBeside(const std::string& target) {
+  for (;;) {
+    Made made{.path = absl::StrCat(ParentOf(target), "/", kMadePrefix,
+                                   Id::Random().ToString()),
+              .lock = UniqueFd()};
+    if (mkdir(made.path.c_str(), 0700) != 0) return WriteError(target);
+    made.lock = OpenDirectory(made.path);
+    if (made.lock.valid()) flock(made.lock.get(), LOCK_EX);
+    // A sweeper may have been quicker than the lock.
+    if (access(made.path.c_str(), F_OK) == 0) return made;
+  }
+}
+
+// What a maker that was killed left beside where it was to go: keys, maybe.
+void SweepMade(const std::string& parent) {
+  const auto names = NamesIn(parent);
+  if (!names.ok()) return;
+  for (absl::string_view name : *names) {
+    const std::string path = absl::StrCat(parent, "/", name);
+    if (!absl::ConsumePrefix(&name, kMadePrefix) || !Id::Parse(name)) continue;
+    const UniqueFd lock = OpenDirectory(path);
+    struct stat about {};
+    if (lock.valid() && fstat(lock.get(), &about) == 0 &&
+        about.st_uid == geteuid() &&
+        flock(lock.get(), LOCK_EX | LOCK_NB) == 0) {
+      Discard(path);
+    }
+  }
+}
+
 // `made` takes the place of `path`, which may be there.
 absl::Status Exchange(const std::string& made, const std::string& path,
                       bool replace) {
@@ -185,15 +233,15 @@ absl::Status WriteWholeDirectory(const std::string& path,
   HEARTH_RETURN_IF_ERROR(CheckReplaceable(target, files, replace));
   const std::string parent = ParentOf(target);
   HEARTH_RETURN_IF_ERROR(MakeDirectories(parent));
-  const std::string made =
-      absl::StrCat(parent, "/.hearth-", Id::Random().ToString());
-  if (mkdir(made.c_str(), 0700) != 0) return WriteError(target);
+  SweepMade(parent);
+  HEARTH_ASSIGN_OR_RETURN(const Made made, MakeBeside(target));
   // Afterwards it is what was replaced, or what could not be finished.
-  absl::Cleanup discard = [&] { Discard(made); };
+  absl::Cleanup discard = [&] { Discard(made.path); };
   for (const NewFile& file : files) {
-    HEARTH_RETURN_IF_ERROR(WriteFile(absl::StrCat(made, "/", file.name), file));
+    HEARTH_RETURN_IF_ERROR(
+        WriteFile(absl::StrCat(made.path, "/", file.name), file));
   }
-  return Exchange(made, target, replace);
+  return Exchange(made.path, target, replace);
 }
 
 }  // namespace hearth

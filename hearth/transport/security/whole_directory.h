@@ -14,8 +14,9 @@ struct NewFile {
 };
 
 // Writes `files`, and nothing else, to a directory (0700) that appears under
-// its name whole or not at all: they are written beside it first. Directories
-// above it are made where they are missing.
+// its name whole or not at all: they are written beside it first, and what a
+// writer that was killed left there goes. Directories above it are made where
+// they are missing.
 //
 // An empty directory is taken as it is. One with credentials is replaced in
 // one step if `replace`; one with anything else never is, and so neither is an

@@ -57,6 +57,17 @@ TEST_F(IssuingTest, MakesFourFilesThatOthersCannotUse) {
   EXPECT_THAT(NamesIn(Path("a/b")), UnorderedElementsAre("tls"));
 }
 
+TEST_F(IssuingTest, TakesAwayWhatAKilledOneLeft) {
+  const std::string left = Path(".hearth-0123456789abcdef0123456789abcdef");
+  std::filesystem::create_directory(left);
+  std::ofstream(left + "/ca.key") << "half a key";
+  const std::string other = Path(".hearth-0123");
+  std::filesystem::create_directory(other);
+  ASSERT_THAT(MakeCluster(Path("tls"), {.now = kNow}), IsOk());
+  EXPECT_FALSE(std::filesystem::exists(left));
+  EXPECT_TRUE(std::filesystem::exists(other)) << "it is nobody's of ours";
+}
+
 TEST_F(IssuingTest, ReplacesOnlyWhenTold) {
   const auto first = MakeCluster(Path("tls"), {.now = kNow});
   ASSERT_THAT(first, IsOk());
