@@ -39,10 +39,10 @@ function(hearth_room name)
   endif()
 endfunction()
 
-# hearth_test(NAME [SEPARATE] LABEL label LINKS lib...): one test program of every .cc in the current folder,
-# each of its tests a CTest test with that label.
+# hearth_test(NAME [SEPARATE] LABEL label [SHARDS n] LINKS lib...): one test program of every .cc in the current
+# folder, a CTest test with that label; with SHARDS, n that run beside each other, each a share of its tests.
 function(hearth_test name)
-  cmake_parse_arguments(TEST "SEPARATE" "LABEL" "LINKS" ${ARGN})
+  cmake_parse_arguments(TEST "SEPARATE" "LABEL;SHARDS" "LINKS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   if(NOT sources)
     return()
@@ -53,6 +53,15 @@ function(hearth_test name)
   endif()
   target_link_libraries(${name} PRIVATE hearth_options ${TEST_LINKS}
     GTest::gtest GTest::gmock GTest::gtest_main absl::status absl::statusor)
-  add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS ${TEST_LABEL} TIMEOUT 600)
+  if(NOT TEST_SHARDS)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS ${TEST_LABEL} TIMEOUT 600)
+    return()
+  endif()
+  math(EXPR last "${TEST_SHARDS} - 1")
+  foreach(shard RANGE ${last})
+    add_test(NAME ${name}_${shard} COMMAND ${name})
+    set_tests_properties(${name}_${shard} PROPERTIES LABELS ${TEST_LABEL} TIMEOUT 600
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=${TEST_SHARDS};GTEST_SHARD_INDEX=${shard}")
+  endforeach()
 endfunction()

@@ -93,7 +93,7 @@ build_units() {
   cmake --build --preset "$preset" --target $targets
 }
 
-# The tests over several hosts mostly wait: the sanitizer build goes on beside them
+# The tests of whole clusters mostly wait: the sanitizer build goes on beside them
 # with what they leave of the processors.
 asan_job='' asan_log=''
 begin_asan() {
@@ -188,8 +188,8 @@ if $released; then
     part "pytest: python" env -u HEARTH_BINARY "$python" -m pytest -c tests/pytest.ini \
       --rootdir tests -q -m "not slow" -n "$cores" tests/python || true
   fi
-  part "pytest: cluster" run_pytest -m "not slow" tests/cluster || true
   begin_asan
+  part "pytest: cluster" run_pytest -m "not slow" tests/cluster || true
   if ((EUID == 0)) && ip netns list >/dev/null 2>&1; then
     part "pytest: network" run_pytest -m "not slow" tests/network || true
   else
