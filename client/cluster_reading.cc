@@ -28,6 +28,7 @@ namespace {
 constexpr std::int64_t kSomeBytes = std::int64_t{4} << 20;
 
 struct Found {
+  std::string name;
   proto::MatrixRecord record;
   MatrixLayout layout;
 };
@@ -37,7 +38,7 @@ absl::StatusOr<Found> Find(ClusterState& state, absl::string_view name) {
   HEARTH_ASSIGN_OR_RETURN(auto info,
                           state.coordinator().Get(std::string(name)));
   if (info.has_lost()) return FromProto(info.lost());
-  Found found{std::move(*info.mutable_record()), {}};
+  Found found{std::string(name), std::move(*info.mutable_record()), {}};
   HEARTH_ASSIGN_OR_RETURN(found.layout, FromProto(found.record.layout()));
   return found;
 }
@@ -89,12 +90,14 @@ absl::Status HandOn(std::span<const std::byte> bytes,
   return absl::OkStatus();
 }
 
-// Bytes [begin, end) of a segment of `bytes`.
-absl::Status ReadSegment(ClusterState& state,
+// Bytes [begin, end) of a segment of `bytes`, of the matrix `name`.
+absl::Status ReadSegment(ClusterState& state, const std::string& name,
                          const proto::SegmentSource& segment,
                          std::int64_t bytes, std::int64_t begin,
                          std::int64_t end, const Cluster::Sink& sink) {
-  const SegmentPlace place = SegmentPlace::From(segment, bytes);
+  SegmentPlace place = SegmentPlace::From(segment, bytes);
+  place.servers = std::make_shared<SegmentServers>(
+      place.replicas, state.FinderOf(name, segment));
   HEARTH_ASSIGN_OR_RETURN(auto fetched, state.reach().Fetch(place));
   if (fetched.has_value()) {
     HEARTH_ASSIGN_OR_RETURN(
@@ -118,8 +121,8 @@ absl::Status ReadSegment(ClusterState& state,
 absl::Status ReadRange(ClusterState& state, const Found& found, ByteRange range,
                        const Cluster::Sink& sink) {
   if (found.record.has_segment()) {
-    return ReadSegment(state, found.record.segment(), found.layout.bytes(),
-                       range.begin, range.end, sink);
+    return ReadSegment(state, found.name, found.record.segment(),
+                       found.layout.bytes(), range.begin, range.end, sink);
   }
   const Partition partition(found.layout);
   const std::int64_t width = BytesOf(found.layout.type);
@@ -135,8 +138,9 @@ absl::Status ReadRange(ClusterState& state, const Found& found, ByteRange range,
     const std::int64_t begin = std::max(range.begin, from);
     const std::int64_t end = std::min(range.end, to);
     if (begin >= end) continue;
-    HEARTH_RETURN_IF_ERROR(ReadSegment(state, piece.segment(), to - from,
-                                       begin - from, end - from, sink));
+    HEARTH_RETURN_IF_ERROR(ReadSegment(state, found.name, piece.segment(),
+                                       to - from, begin - from, end - from,
+                                       sink));
   }
   return absl::OkStatus();
 }
@@ -164,7 +168,9 @@ absl::StatusOr<Matrix> Cluster::Get(absl::string_view name) const {
       *state_, name, [&](const Found& found) -> absl::StatusOr<Matrix> {
         if (found.record.has_segment()) {
           HEARTH_ASSIGN_OR_RETURN(
-              auto bytes, state_->Map(found.layout, found.record.segment()));
+              auto bytes, state_->Map(found.layout, found.record.segment(),
+                                      state_->FinderOf(
+                                          found.name, found.record.segment())));
           return Matrix(std::move(bytes));
         }
         if (!found.record.has_spread()) return MapPublished(found);

@@ -53,9 +53,12 @@ absl::StatusOr<std::shared_ptr<const MappedBytes>> ClusterState::MapHere(
 }
 
 absl::StatusOr<std::shared_ptr<const MappedBytes>> ClusterState::Map(
-    const MatrixLayout& layout, const proto::SegmentSource& segment) {
-  HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, reach_.Bring(SegmentPlace::From(
-                                                    segment, layout.bytes())));
+    const MatrixLayout& layout, const proto::SegmentSource& segment,
+    SegmentServers::Find find) {
+  SegmentPlace place = SegmentPlace::From(segment, layout.bytes());
+  place.servers =
+      std::make_shared<SegmentServers>(place.replicas, std::move(find));
+  HEARTH_ASSIGN_OR_RETURN(SealedSegment sealed, reach_.Bring(place));
   if (std::ssize(sealed.bytes()) != layout.bytes()) {
     return Error(
         Reason::kInternal,
@@ -65,6 +68,15 @@ absl::StatusOr<std::shared_ptr<const MappedBytes>> ClusterState::Map(
                      layout.bytes()));
   }
   return std::make_shared<const MappedBytes>(layout, std::move(sealed));
+}
+
+SegmentServers::Find ClusterState::FinderOf(
+    std::string name, const proto::SegmentSource& segment) {
+  return [this, name = std::move(name), token = FromProto(segment.token())]()
+             -> absl::StatusOr<std::vector<ReplicaPlace>> {
+    HEARTH_ASSIGN_OR_RETURN(const auto info, coordinator_->Get(name));
+    return ReplicasIn(info, token);
+  };
 }
 
 }  // namespace hearth

@@ -47,9 +47,14 @@ class ClusterState {
   absl::StatusOr<std::shared_ptr<const MappedBytes>> MapHere(
       const MatrixLayout& layout, const proto::SegmentSource& segment);
   // The bytes of a segment, mapped: from another host, a copy in memory of
-  // ours.
+  // ours. `find` is asked where it has moved to meanwhile.
   absl::StatusOr<std::shared_ptr<const MappedBytes>> Map(
-      const MatrixLayout& layout, const proto::SegmentSource& segment);
+      const MatrixLayout& layout, const proto::SegmentSource& segment,
+      SegmentServers::Find find);
+
+  // Finds that segment of the matrix, as the coordinator says then.
+  SegmentServers::Find FinderOf(std::string name,
+                                const proto::SegmentSource& segment);
 
  private:
   const std::string address_;

@@ -7,6 +7,8 @@ namespace hearth::client {
 namespace {
 
 constexpr double kMargin = 2;  // the coordinator's
+// Bytes a second, where nothing was streamed yet: a gigabit's.
+constexpr double kUnmeasuredStream = 1.2e8;
 
 // Something that it can compute on without a stream.
 bool HasLanded(const HostMeans& host, const WorkMeans& work) {
@@ -61,11 +63,8 @@ std::vector<std::size_t> LandedFirst(const std::vector<HostMeans>& hosts,
   return order;
 }
 
-}  // namespace
-
-std::vector<Expectation> Expect(const std::vector<HostMeans>& hosts,
-                                const WorkMeans& work) {
-  if (work.in_pieces) return ExpectInPieces(hosts, work);
+std::vector<Expectation> ExpectWhole(const std::vector<HostMeans>& hosts,
+                                     const WorkMeans& work) {
   double home_rate = 0;
   for (const HostMeans& host : hosts) {
     if (host.has_bytes) home_rate += RateOf(host, work, 0);
@@ -109,6 +108,25 @@ std::vector<Expectation> Expect(const std::vector<HostMeans>& hosts,
     one.bytes_mapped = share;
     one.seconds += static_cast<double>(work.bytes) /
                    std::max(*host.stream_bytes_per_second, 1.0);
+  }
+  return expected;
+}
+
+}  // namespace
+
+std::vector<Expectation> Expect(const std::vector<HostMeans>& hosts,
+                                const WorkMeans& work) {
+  std::vector<Expectation> expected =
+      work.in_pieces ? ExpectInPieces(hosts, work) : ExpectWhole(hosts, work);
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    const bool takes_part =
+        expected[i].bytes_mapped + expected[i].bytes_streamed > 0;
+    if (!takes_part || hosts[i].missing_bytes == 0) continue;
+    expected[i].bytes_streamed += hosts[i].missing_bytes;
+    expected[i].seconds +=
+        static_cast<double>(hosts[i].missing_bytes) /
+        std::max(hosts[i].stream_bytes_per_second.value_or(kUnmeasuredStream),
+                 1.0);
   }
   return expected;
 }

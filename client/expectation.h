@@ -17,6 +17,8 @@ struct HostMeans {
   std::int64_t own_bytes = 0;
   // Of any other: what earlier jobs brought to a host that has it not.
   std::int64_t landed_bytes = 0;
+  // Of the matrices that are parameters: what it has to get before it begins.
+  std::int64_t missing_bytes = 0;
   // Bytes that a thread of it got streamed, and computed on, in a second.
   // None: nothing was streamed to it yet.
   std::optional<double> stream_bytes_per_second = std::nullopt;
@@ -44,7 +46,8 @@ struct Expectation {
 // twice the time of one task there must be less than the whole job's without
 // it. An unmeasured one may find out with a single task, and is expected to do
 // none. Who has some of it by an earlier job does at most that. Of a matrix in
-// pieces each host is expected to do its own.
+// pieces each host is expected to do its own. What is missing of the parameters
+// is added to what streams to those that take part.
 std::vector<Expectation> Expect(const std::vector<HostMeans>& hosts,
                                 const WorkMeans& work);
 

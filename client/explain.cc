@@ -4,9 +4,9 @@
 #include <set>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "client/arguments.h"
 #include "client/cluster_state.h"
 #include "client/expectation.h"
 #include "client/hearth.h"
@@ -127,6 +127,23 @@ std::string NameOf(const MatrixArgumentSource& source) {
   return name == nullptr ? "" : *name;
 }
 
+// The arguments of a plan that computes nothing: those that are matrices
+// without a byte of them.
+absl::StatusOr<Arguments> WithoutBytes(
+    const Operation& operation, std::map<std::string, std::string> text,
+    absl::FunctionRef<absl::StatusOr<MatrixLayout>(const std::string&)>
+        layout_of) {
+  Arguments arguments{.text = std::move(text), .matrices = {}};
+  for (const ParameterSpec& parameter : operation.info().parameters) {
+    const auto given = arguments.text.find(parameter.name);
+    if (parameter.type != "matrix" || given == arguments.text.end()) continue;
+    HEARTH_ASSIGN_OR_RETURN(arguments.matrices[parameter.name].layout,
+                            layout_of(given->second));
+    arguments.text.erase(given);
+  }
+  return arguments;
+}
+
 }  // namespace
 
 absl::Status CheckSource(const MatrixArgumentSource& source) {
@@ -159,11 +176,13 @@ absl::StatusOr<Declaration> Cluster::Declare(
   HEARTH_ASSIGN_OR_RETURN(const MatrixLayout layout,
                           LayoutOf(submission.source.value_or(
                               MatrixArgumentSource{submission.matrix})));
+  const auto layout_of = [&](const std::string& text) {
+    return LayoutOf({.text = text});
+  };
   HEARTH_ASSIGN_OR_RETURN(
-      const client::OpenedArguments opened,
-      client::OpenArguments(*this, *found, submission.arguments));
-  HEARTH_ASSIGN_OR_RETURN(const auto plan,
-                          found->Prepare(layout, opened.arguments));
+      const Arguments arguments,
+      WithoutBytes(*found, submission.arguments, layout_of));
+  HEARTH_ASSIGN_OR_RETURN(const auto plan, found->Prepare(layout, arguments));
   Declaration declaration{.matrix = layout, .results = {}};
   for (const ResultArray& result : plan->DeclareResults()) {
     declaration.results.push_back({.name = result.name,
@@ -184,11 +203,13 @@ absl::StatusOr<Explanation> Cluster::Explain(
   const MatrixArgumentSource source =
       submission.source.value_or(MatrixArgumentSource{submission.matrix});
   HEARTH_ASSIGN_OR_RETURN(const MatrixLayout layout, LayoutOf(source));
+  const auto layout_of = [&](const std::string& text) {
+    return LayoutOf({.text = text});
+  };
   HEARTH_ASSIGN_OR_RETURN(
-      const client::OpenedArguments opened,
-      client::OpenArguments(*this, *found, submission.arguments));
-  HEARTH_ASSIGN_OR_RETURN(const auto work,
-                          found->Prepare(layout, opened.arguments));
+      const Arguments arguments,
+      WithoutBytes(*found, submission.arguments, layout_of));
+  HEARTH_ASSIGN_OR_RETURN(const auto work, found->Prepare(layout, arguments));
 
   HEARTH_ASSIGN_OR_RETURN(const Whereabouts where, WhereIs(*state_, source));
   HEARTH_ASSIGN_OR_RETURN(const proto::Rates rates,
@@ -216,6 +237,24 @@ absl::StatusOr<Explanation> Cluster::Explain(
     const auto landed = rates.landed_bytes().find(worker.host);
     if (landed != rates.landed_bytes().end()) {
       host.landed_bytes = landed->second;
+    }
+  }
+  // Each host that takes part needs all of every parameter.
+  for (const auto& [parameter, argument] : arguments.matrices) {
+    HEARTH_ASSIGN_OR_RETURN(
+        const Whereabouts lies,
+        WhereIs(*state_, {.text = submission.arguments.at(parameter)}));
+    std::set<std::string> having;
+    for (const WorkerInfo& worker : workers) {
+      if (lies.bytes_at.empty() && lies.IsAt(worker.id)) {
+        having.insert(worker.host);
+      }
+    }
+    for (auto& [name, host] : by_host) {
+      if (having.contains(name)) continue;
+      const auto own = lies.bytes_at.find(name);
+      host.missing_bytes += argument.layout.bytes() -
+                            (own == lies.bytes_at.end() ? 0 : own->second);
     }
   }
   std::vector<HostMeans> hosts;

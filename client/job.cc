@@ -53,6 +53,21 @@ absl::StatusOr<JobResult> Job::Wait(
       client::ToldAs(absl::StrCat("run ", last.summary().operation(), " of \"",
                                   last.summary().matrix(), "\""),
                      FromProto(last.failure())));
+  // Where a result lies, as the coordinator says when it is asked.
+  const auto finder_of = [&](std::size_t index) -> SegmentServers::Find {
+    return [this, index]() -> absl::StatusOr<std::vector<ReplicaPlace>> {
+      HEARTH_ASSIGN_OR_RETURN(const proto::JobUpdate now,
+                              cluster_->coordinator().Watch(id_, nullptr));
+      HEARTH_RETURN_IF_ERROR(FromProto(now.failure()));
+      if (static_cast<int>(index) >= now.results_size()) {
+        return Error(Reason::kSegmentGone,
+                     absl::StrCat("read the result of job ", id_,
+                                  ": it is gone; run it again"));
+      }
+      return ReplicasOf(
+          now.results(static_cast<int>(index)).segment().replicas());
+    };
+  };
   JobResult result;
   result.statistics = StatisticsOf(last.statistics());
   for (const proto::ResultArray& array : last.results()) {
@@ -61,7 +76,8 @@ absl::StatusOr<JobResult> Job::Wait(
     HEARTH_ASSIGN_OR_RETURN(field.layout, FromProto(array.layout()));
     if (array.has_segment()) {
       HEARTH_ASSIGN_OR_RETURN(field.bytes_owner,
-                              cluster_->Map(field.layout, array.segment()));
+                              cluster_->Map(field.layout, array.segment(),
+                                            finder_of(result.fields.size())));
     } else {
       field.bytes_owner = std::make_shared<const MappedBytes>(
           field.layout, array.inline_bytes());

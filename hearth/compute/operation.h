@@ -38,7 +38,9 @@ struct OperationInfo {
 // process can read it.
 struct MatrixArgument {
   MatrixLayout layout;  // may be foreign-endian, may be of either order
-  std::span<const std::byte> bytes;  // layout.bytes() of them, at any alignment
+  // layout.bytes() of them, at any alignment; or none, for a plan that is asked
+  // what it would give and computes nothing.
+  std::span<const std::byte> bytes = {};
 };
 
 // What a user asked for. Views: the bytes outlive every plan made from them.

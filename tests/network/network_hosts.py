@@ -35,6 +35,12 @@ class Host:
         """state: "up" or "down", as if the cable were pulled at the switch."""
         ip("-n", self.network.switch, "link", "set", f"p{self.number}", state)
 
+    def received(self):
+        """Bytes that came over the cable so far, as the host's kernel counts."""
+        text = subprocess.run([*self.within, "cat", "/sys/class/net/eth0/statistics/rx_bytes"],
+                              capture_output=True, text=True, check=True).stdout
+        return int(text)
+
     def serve(self, *arguments, hidden=None, instead=None, **where):
         """`hidden`: a folder that this server does not see; it sees what is in `instead` there,
         on a device of its own."""

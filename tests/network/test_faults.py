@@ -104,6 +104,43 @@ def test_a_job_ends_with_the_same_bits(durable, matrix, tmp_path, name):
           f"all workers back after {time.monotonic() - began:.2f} s")
 
 
+def test_workers_that_come_back_serve_who_was_reading(durable, tmp_path):
+    """All workers of a host are killed while others stream from it; its keeper is not: the bytes
+    are still there, and are asked of the workers that came back, by workers and clients."""
+    columns = 4 << 20
+    matrix, vector, out = (tmp_path / name for name in ("m.npy", "v.npy", "out.npy"))
+    rng = np.random.default_rng(8)
+    np.save(matrix, rng.standard_normal((4, columns)))  # 128 MiB, too much to send
+    np.save(vector, rng.standard_normal(columns))  # 32 MiB
+    succeed("run", "matvec", matrix, f"v={vector}", "-o", out)
+    expected = out.read_bytes()
+    durable.succeed("put", "m", matrix, "--copy", at=0)
+    durable.succeed("put", "v", vector, "--copy", at=1)
+
+    def read_while_they_are_killed(*command):
+        before = durable.hosts[0].received()
+        process = durable.start(*command)
+        wait_until(lambda: durable.hosts[0].received() > before + (4 << 20), 10, "the stream")
+        began = time.monotonic()
+        for worker in durable.ready():
+            if worker["address"].startswith(durable.hosts[1].address + ":"):
+                kill(worker["pid"])
+        result = finish(process, 25)
+        assert result.status == 0, result
+        print(f"{command[0]} ended {time.monotonic() - began:.2f} s after the workers were killed")
+        return result
+
+    with links.paced(durable.hosts[0], 100), links.paced(durable.hosts[1], 100):  # 3 s for v
+        out.unlink()
+        result = read_while_they_are_killed("run", "matvec", "m", "v=v", "-o", out, "--json")
+        assert out.read_bytes() == expected
+        job = result.json["job"]
+        assert job["bytes_streamed"] >= columns * 8, job  # v is counted
+        wait_until(lambda: len(durable.ready()) == 6, READY_SECONDS, "six ready workers")
+        read_while_they_are_killed("get", "v", "-o", out)
+    assert out.read_bytes() == vector.read_bytes()
+
+
 @pytest.mark.skipif(bool(links.missing()), reason=links.missing() or "there are long links")
 def test_loss_of_5_percent_and_50_ms_of_delay(durable, tmp_path):
     """8 MiB to stream, and bare TCP beside it over the same link."""

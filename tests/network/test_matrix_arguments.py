@@ -38,13 +38,6 @@ def sums_on(cluster, at):
     wait_until(lambda: not cluster.succeed("objects")["objects"], 20, "the end of its lease")
 
 
-def received(host):
-    """Bytes that came over the host's cable, as its kernel counts."""
-    text = subprocess.run([*host.within, "cat", "/sys/class/net/eth0/statistics/rx_bytes"],
-                          capture_output=True, text=True, check=True).stdout
-    return int(text)
-
-
 def call(cluster, sums, method, begin, end):
     return cluster.succeed("call", sums, method, '{"$matrix": "m"}', begin, end)["result"]
 
@@ -54,11 +47,11 @@ def test_on_its_own_host_nothing_is_copied(cluster, matrix, method):
     cluster.succeed("put", "m", matrix, "--copy", at=1)
     expected = np.load(matrix, mmap_mode="r").sum()
     with sums_on(cluster, 1) as sums:
-        before = received(cluster.hosts[1])
+        before = cluster.hosts[1].received()
         found = call(cluster, sums, method, 0, ROWS)
         assert found == {"sum": expected, "bytes_mapped": ROWS * ROW_BYTES,
                          "bytes_streamed": 0, "bytes_copied": 0}
-        assert received(cluster.hosts[1]) - before < MIB
+        assert cluster.hosts[1].received() - before < MIB
 
 
 @pytest.mark.parametrize("method", ["of_rows", "of_many"])
@@ -68,9 +61,9 @@ def test_on_another_host_only_the_rows_touched_move(cluster, matrix, method):
     with sums_on(cluster, 2) as sums:
         call(cluster, sums, method, 0, 1)  # connects
         for begin, end in ((0, 1), (1000, 1016), (ROWS - 8192, ROWS), (5, 5)):
-            before = received(cluster.hosts[2])
+            before = cluster.hosts[2].received()
             found = call(cluster, sums, method, begin, end)
-            moved = received(cluster.hosts[2]) - before
+            moved = cluster.hosts[2].received() - before
             size = (end - begin) * ROW_BYTES
             assert found == {"sum": whole[begin:end].sum(), "bytes_mapped": 0,
                              "bytes_streamed": size, "bytes_copied": 0}
@@ -113,9 +106,9 @@ def test_four_gibibytes_as_an_argument(cluster):
     away = (at + 1) % 3
     with sums_on(cluster, away) as sums:
         call(cluster, sums, "of_rows", 0, 1)
-        before = received(cluster.hosts[away])
+        before = cluster.hosts[away].received()
         touched = call(cluster, sums, "of_rows", 100_000, 100_128)
-        moved = received(cluster.hosts[away]) - before
+        moved = cluster.hosts[away].received() - before
         print("another host:", touched, "; its cable:", moved)
         assert touched["bytes_streamed"] == 128 * row_bytes
         assert touched["bytes_mapped"] == touched["bytes_copied"] == 0

@@ -99,6 +99,14 @@ absl::Status JobContext::Prepare(const proto::Brief& brief,
   return absl::OkStatus();
 }
 
+std::int64_t JobContext::TakeBroughtBytes() const {
+  std::int64_t bytes = source_->TakeBroughtBytes();
+  for (const auto& [name, parameter] : parameters_) {
+    bytes += parameter->TakeBroughtBytes();
+  }
+  return bytes;
+}
+
 std::int64_t JobContext::leaf_count() const {
   const int log2 = plan_->leaf_blocks_log2();
   const std::int64_t blocks = source_->partition().block_count();

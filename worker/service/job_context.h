@@ -31,7 +31,8 @@ class JobContext {
 
   const Plan& plan() const { return *plan_; }
   const MatrixBytes& source() const { return *source_; }
-  std::int64_t TakeBroughtBytes() const { return source_->TakeBroughtBytes(); }
+  // What came from other hosts to open it, parameters included; told once.
+  std::int64_t TakeBroughtBytes() const;
   // It concatenates, and its result lies here: tasks write into it. On another
   // host a task's rows are a partial, which is gathered there.
   bool writes_result() const { return !result_token_.zero(); }
@@ -63,7 +64,7 @@ class JobContext {
                        const std::function<bool()>& cancelled);
 
   std::shared_ptr<MatrixBytes> source_;
-  std::map<std::string, std::shared_ptr<const MatrixBytes>> parameters_;
+  std::map<std::string, std::shared_ptr<MatrixBytes>> parameters_;
   std::unique_ptr<Plan> plan_;
   std::span<const std::byte> whole_;
   std::optional<OpenSegment> result_;

@@ -21,8 +21,9 @@ absl::StatusOr<const MatrixArgument*> FindArgument(absl::string_view operation,
                               "; give ", name, "=NAME or ", name, "=FILE.npy"));
   }
   const MatrixArgument& argument = found->second;
-  if (static_cast<std::int64_t>(argument.bytes.size()) <
-      argument.layout.bytes()) {
+  if (!argument.bytes.empty() &&
+      static_cast<std::int64_t>(argument.bytes.size()) <
+          argument.layout.bytes()) {
     return Error(Reason::kInternal,
                  absl::StrCat("run ", operation, ": ", name, " has ",
                               argument.bytes.size(), " bytes, expected ",

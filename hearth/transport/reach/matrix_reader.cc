@@ -74,10 +74,12 @@ BulkOptions UntilTheCallEnds() {
 
 class MatrixReader final : public MatrixSource {
  public:
-  // `reach` is the opener's.
-  MatrixReader(std::shared_ptr<MatrixOpener> opener, SegmentReach& reach,
+  // `find` and `reach` are the opener's.
+  MatrixReader(std::shared_ptr<MatrixOpener> opener,
+               const MatrixOpener::Find& find, SegmentReach& reach,
                std::string name, MatrixLayout layout)
       : opener_(std::move(opener)),
+        find_(find),
         reach_(reach),
         name_(std::move(name)),
         layout_(std::move(layout)) {}
@@ -196,8 +198,13 @@ class MatrixReader final : public MatrixSource {
               .place = SegmentPlace::From(segment, range.count())};
     HEARTH_ASSIGN_OR_RETURN(auto fetched, reach_.Fetch(part.place));
     if (!fetched.has_value()) {
-      part.place.servers =
-          std::make_shared<SegmentServers>(part.place.replicas);
+      part.place.servers = std::make_shared<SegmentServers>(
+          part.place.replicas,
+          [this, token = part.place.token]()
+              -> absl::StatusOr<std::vector<ReplicaPlace>> {
+            HEARTH_ASSIGN_OR_RETURN(const proto::MatrixInfo info, find_(name_));
+            return ReplicasIn(info, token);
+          });
       return part;
     }
     HEARTH_ASSIGN_OR_RETURN(
@@ -256,6 +263,7 @@ class MatrixReader final : public MatrixSource {
   }
 
   const std::shared_ptr<MatrixOpener> opener_;
+  const MatrixOpener::Find& find_;
   SegmentReach& reach_;
   const std::string name_;
   const MatrixLayout layout_;
@@ -280,8 +288,8 @@ absl::StatusOr<std::shared_ptr<MatrixSource>> MatrixOpener::Open(
   if (info.has_lost()) return FromProto(info.lost());
   HEARTH_ASSIGN_OR_RETURN(MatrixLayout layout,
                           FromProto(info.record().layout()));
-  auto reader = std::make_shared<MatrixReader>(shared_from_this(), reach_, name,
-                                               std::move(layout));
+  auto reader = std::make_shared<MatrixReader>(shared_from_this(), find_,
+                                               reach_, name, std::move(layout));
   HEARTH_RETURN_IF_ERROR(reader->Locate(info.record()));
   return reader;
 }

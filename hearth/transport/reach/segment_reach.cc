@@ -49,6 +49,25 @@ std::vector<ReplicaPlace> ReplicasOf(
   return places;
 }
 
+absl::StatusOr<std::vector<ReplicaPlace>> ReplicasIn(
+    const proto::MatrixInfo& info, const Id& token) {
+  if (info.has_lost()) return FromProto(info.lost());
+  const auto is_it = [&](const proto::SegmentSource& segment) {
+    return FromProto(segment.token()) == token;
+  };
+  const proto::MatrixRecord& record = info.record();
+  if (record.has_segment() && is_it(record.segment())) {
+    return ReplicasOf(record.segment().replicas());
+  }
+  for (const proto::Piece& piece : record.spread().pieces()) {
+    if (is_it(piece.segment())) return ReplicasOf(piece.segment().replicas());
+  }
+  return Error(Reason::kSegmentGone,
+               absl::StrCat("read segment ", token.ToString(),
+                            ": its matrix was replaced by another of that "
+                            "name; read it anew"));
+}
+
 SegmentPlace SegmentPlace::From(const proto::SegmentSource& message,
                                 std::int64_t bytes) {
   return {.token = FromProto(message.token()),
@@ -70,6 +89,7 @@ void SegmentServers::Learn(const std::vector<ReplicaPlace>& replicas) {
     }
   }
   MutexLock lock(mutex_);
+  failed_ = 0;
   if (servers == servers_) return;
   servers_ = std::move(servers);
   // Readers of many hosts begin with different ones.
@@ -77,15 +97,26 @@ void SegmentServers::Learn(const std::vector<ReplicaPlace>& replicas) {
   current_ = servers_.empty() ? 0 : random() % servers_.size();
 }
 
-std::optional<SegmentServers::Server> SegmentServers::Next(
-    const std::optional<Server>& failed) {
+bool SegmentServers::Pass(const std::optional<Server>& failed) {
   MutexLock lock(mutex_);
-  if (servers_.empty()) return std::nullopt;
   // Not where somebody else has gone on already.
-  if (failed.has_value() && servers_[current_] == *failed) {
+  if (!servers_.empty() && failed.has_value() &&
+      servers_[current_] == *failed) {
     current_ = (current_ + 1) % servers_.size();
+    ++failed_;
   }
-  return servers_[current_];
+  return failed_ >= servers_.size();
+}
+
+absl::StatusOr<std::optional<SegmentServers::Server>> SegmentServers::Next(
+    const std::optional<Server>& failed) {
+  if (Pass(failed) && find_ != nullptr) {
+    HEARTH_ASSIGN_OR_RETURN(const auto replicas, find_());
+    Learn(replicas);
+  }
+  MutexLock lock(mutex_);
+  if (servers_.empty()) return std::optional<Server>();
+  return std::optional<Server>(servers_[current_]);
 }
 
 absl::StatusOr<std::optional<FetchedSegment>> SegmentReach::Fetch(
@@ -138,7 +169,7 @@ std::unique_ptr<BulkStream> SegmentReach::Read(const SegmentPlace& place,
       [this, servers, token = place.token,
        asked = std::optional<SegmentServers::Server>()](
           int) mutable -> absl::StatusOr<BulkPeer> {
-        asked = servers->Next(asked);
+        HEARTH_ASSIGN_OR_RETURN(asked, servers->Next(asked));
         if (!asked.has_value()) {
           return Error(Reason::kSegmentGone,
                        absl::StrCat("read segment ", token.ToString(),

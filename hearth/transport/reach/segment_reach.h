@@ -16,6 +16,7 @@
 #include "hearth/transport/bulk/bulk_stream.h"
 #include "hearth/transport/handover/handover_client.h"
 #include "hearth/transport/security/tcp_security.h"
+#include "protos/coordinator.pb.h"
 #include "protos/matrix.pb.h"
 
 namespace hearth {
@@ -34,7 +35,13 @@ struct ReplicaPlace {
 // Kind:    resource. Threads: any.
 class SegmentServers {
  public:
-  explicit SegmentServers(const std::vector<ReplicaPlace>& replicas) {
+  // Where the segment lies now.
+  using Find = std::function<absl::StatusOr<std::vector<ReplicaPlace>>()>;
+  // `find` is asked once all that are known have failed; null: whoever made
+  // this calls Learn.
+  explicit SegmentServers(const std::vector<ReplicaPlace>& replicas,
+                          Find find = nullptr)
+      : find_(std::move(find)) {
     Learn(replicas);
   }
   struct Server {
@@ -44,12 +51,18 @@ class SegmentServers {
   };
   void Learn(const std::vector<ReplicaPlace>& replicas)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Another than `failed`, if there is one; none where nobody serves it.
-  std::optional<Server> Next(const std::optional<Server>& failed)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Another than `failed`, if there is one; none where nobody serves it. May
+  // wait for `find`, and fails as that does.
+  absl::StatusOr<std::optional<Server>> Next(
+      const std::optional<Server>& failed) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // Whether all that are known have failed since they were learned.
+  bool Pass(const std::optional<Server>& failed) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const Find find_;
   Mutex mutex_;
+  std::size_t failed_ ABSL_GUARDED_BY(mutex_) = 0;  // since they were learned
   std::vector<Server> servers_ ABSL_GUARDED_BY(mutex_);  // never by one host in
                                                          // a row, where two are
   std::size_t current_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -73,6 +86,10 @@ struct SegmentPlace {
 };
 std::vector<ReplicaPlace> ReplicasOf(
     const google::protobuf::RepeatedPtrField<proto::Replica>& replicas);
+// Of the segment that `token` names, in what the coordinator says of a matrix.
+// Fails: SEGMENT_GONE where that matrix has it no more; as it was lost.
+absl::StatusOr<std::vector<ReplicaPlace>> ReplicasIn(
+    const proto::MatrixInfo& info, const Id& token);
 
 // How a process gets at segments wherever they lie: by descriptor from a keeper
 // of this machine, as a stream from anywhere else. Which it is, is found out by
