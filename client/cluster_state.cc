@@ -74,7 +74,7 @@ SegmentServers::Find ClusterState::FinderOf(
     std::string name, const proto::SegmentSource& segment) {
   return [this, name = std::move(name), token = FromProto(segment.token())]()
              -> absl::StatusOr<std::vector<ReplicaPlace>> {
-    HEARTH_ASSIGN_OR_RETURN(const auto info, coordinator_->Get(name));
+    HEARTH_ASSIGN_OR_RETURN(const auto info, coordinator_->GetSoon(name));
     return ReplicasIn(info, token);
   };
 }

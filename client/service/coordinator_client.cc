@@ -17,6 +17,7 @@ namespace hearth::client {
 namespace {
 
 constexpr absl::Duration kCallTime = absl::Seconds(30);
+constexpr absl::Duration kSoon = absl::Seconds(1);
 constexpr absl::Duration kLongCallTime = absl::Hours(24);
 
 absl::Status StatusOf(const grpc::Status& status) {
@@ -55,12 +56,13 @@ bool IsBroken(const grpc::Status& status) {
 // One unary call, asked again on a new connection when the old one broke:
 // `method` is the stub's. `asked_again`: an earlier one may have been heard.
 template <class Request, class Reply>
-absl::StatusOr<Reply> Call(CoordinatorLine& line,
-                           grpc::Status (CoordinatorLine::Stub::*method)(
-                               grpc::ClientContext*, const Request&, Reply*),
-                           const Request& request,
-                           absl::Duration deadline = kCallTime,
-                           bool* asked_again = nullptr) {
+absl::StatusOr<Reply> Call(
+    CoordinatorLine& line,
+    grpc::Status (CoordinatorLine::Stub::*method)(grpc::ClientContext*,
+                                                  const Request&, Reply*),
+    const Request& request, absl::Duration deadline = kCallTime,
+    bool* asked_again = nullptr,
+    absl::Duration patience_max = absl::InfiniteDuration()) {
   std::optional<absl::Time> give_up;
   while (true) {
     const auto stub = line.stub();
@@ -71,7 +73,9 @@ absl::StatusOr<Reply> Call(CoordinatorLine& line,
     const grpc::Status status = ((*stub).*method)(&context, request, &reply);
     if (status.ok()) return reply;
     if (!IsBroken(status)) return StatusOf(status);
-    if (!give_up.has_value()) give_up = absl::Now() + line.patience();
+    if (!give_up.has_value()) {
+      give_up = absl::Now() + std::min(line.patience(), patience_max);
+    }
     HEARTH_RETURN_IF_ERROR(line.Reopen(stub, *give_up, StatusOf(status)));
     if (asked_again != nullptr) *asked_again = true;
   }
@@ -125,6 +129,13 @@ absl::StatusOr<proto::MatrixInfo> CoordinatorClient::Get(
   proto::MatrixName request;
   request.set_name(name);
   return Call(*line_, &Stub::GetMatrix, request);
+}
+
+absl::StatusOr<proto::MatrixInfo> CoordinatorClient::GetSoon(
+    const std::string& name) {
+  proto::MatrixName request;
+  request.set_name(name);
+  return Call(*line_, &Stub::GetMatrix, request, kSoon, nullptr, kSoon);
 }
 
 absl::StatusOr<proto::MatrixList> CoordinatorClient::List() {

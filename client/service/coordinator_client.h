@@ -33,6 +33,8 @@ class CoordinatorClient {
                                                absl::Duration deadline);
   absl::StatusOr<proto::MatrixInfo> Put(const proto::PutMatrixRequest& request);
   absl::StatusOr<proto::MatrixInfo> Get(const std::string& name);
+  // The same in a second or two, or not at all: for who can go on without.
+  absl::StatusOr<proto::MatrixInfo> GetSoon(const std::string& name);
   absl::StatusOr<proto::MatrixList> List();
   absl::Status Remove(const std::string& name);
   absl::StatusOr<std::string> Submit(const proto::SubmitRequest& request);

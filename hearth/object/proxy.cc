@@ -27,10 +27,17 @@ std::shared_ptr<object_internal::Outcome> Proxy::Begin(
     const std::string& method, std::vector<Value> arguments,
     const Cancellation& cancellation) const {
   auto outcome = std::make_shared<object_internal::Outcome>();
-  BeginThen(method, std::move(arguments), cancellation,
-            [outcome](absl::StatusOr<Value> value) {
-              outcome->Set(std::move(value));
-            });
+  if (target_ == nullptr) {
+    outcome->Set(Nowhere(method));
+    return outcome;
+  }
+  CallOptions options = options_;
+  options.cancellation = cancellation;
+  options.done_is_quick = true;
+  target_->CallLater({method, std::move(arguments)}, options,
+                     [outcome](absl::StatusOr<Value> value) {
+                       outcome->Set(std::move(value));
+                     });
   return outcome;
 }
 

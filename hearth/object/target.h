@@ -24,6 +24,8 @@ struct CallOptions {
   // For how long an object that can't be reached is looked for again; none: as
   // the process does for all.
   std::optional<absl::Duration> patience = std::nullopt;
+  // Of CallLater: `done` never waits, and is spared a thread of its own.
+  bool done_is_quick = false;
 };
 
 struct CallStep {

@@ -240,7 +240,10 @@ void CoordinatorCore::Impl::LoseWorker(WorkerId worker) {
                     absl::StrCat("drain ", ToString(worker),
                                  ": it was lost before it was let go: ", why)));
   look_at_everyone_ = true;
-  if (record == nullptr || members_.live_count_at(record->identity.host) > 0) {
+  if (record == nullptr) return;
+  if (members_.live_count_at(record->identity.host) > 0) {
+    // It may have been the one that others stream from.
+    if (!live_.empty()) readdressed_.insert(record->identity.host);
     return;
   }
   const WorkerIdentity& identity = record->identity;

@@ -174,7 +174,7 @@ class CoordinatorCore::Impl {
   bool IsLost(const SegmentSource& segment) const;
   bool IsLost(const MatrixRecord& matrix) const;
   // Something that its tasks need is on hosts without a worker alone.
-  bool WaitsForAHost(const JobRecord& job) const;
+  bool WaitsForAHost(const Live& live) const;
   absl::Status LostStory(absl::string_view attempt,
                          const MatrixRecord& matrix) const;
   void FailThoseWhoseMatrixIsLost();
@@ -248,7 +248,7 @@ class CoordinatorCore::Impl {
     std::vector<Id> owed;          // tokens to be dropped
   };
   std::map<std::string, Absent> absent_;
-  std::set<std::string> readdressed_;  // hosts that workers have come to
+  std::set<std::string> readdressed_;  // hosts that workers came to, or left
   std::map<WorkerId, Drain> drains_;
   std::map<std::string, Handover> handovers_;  // by host
   std::uint64_t next_job_ = 1;

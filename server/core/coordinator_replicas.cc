@@ -352,7 +352,8 @@ std::vector<CoordinatorCore::Impl::LostRows> CoordinatorCore::Impl::LostRowsOf(
   return lost;
 }
 
-bool CoordinatorCore::Impl::WaitsForAHost(const JobRecord& job) const {
+bool CoordinatorCore::Impl::WaitsForAHost(const Live& live) const {
+  const JobRecord& job = live.core.record();
   const auto is_cut_off = [this](const MatrixRecord& matrix) {
     const auto parts = SegmentsOf(matrix);
     return std::any_of(
@@ -365,8 +366,11 @@ bool CoordinatorCore::Impl::WaitsForAHost(const JobRecord& job) const {
                               });
         });
   };
-  if (job.plan != nullptr && job.plan->result.has_token() &&
-      members_.live_count_at(job.plan->result.host) == 0) {
+  const auto is_away = [this](const BytesRef& bytes) {
+    return bytes.has_token() && members_.live_count_at(bytes.host) == 0;
+  };
+  if (is_away(live.core.round_state()) ||
+      (job.plan != nullptr && is_away(job.plan->result))) {
     return true;
   }
   return is_cut_off(*job.order->matrix) ||

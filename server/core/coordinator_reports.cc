@@ -237,7 +237,7 @@ void CoordinatorCore::Impl::On(const Sender& sender, TaskFailed& failed) {
   }
   const bool is_cut_off =
       reason == Reason::kSegmentGone || reason == Reason::kClusterUnreachable;
-  if (is_cut_off && WaitsForAHost(live->core.record())) {
+  if (is_cut_off && WaitsForAHost(*live)) {
     // It comes back, or is lost and the job with it: not an attempt.
     live->core.GiveBack(task->kind, task->round, task->run, task->care);
     live->core.CountRetry();

@@ -20,6 +20,7 @@ absl::string_view NameOf(WorkerState state) {
 
 MembershipCore::Joined MembershipCore::Join(const WorkerIdentity& identity,
                                             absl::Time now) {
+  ForgetOldest();
   Joined joined;
   const auto lose = [&](WorkerId worker, absl::string_view why) {
     WorkerRecord& record = workers_.at(worker);
@@ -109,6 +110,7 @@ bool MembershipCore::Undrain(WorkerId worker) {
 }
 
 std::vector<WorkerId> MembershipCore::Expire(absl::Time now) {
+  ForgetOldest();
   // A renewed lease leaves its entry where it was, and is filed again when
   // that one comes up: one move a lease, not one a heartbeat.
   std::vector<WorkerId> expired;
@@ -227,16 +229,20 @@ void MembershipCore::MarkLost(WorkerRecord& record, absl::string_view why,
     neighbourhoods_.erase(record.identity.host);
   }
   ended_.push_back(record.id);
-  if (ended_.size() <= kEndedMax) return;
-  const auto oldest = workers_.find(ended_.front());
-  ended_.pop_front();
-  by_incarnation_.erase(oldest->second.identity.incarnation);
-  const auto seat = by_slot_.find(
-      {oldest->second.identity.host, oldest->second.identity.slot});
-  if (seat != by_slot_.end() && seat->second == oldest->first) {
-    by_slot_.erase(seat);
+}
+
+void MembershipCore::ForgetOldest() {
+  while (ended_.size() > kEndedMax) {
+    const auto oldest = workers_.find(ended_.front());
+    ended_.pop_front();
+    by_incarnation_.erase(oldest->second.identity.incarnation);
+    const auto seat = by_slot_.find(
+        {oldest->second.identity.host, oldest->second.identity.slot});
+    if (seat != by_slot_.end() && seat->second == oldest->first) {
+      by_slot_.erase(seat);
+    }
+    workers_.erase(oldest);
   }
-  workers_.erase(oldest);
 }
 
 void MembershipCore::CountReady(const WorkerRecord& record, int by) {

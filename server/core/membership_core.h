@@ -82,7 +82,8 @@ class MembershipCore {
   // It is to take nothing new; or may again. False when it is lost.
   bool Drain(WorkerId worker);
   bool Undrain(WorkerId worker);
-  // Workers whose lease has run out; now lost.
+  // Workers whose lease has run out; now lost. They are found until the next
+  // call of this or of Join, however many they are.
   std::vector<WorkerId> Expire(absl::Time now);
 
   // The story is kept with the newest worker of that host and pid.
@@ -106,6 +107,8 @@ class MembershipCore {
 
  private:
   void MarkLost(WorkerRecord& record, absl::string_view why, absl::Time now);
+  // Of the lost ones, so that the rest is bounded.
+  void ForgetOldest();
   using ByHost = std::map<std::string, std::set<WorkerId>, std::less<>>;
   void CountReady(const WorkerRecord& record, int by);
   static void File(ByHost& hosts, const WorkerRecord& record, bool is_in);

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "absl/strings/str_cat.h"
+#include "hearth/base/awake_clock.h"
 #include "hearth/base/clock.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
@@ -16,6 +17,8 @@ namespace hearth::server {
 namespace {
 
 constexpr std::chrono::milliseconds kTick(50);
+// Longer without a tick, and a coordinator did not hear who was there.
+constexpr absl::Duration kStill = absl::Seconds(1);
 
 // Calls Tick until it is destroyed.
 class Ticker {
@@ -52,8 +55,11 @@ class Ticker {
 
 // In the order of building; ended in the reverse one.
 struct CoordinatorServer::Parts {
-  CoordinatorService service{CoordinatorOptions(), Clock::Real()};
-  DirectoryService directory{DirectoryOptions(), Clock::Real()};
+  // One each: either may stand still alone, at its own disk.
+  const AwakeClock service_clock{Clock::Real(), kStill};
+  const AwakeClock directory_clock{Clock::Real(), kStill};
+  CoordinatorService service{CoordinatorOptions(), service_clock};
+  DirectoryService directory{DirectoryOptions(), directory_clock};
   std::unique_ptr<Listener> listener;
   std::unique_ptr<Ticker> ticker;
 };

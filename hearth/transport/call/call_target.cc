@@ -71,6 +71,7 @@ class CallTarget final : public Target,
                                 done] { self->GoOn(*attempt, options, done); });
     }
     auto pending = std::make_shared<Conversation::Pending>();
+    pending->is_quick = options.done_is_quick;
     pending->on_done = [self = shared_from_this(), attempt, options, done,
                         conversation =
                             std::weak_ptr(place->conversation)](auto& ended) {

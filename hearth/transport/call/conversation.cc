@@ -81,7 +81,7 @@ void Conversation::OnFrame(proto::Frame& frame, Attached attached, Work& work) {
                    std::move(attached), work);
       break;
     case proto::Frame::kReply:
-      OnReply(*frame.mutable_reply(), std::move(attached));
+      OnReply(*frame.mutable_reply(), std::move(attached), work);
       break;
     case proto::Frame::kCancel:
       host_.OnCancel(*this, frame.cancel().id(), work);
@@ -120,7 +120,8 @@ void Conversation::OnFrame(proto::Frame& frame, Attached attached, Work& work) {
   }
 }
 
-void Conversation::OnReply(proto::MethodReply& reply, Attached attached) {
+void Conversation::OnReply(proto::MethodReply& reply, Attached attached,
+                           Work& work) {
   std::shared_ptr<Pending> pending;
   {
     std::scoped_lock lock(mutex_);
@@ -134,7 +135,10 @@ void Conversation::OnReply(proto::MethodReply& reply, Attached attached) {
     if (pending->on_done != nullptr) --asynchronous_;
     pending->changed.notify_one();
   }
-  if (pending->on_done != nullptr) pending->on_done(*pending);
+  if (pending->on_done == nullptr) return;
+  if (pending->is_quick) return pending->on_done(*pending);
+  // It may make the next call, whose answer this thread would have to read.
+  work.push_back([pending] { pending->on_done(*pending); });
 }
 
 void Conversation::OnItems(proto::Items& items, const Attached& attached) {

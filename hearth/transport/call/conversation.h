@@ -78,6 +78,8 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
     std::condition_variable changed;
     // Instead of a thread that waits; called outside of locks, once.
     std::function<void(Pending&)> on_done;
+    // It never waits: whoever reads the connection may call it.
+    bool is_quick = false;
   };
 
   explicit Conversation(ObjectHost& host) : host_(host) {}
@@ -126,7 +128,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void ReadInBackground();
   // False: the connection broke before, or the deadline passed.
   bool WaitForPeer(absl::Time deadline);
-  void OnReply(proto::MethodReply& reply, Attached attached);
+  void OnReply(proto::MethodReply& reply, Attached attached, Work& work);
   void OnItems(proto::Items& items, const Attached& attached);
   void Background();
   void HandOver();

@@ -26,6 +26,16 @@ namespace {
 constexpr std::int64_t kPieceBytes = std::int64_t{1} << 20;
 constexpr absl::Duration kCopyLook = absl::Milliseconds(20);
 
+// A short break of the network is over by then.
+constexpr std::size_t kRoundsBeforeAsking = 2;
+
+// Of a question where bytes lie: they lie nowhere.
+bool IsFinal(const absl::Status& status) {
+  const Reason why = ReasonOf(status);
+  return why == Reason::kNameUnknown || why == Reason::kSegmentGone ||
+         why == Reason::kWorkerLost;
+}
+
 bool MakerIsDead(HandoverClient& keeper, const Id& token) {
   const auto held = keeper.List();
   if (!held.ok()) return false;
@@ -105,14 +115,16 @@ bool SegmentServers::Pass(const std::optional<Server>& failed) {
     current_ = (current_ + 1) % servers_.size();
     ++failed_;
   }
-  return failed_ >= servers_.size();
+  return failed_ >= kRoundsBeforeAsking * servers_.size();
 }
 
 absl::StatusOr<std::optional<SegmentServers::Server>> SegmentServers::Next(
     const std::optional<Server>& failed) {
   if (Pass(failed) && find_ != nullptr) {
-    HEARTH_ASSIGN_OR_RETURN(const auto replicas, find_());
-    Learn(replicas);
+    const auto replicas = find_();
+    if (replicas.ok()) Learn(*replicas);
+    // Without an answer the known ones may still be there again.
+    if (IsFinal(replicas.status())) return replicas.status();
   }
   MutexLock lock(mutex_);
   if (servers_.empty()) return std::optional<Server>();

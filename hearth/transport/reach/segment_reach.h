@@ -37,8 +37,8 @@ class SegmentServers {
  public:
   // Where the segment lies now.
   using Find = std::function<absl::StatusOr<std::vector<ReplicaPlace>>()>;
-  // `find` is asked once all that are known have failed; null: whoever made
-  // this calls Learn.
+  // `find` is asked once all that are known have failed, and failed again;
+  // null: whoever made this calls Learn.
   explicit SegmentServers(const std::vector<ReplicaPlace>& replicas,
                           Find find = nullptr)
       : find_(std::move(find)) {
@@ -52,7 +52,7 @@ class SegmentServers {
   void Learn(const std::vector<ReplicaPlace>& replicas)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Another than `failed`, if there is one; none where nobody serves it. May
-  // wait for `find`, and fails as that does.
+  // wait for `find`, and fails where that says that the bytes are lost.
   absl::StatusOr<std::optional<Server>> Next(
       const std::optional<Server>& failed) ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -1,6 +1,7 @@
 // Every feature of calls, over every transport.
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <thread>
 
 #include "absl/time/clock.h"
@@ -89,6 +90,18 @@ TEST_P(Calls, AOnewayCallReturnsWhileItsMethodSleeps) {
   ASSERT_THAT(proxy_.Oneway("sleep", 0.3), IsOk());
   EXPECT_LT(absl::Now() - begin, absl::Milliseconds(100));
   EXPECT_EQ(*proxy_.Call<std::int64_t>("add", 0), 1);  // behind it
+}
+
+TEST_P(Calls, WhoIsToldOfAResultMayMakeTheNextCall) {
+  std::promise<std::int64_t> sum;
+  proxy_.BeginThen("add", {Value(std::int64_t{5})}, {},
+                   [&](absl::StatusOr<Value> first) {
+                     const auto next = proxy_.Call<std::int64_t>("add", 2);
+                     sum.set_value(first.ok() && next.ok() ? *next : -1);
+                   });
+  std::future<std::int64_t> told = sum.get_future();
+  ASSERT_EQ(told.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  EXPECT_EQ(told.get(), 7);
 }
 
 TEST_P(Calls, FuturesAreWaitedForLater) {
