@@ -39,9 +39,8 @@ absl::StatusOr<Cluster> Cluster::Local(LocalOptions options) {
     HEARTH_ASSIGN_OR_RETURN(auto info,
                             coordinator->WaitReady(workers, kReadyTime));
     std::string address = local->address();
-    return std::make_shared<ClusterState>(std::move(local),
-                                          std::move(coordinator),
-                                          std::move(info), std::move(address));
+    return std::make_shared<ClusterState>(
+        std::move(local), std::move(coordinator), info, std::move(address));
   }();
   if (started.ok()) return Cluster(*std::move(started));
   const std::string last_words = local == nullptr ? "" : local->LastWords();
@@ -60,8 +59,7 @@ absl::StatusOr<Cluster> Cluster::Connect(absl::string_view address,
       CoordinatorClient::Connect(std::string(address), security));
   HEARTH_ASSIGN_OR_RETURN(auto info, coordinator->WaitReady(0, kReadyTime));
   return Cluster(std::make_shared<ClusterState>(
-      nullptr, std::move(coordinator), std::move(info), std::string(address),
-      security));
+      nullptr, std::move(coordinator), info, std::string(address), security));
 }
 
 const std::string& Cluster::address() const { return state_->address(); }

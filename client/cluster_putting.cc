@@ -303,18 +303,22 @@ absl::StatusOr<MatrixInfo> Cluster::Make(absl::string_view name,
 // No host had room, but there are several.
 bool Cluster::IsWorthSpreading(const absl::Status& whole) const {
   return ReasonOf(whole) == Reason::kOutOfMemory &&
-         state_->info().hosts_size() > 1;
+         state_->HostsNow().size() > 1;
 }
 
 // Before the work, not after it; the coordinator looks again.
 absl::Status Cluster::CheckHosts(absl::string_view name, int replicas) const {
-  const int ready = state_->info().hosts_size();
-  if (ready >= replicas) return absl::OkStatus();
-  return Error(
-      Reason::kOutOfMemory,
-      absl::StrCat("put \"", name, "\": ", replicas, " replicas need ",
-                   replicas, " hosts; ", ready, ready == 1 ? " is" : " are",
-                   " ready; start workers on more hosts"));
+  const auto enough = [&](const std::vector<std::string>& hosts) {
+    return std::ssize(hosts) >= replicas;
+  };
+  if (enough(state_->Hosts())) return absl::OkStatus();
+  const std::vector<std::string> hosts = state_->HostsNow();
+  if (enough(hosts)) return absl::OkStatus();
+  return Error(Reason::kOutOfMemory,
+               absl::StrCat("put \"", name, "\": ", replicas, " replicas need ",
+                            replicas, " hosts; ", hosts.size(),
+                            hosts.size() == 1 ? " is" : " are",
+                            " ready; start workers on more hosts"));
 }
 
 // Before the work, not after it.

@@ -15,22 +15,43 @@ namespace hearth {
 namespace {
 
 constexpr absl::Duration kKeeperTime = absl::Seconds(1);
+constexpr absl::Duration kHostsTime = absl::Seconds(5);
 
-}  // namespace
-
-absl::StatusOr<std::string> ClusterState::LocalHost() {
-  if (info_.hosts().empty()) {
-    return Error(Reason::kWorkerLost,
-                 "hand over a segment: no worker is ready, so no keeper is "
-                 "known; start workers");
-  }
-  // A host's keeper is on this machine if it answers.
-  for (const std::string& host : info_.hosts()) {
+// A host's keeper is on this machine if it answers.
+std::optional<std::string> HereOf(const std::vector<std::string>& hosts) {
+  for (const std::string& host : hosts) {
     const auto address = Address::Parse(host);
     if (address.ok() &&
         ConnectUnix(*address, SocketType::kPacket, kKeeperTime).ok()) {
       return host;
     }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<std::string> ClusterState::Hosts() {
+  MutexLock lock(mutex_);
+  return hosts_;
+}
+
+std::vector<std::string> ClusterState::HostsNow() {
+  const auto info = coordinator_->WaitReady(0, kHostsTime);
+  MutexLock lock(mutex_);
+  if (info.ok()) hosts_.assign(info->hosts().begin(), info->hosts().end());
+  return hosts_;
+}
+
+absl::StatusOr<std::string> ClusterState::LocalHost() {
+  if (auto here = HereOf(Hosts())) return *here;
+  // Workers come and go; a host's keeper has another address when it is back.
+  const std::vector<std::string> hosts = HostsNow();
+  if (auto here = HereOf(hosts)) return *here;
+  if (hosts.empty()) {
+    return Error(Reason::kWorkerLost,
+                 "hand over a segment: no worker is ready, so no keeper is "
+                 "known; start workers");
   }
   return Error(Reason::kClusterUnreachable,
                "hand over a segment: the cluster has no worker on this host, "

@@ -3,12 +3,14 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/hearth.h"
 #include "client/launch/local_cluster.h"
 #include "client/service/coordinator_client.h"
+#include "hearth/base/mutex.h"
 #include "hearth/transport/handover/handover_client.h"
 #include "hearth/transport/reach/segment_reach.h"
 #include "protos/matrix.pb.h"
@@ -22,17 +24,20 @@ class ClusterState {
  public:
   ClusterState(std::unique_ptr<client::LocalCluster> local,
                std::unique_ptr<client::CoordinatorClient> coordinator,
-               proto::ClusterInfo info, std::string address,
+               const proto::ClusterInfo& info, std::string address,
                TcpSecurityOptions security = {})
       : address_(std::move(address)),
         local_(std::move(local)),
         coordinator_(std::move(coordinator)),
-        info_(std::move(info)),
+        hosts_(info.hosts().begin(), info.hosts().end()),
         reach_(Address(), std::move(security)) {}
 
   const std::string& address() const { return address_; }
   client::CoordinatorClient& coordinator() { return *coordinator_; }
-  const proto::ClusterInfo& info() const { return info_; }
+  // Hosts with ready workers: as last heard, and as the coordinator says now,
+  // if it does.
+  std::vector<std::string> Hosts() ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<std::string> HostsNow() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The keeper of `host`, which must be this one.
   HandoverClient& KeeperOf(const std::string& host) {
@@ -60,7 +65,8 @@ class ClusterState {
   const std::string address_;
   std::unique_ptr<client::LocalCluster> local_;  // ended last
   std::unique_ptr<client::CoordinatorClient> coordinator_;
-  const proto::ClusterInfo info_;
+  Mutex mutex_;
+  std::vector<std::string> hosts_ ABSL_GUARDED_BY(mutex_);
   SegmentReach reach_;
 };
 

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 
 import numpy as np
 import pytest
+from hearth_process import Server
 from processes import marked
 
 import hearth
@@ -343,3 +345,19 @@ def test_what_was_loaded_out_of_a_raw_file_or_an_archive_is_put(cluster, tmp_pat
         assert np.array_equal(np.asarray(matrix), array)
         assert matrix.sum() == rows.sum()
         cluster.rm(name)
+
+
+def test_a_client_outlives_the_workers_that_it_met():
+    """The keeper of a host that is started again has another address."""
+    with Server("coordinator", "--listen", f"unix-abstract:hosts-{uuid.uuid4()}") as coordinator, \
+            hearth.connect(coordinator.address) as early:
+        with Server("worker", "--coordinator", coordinator.address, "--workers", 1):
+            early.put("first", np.arange(3))  # there was no worker as it connected
+            with hearth.connect(coordinator.address) as met:
+                met.put("second", np.arange(3))
+                met.rm("second")
+            early.rm("first")
+        with Server("worker", "--coordinator", coordinator.address, "--workers", 1):
+            assert early.put("third", np.arange(3)).sum() == 3
+            with pytest.raises(hearth.Error, match="2 replicas need 2 hosts; 1 is ready"):
+                early.put("fourth", np.arange(3), replicas=2)

@@ -179,6 +179,13 @@ def test_a_deadline_and_a_cancel_end_the_wait(counter):
     assert time.monotonic() - began < 2
 
 
+def test_who_is_told_of_a_result_may_make_the_next_call(counter):
+    told = concurrent.futures.Future()
+    first = counter.echo.later(1)
+    first.add_done_callback(lambda done: told.set_result(counter.echo(done.result() + 1)))
+    assert told.result(20) == 2
+
+
 def test_metadata_and_correlation_travel(counter):
     assert counter._with(metadata={"user": "ann"}, correlation="order 7", timeout=60).told() == \
         ({"user": "ann"}, "order 7", True)

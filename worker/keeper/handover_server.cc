@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <utility>
 #include <variant>
 
@@ -38,14 +40,25 @@ struct Match : Handlers... {
 template <class... Handlers>
 Match(Handlers...) -> Match<Handlers...>;
 
+// Of a file on another machine, what was known of it last: that machine may
+// not answer.
+struct statx About(int fd) {
+  struct statx about {};
+  if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+            STATX_TYPE | STATX_INO | STATX_BLOCKS, &about) != 0) {
+    return {};
+  }
+  return about;
+}
+
+// What a sparse segment takes; 0 where the kernel won't tell.
+std::uint64_t PagesOf(int fd) { return About(fd).stx_blocks * 512; }
+
 // Whether `fd` is what the card says, as far as nobody can make us wait for
 // the answer.
 bool Matches(int fd, SegmentKind kind) {
   if (kind == SegmentKind::kFile) {
-    struct statx about {};
-    return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
-                 &about) == 0 &&
-           S_ISREG(about.stx_mode);
+    return S_ISREG(About(fd).stx_mode);
   }
   if (kind == SegmentKind::kOpen || kind == SegmentKind::kFragment) {
     return fcntl(fd, F_GET_SEALS) >= 0;
@@ -53,11 +66,19 @@ bool Matches(int fd, SegmentKind kind) {
   return SealedForEver(fd);
 }
 
-// What a sparse segment takes; 0 where the kernel won't tell.
-std::uint64_t PagesOf(int fd) {
-  struct stat about {};
-  if (fstat(fd, &about) != 0) return 0;
-  return static_cast<std::uint64_t>(about.st_blocks) * 512;
+// The kernel frees a gigabyte in 60 ms and more, and everybody waits for this
+// thread meanwhile.
+void CloseAside(int fd) {
+  constexpr std::uint64_t kQuick = 256 * limits::kMiB;
+  if (PagesOf(fd) < kQuick) {
+    close(fd);
+    return;
+  }
+  try {
+    std::thread([fd] { close(fd); }).detach();
+  } catch (const std::system_error&) {  // no thread to be had
+    close(fd);
+  }
 }
 
 HeldMessage ToWire(const HeldSegment& held) {
@@ -260,14 +281,12 @@ HandoverServer::Translated HandoverServer::Translate(Request& request) {
       if (options_.tickets_only) return Reason::kNotAllowed;
       {
         const int fd = request.descriptors.front().Release();
-        struct stat found {};
-        fstat(fd, &found);  // a segment was checked when it came
         return DepositAsked{token,
                             fd,
                             request.message.card(),
                             process,
                             verb == HandoverVerb::kReplace,
-                            found.st_ino};
+                            About(fd).stx_ino};
       }
     case HandoverVerb::kDepositTicket:
       return TranslateTicket(request);
@@ -385,7 +404,7 @@ void HandoverServer::Do(const BookAction& action, const Request* request) {
             }
             Reply(*request, head, {}, entries);
           },
-          [&](CloseDescriptor closed) { close(closed.fd); },
+          [&](CloseDescriptor closed) { CloseAside(closed.fd); },
           [&](WatchProcess watched) {
             UniqueFd pidfd;
             if (const auto offered = offered_.find(watched.process);

@@ -61,6 +61,7 @@ class WorkerServer::Impl {
         incarnation_(Id::Random()),
         reach_(options_.keeper, options_.security),
         leftovers_(options_.keeper),
+        memory_(options_.keeper, options_.segment_bytes_max),
         store_(reach_),
         kept_(reach_),
         jobs_(reach_, kept_, store_),
@@ -145,8 +146,7 @@ class WorkerServer::Impl {
 
   absl::Status Connect() {
     proto::Hello hello;
-    hello.set_free_bytes(
-        FreeSegmentBytes(reach_.own(), options_.segment_bytes_max));
+    hello.set_free_bytes(memory_.Free());
     hello.set_version(kVersion);
     hello.set_host(options_.keeper.ToString());
     hello.set_slot(options_.slot);
@@ -195,8 +195,7 @@ class WorkerServer::Impl {
         next_heartbeat = now + heartbeat_;
         lock.unlock();
         proto::FromWorker message;
-        message.mutable_heartbeat()->set_free_bytes(
-            FreeSegmentBytes(reach_.own(), options_.segment_bytes_max));
+        message.mutable_heartbeat()->set_free_bytes(memory_.Free());
         message.mutable_heartbeat()->set_is_copying(copier_.TakeProgress());
         lock.lock();
         if (welcome_) link_->Send(std::move(message));
@@ -452,6 +451,7 @@ class WorkerServer::Impl {
   SegmentReach reach_;
   std::unique_ptr<BulkServer> server_;
   Leftovers leftovers_;          // the main thread's
+  HostMemory memory_;            // the main thread's
   std::vector<Id> made_before_;  // the main thread's: before it connected
   SegmentStore store_;
   KeptSegments kept_;
