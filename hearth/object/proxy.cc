@@ -27,26 +27,22 @@ std::shared_ptr<object_internal::Outcome> Proxy::Begin(
     const std::string& method, std::vector<Value> arguments,
     const Cancellation& cancellation) const {
   auto outcome = std::make_shared<object_internal::Outcome>();
-  if (target_ == nullptr) {
-    outcome->Set(Nowhere(method));
-    return outcome;
-  }
-  CallOptions options = options_;
-  options.cancellation = cancellation;
-  options.done_is_quick = true;
-  target_->CallLater({method, std::move(arguments)}, options,
-                     [outcome](absl::StatusOr<Value> value) {
-                       outcome->Set(std::move(value));
-                     });
+  BeginThen(
+      method, std::move(arguments), cancellation,
+      [outcome](absl::StatusOr<Value> value) {
+        outcome->Set(std::move(value));
+      },
+      /*done_is_quick=*/true);
   return outcome;
 }
 
 void Proxy::BeginThen(const std::string& method, std::vector<Value> arguments,
-                      const Cancellation& cancellation,
-                      Target::Done done) const {
+                      const Cancellation& cancellation, Target::Done done,
+                      bool done_is_quick) const {
   if (target_ == nullptr) return done(Nowhere(method));
   CallOptions options = options_;
   options.cancellation = cancellation;
+  options.done_is_quick = done_is_quick;
   target_->CallLater({method, std::move(arguments)}, options, std::move(done));
 }
 

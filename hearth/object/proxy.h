@@ -217,9 +217,11 @@ class Proxy {
   std::shared_ptr<object_internal::Outcome> Begin(
       const std::string& method, std::vector<Value> arguments,
       const Cancellation& cancellation) const;
-  // `done` is called once, from any thread.
+  // `done` is called once, from any thread. One that never waits, for another
+  // call least of all, may be `done_is_quick`: it is spared a change of thread.
   void BeginThen(const std::string& method, std::vector<Value> arguments,
-                 const Cancellation& cancellation, Target::Done done) const;
+                 const Cancellation& cancellation, Target::Done done,
+                 bool done_is_quick = false) const;
 
   template <class T, class... Args>
   absl::StatusOr<Stream<T>> Iterate(const std::string& method,

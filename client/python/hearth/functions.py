@@ -206,7 +206,7 @@ class _Job:
         call = host.proxy.run.later(self.id, runs[run])
         host.in_flight[call] = run
         self._under_way += 1
-        call.add_done_callback(lambda call: self._answers.put((host, call)))
+        call._tell(lambda call: self._answers.put((host, call)))
 
     def _look_again(self) -> bool:
         """Finds processes that were started anew; False when nothing is under way."""

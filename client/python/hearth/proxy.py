@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
+import logging
+import threading
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -207,8 +210,30 @@ class Call(CancellableFuture):
         self._switch.cancel()
         return cancelled
 
+    def add_done_callback(self, fn: Callable[[concurrent.futures.Future[Any]], object]) -> None:
+        """Calls `fn` with this once it has ended, on a thread of its own: it may make the next call and wait."""
+        if self.done() or getattr(fn, "__module__", "") == "asyncio.futures":  # which only wakes its loop
+            self._tell(fn)
+        else:
+            self._tell(functools.partial(_aside, fn))
+
+    def _tell(self, fn: Callable[[concurrent.futures.Future[Any]], object]) -> None:
+        """The same for one that never waits: who reads the answers of all calls runs it."""
+        super().add_done_callback(fn)
+
     def __await__(self) -> Generator[Any, None, Any]:
         return asyncio.wrap_future(self).__await__()
+
+
+def _aside(fn: Callable[[concurrent.futures.Future[Any]], object], ended: concurrent.futures.Future[Any]) -> None:
+    threading.Thread(target=_guarded, args=(fn, ended), name="hearth callback", daemon=True).start()
+
+
+def _guarded(fn: Callable[[concurrent.futures.Future[Any]], object], ended: concurrent.futures.Future[Any]) -> None:
+    try:
+        fn(ended)
+    except Exception:  # as concurrent.futures does
+        logging.getLogger("concurrent.futures").exception("exception calling callback for %r", ended)
 
 
 class Batch:

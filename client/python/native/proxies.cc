@@ -94,8 +94,10 @@ Switch Later(const std::shared_ptr<RemoteObject>& object,
   };
   Switch made;
   Unlocked([&] {
+    // Python's own futures are quick; what users hang on them is moved aside
+    // there.
     object->proxy().BeginThen(method, std::move(values), made.cancellation,
-                              tell);
+                              tell, /*done_is_quick=*/true);
   });
   return made;
 }
