@@ -20,6 +20,7 @@ struct CallOptions {
   absl::Duration timeout = absl::InfiniteDuration();
   std::map<std::string, std::string> metadata = {};
   std::string correlation = {};  // empty: the chain's, or a fresh one
+  // Of the call, and of taking the items that it gives.
   std::optional<Cancellation> cancellation = std::nullopt;
   // For how long an object that can't be reached is looked for again; none: as
   // the process does for all.

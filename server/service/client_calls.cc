@@ -26,7 +26,60 @@ absl::Status UnknownJob(absl::string_view attempt, absl::string_view id) {
                             "go; see hearth jobs"));
 }
 
+// What a connection that broke looks like, too: clients ask again, and find who
+// comes next.
+grpc::Status Ending() {
+  return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the coordinator ends");
+}
+
+// A unary call whose client may give up waiting for it.
+//
+// Kind:    resource; lives until gRPC is done with it: not before Finish was
+//          called, nor before `on_cancelled` has returned.
+// Threads: `on_cancelled` is called from one of gRPC's, perhaps after Finish.
+class CancellableCall final : public grpc::ServerUnaryReactor {
+ public:
+  using OnCancelled = std::function<void(CancellableCall*)>;
+  explicit CancellableCall(OnCancelled on_cancelled)
+      : on_cancelled_(std::move(on_cancelled)) {}
+
+ private:
+  void OnCancel() override { on_cancelled_(this); }
+  void OnDone() override { delete this; }
+
+  const OnCancelled on_cancelled_;
+};
+
 }  // namespace
+
+void CoordinatorService::End() {
+  Errands errands;
+  {
+    MutexLock lock(mutex_);
+    ended_ = true;
+    EndWaitingCalls(errands);
+  }
+  Run(std::move(errands));
+}
+
+void CoordinatorService::EndWaitingCalls(Errands& errands) {
+  std::vector<grpc::ServerUnaryReactor*> waiting;
+  for (const ReadyWaiter& waiter : std::exchange(ready_waiters_, {})) {
+    waiting.push_back(waiter.reactor);
+  }
+  for (const auto& [number, question] : std::exchange(questions_, {})) {
+    waiting.push_back(question.reactor);
+  }
+  // The core may answer these yet: they stay, so that no other call takes such
+  // an answer for its own.
+  for (auto& [call, later] : later_) {
+    if (later.reactor == nullptr) continue;
+    waiting.push_back(std::exchange(later.reactor, nullptr));
+  }
+  for (grpc::ServerUnaryReactor* reactor : waiting) {
+    errands.calls.push_back([reactor] { reactor->Finish(Ending()); });
+  }
+}
 
 grpc::ServerUnaryReactor* CoordinatorService::Reply(
     grpc::CallbackServerContext* context,
@@ -55,15 +108,9 @@ grpc::ServerUnaryReactor* CoordinatorService::ReplyLater(
     const CallId call = next_call_++;
     auto event = ask(call);
     if (event.ok()) {
-      later_[call] = {[reactor, fill = std::move(fill)](const Answer& answer) {
-                        const absl::Status status =
-                            answer.status.ok() ? fill(answer) : answer.status;
-                        return [reactor, status] {
-                          reactor->Finish(ToGrpc(status));
-                        };
-                      },
-                      std::move(undo)};
+      later_[call] = {reactor, std::move(fill), std::move(undo)};
       Ask(*std::move(event), errands);
+      if (ended_) EndWaitingCalls(errands);
     } else {
       errands.calls.push_back([reactor, status = event.status()] {
         reactor->Finish(ToGrpc(status));
@@ -75,17 +122,28 @@ grpc::ServerUnaryReactor* CoordinatorService::ReplyLater(
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::WaitReady(
-    grpc::CallbackServerContext* context,
-    const proto::WaitReadyRequest* request, proto::ClusterInfo* reply) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    grpc::CallbackServerContext*, const proto::WaitReadyRequest* request,
+    proto::ClusterInfo* reply) {
+  auto* const call = new CancellableCall([this](CancellableCall* cancelled) {
+    {
+      MutexLock lock(mutex_);
+      const auto is_it = [cancelled](const ReadyWaiter& waiter) {
+        return waiter.reactor == cancelled;
+      };
+      // Whoever took it out of there finishes it.
+      if (std::erase_if(ready_waiters_, is_it) == 0) return;
+    }
+    cancelled->Finish(grpc::Status::CANCELLED);
+  });
   Errands errands;
   {
     MutexLock lock(mutex_);
-    ready_waiters_.push_back({request->workers(), reply, reactor});
+    ready_waiters_.push_back({request->workers(), reply, call});
     AnswerReadyWaiters(errands);
+    if (ended_) EndWaitingCalls(errands);
   }
   Run(std::move(errands));
-  return reactor;
+  return call;
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::PutMatrix(
@@ -291,6 +349,7 @@ grpc::ServerUnaryReactor* CoordinatorService::ListWorkers(
       }
     }
     AnswerMemoryQuestions(clock_.Now(), errands);
+    if (ended_) EndWaitingCalls(errands);
   }
   Run(std::move(errands));
   return reactor;

@@ -55,6 +55,9 @@ class Ticker {
 
 // In the order of building; ended in the reverse one.
 struct CoordinatorServer::Parts {
+  // First: the listener waits for all calls.
+  ~Parts() { service.End(); }
+
   // One each: either may stand still alone, at its own disk.
   const AwakeClock service_clock{Clock::Real(), kStill};
   const AwakeClock directory_clock{Clock::Real(), kStill};

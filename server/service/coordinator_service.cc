@@ -95,7 +95,12 @@ std::optional<Answer> CoordinatorService::Ask(Event event, Errands& errands) {
       later.status = kept;
       if (waiting.undo != nullptr) waiting.undo(errands);
     }
-    errands.calls.push_back(waiting.finish(later));
+    if (waiting.reactor == nullptr) continue;
+    const absl::Status status =
+        later.status.ok() ? waiting.fill(later) : later.status;
+    errands.calls.push_back([reactor = waiting.reactor, status] {
+      reactor->Finish(ToGrpc(status));
+    });
   }
   return answer;
 }

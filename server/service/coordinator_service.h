@@ -38,6 +38,10 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
   // times a second.
   void Tick();
 
+  // Before its server ends, which waits for every call: those that wait are
+  // told to ask again, and so is who would wait from now on.
+  void End();
+
   void TellStory(const std::string& host, std::int64_t pid,
                  const std::string& story);
 
@@ -129,6 +133,7 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AnswerMemoryQuestions(absl::Time now, Errands& errands)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndWaitingCalls(Errands& errands) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ShowJob(JobId job, Errands& errands)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void Run(Errands errands);
@@ -162,14 +167,16 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
   // Whose Hello is being handled.
   server::WorkerSession* joining_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::uint64_t next_call_ ABSL_GUARDED_BY(mutex_) = 1;
-  // What to do with the answer to a call that takes its time: under the lock,
-  // it makes what is done without it.
+  // What to do with the answer to a call that takes its time. `fill` and `undo`
+  // are called under the lock.
   struct Later {
-    std::function<std::function<void()>(const Answer&)> finish;
+    grpc::ServerUnaryReactor* reactor = nullptr;  // null: it was ended
+    std::function<absl::Status(const Answer&)> fill;
     std::function<void(Errands&)> undo;
   };
   std::map<CallId, Later> later_ ABSL_GUARDED_BY(mutex_);
   std::vector<Answer> answered_later_ ABSL_GUARDED_BY(mutex_);
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace hearth::server

@@ -67,6 +67,15 @@ class Counter:
             self.made = number
             yield number
 
+    def rare(self, seconds: float):
+        self.asked = True
+        time.sleep(seconds)
+        yield self.total
+
+    @property
+    def rare_is_asked(self) -> bool:
+        return getattr(self, "asked", False)
+
     def blocks(self, count: int, length: int):
         block = np.empty(length)
         for number in range(count):

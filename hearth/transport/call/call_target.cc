@@ -39,7 +39,7 @@ class CallTarget final : public Target,
     Attempt attempt = Pack(std::move(step), options);
     absl::StatusOr<Answer> answer = AskChecked(attempt, options);
     if (!answer.ok()) return answer.status();
-    return Result(*answer);
+    return Result(*answer, options);
   }
 
   void CallLater(CallStep step, const CallOptions& options,
@@ -80,7 +80,7 @@ class CallTarget final : public Target,
       if (ended.broken.ok()) {
         self->numbers_.Settle(attempt->call.number());
         Answer answer{std::move(ended.reply), std::move(ended.attached)};
-        return done(self->Result(answer));
+        return done(self->Result(answer, options));
       }
       attempt->Broke(conversation.lock());
       self->host_.crew().Post([self, attempt, options, done] {
@@ -164,7 +164,7 @@ class CallTarget final : public Target,
     if (reply.has_error()) result.status = FromProto(reply.error());
     result.values.reserve(static_cast<std::size_t>(reply.results_size()));
     for (proto::Value& value : *reply.mutable_results()) {
-      auto read = Result(value, answer->attached);
+      auto read = Result(value, answer->attached, options);
       if (!read.ok()) {
         result.status = read.status();
         break;
@@ -212,17 +212,18 @@ class CallTarget final : public Target,
     return Error(Reason::kCallCancelled, "call: its caller cancelled it");
   }
 
-  absl::StatusOr<Value> Result(Answer& answer) {
+  absl::StatusOr<Value> Result(Answer& answer, const CallOptions& options) {
     if (answer.reply.has_error()) return FromProto(answer.reply.error());
-    return Result(*answer.reply.mutable_result(), answer.attached);
+    return Result(*answer.reply.mutable_result(), answer.attached, options);
   }
 
-  absl::StatusOr<Value> Result(proto::Value& message,
-                               const Attached& attached) {
+  absl::StatusOr<Value> Result(proto::Value& message, const Attached& attached,
+                               const CallOptions& options) {
     absl::StatusOr<Value> value = FromProto(message, attached);
     if (!value.ok()) return value;
     if (auto* stream = value->get<ValueStream>()) {
-      stream->source = ReadItems(stream->id, route_, numbers_);
+      stream->source =
+          ReadItems(stream->id, route_, numbers_, options.cancellation);
     }
     return value;
   }
@@ -410,7 +411,7 @@ class CallTarget final : public Target,
   void GoOn(Attempt& attempt, const CallOptions& options, const Done& done) {
     auto answer = Ask(attempt, options);
     if (!answer.ok()) return done(answer.status());
-    done(Result(*answer));
+    done(Result(*answer, options));
   }
 
   const std::shared_ptr<Route> route_;

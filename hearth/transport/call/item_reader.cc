@@ -22,9 +22,11 @@ constexpr int kLooksBeforeAskingAgain = 10;
 // One thread takes; frames are put in by whoever reads the connection.
 class ItemReader {
  public:
-  ItemReader(std::uint64_t id, std::shared_ptr<Route> route)
+  ItemReader(std::uint64_t id, std::shared_ptr<Route> route,
+             std::optional<Cancellation> cancellation)
       : id_(id),
         route_(std::move(route)),
+        cancellation_(std::move(cancellation)),
         inbox_(std::make_shared<ItemInbox>(limits::kStreamItemsMax,
                                            limits::kStreamBytesMax)) {}
 
@@ -67,8 +69,8 @@ class ItemReader {
         is_late = !is_broken && inbox_->changed.wait_for(lock, kLook) ==
                                     std::cv_status::timeout;
       }
-      if (is_late && InterruptScope::Interrupted()) {
-        return Error(Reason::kCallCancelled, "take items: it was interrupted");
+      if (is_late) {
+        if (absl::Status wanted = CheckWanted(); !wanted.ok()) return wanted;
       }
       if (is_broken) {
         if (absl::Status opened = Open(true); !opened.ok()) return opened;
@@ -79,6 +81,21 @@ class ItemReader {
   }
 
  private:
+  // Whether anybody still waits for what comes next.
+  absl::Status CheckWanted() const {
+    if (InterruptScope::Interrupted()) {
+      return Error(Reason::kCallCancelled, "take items: it was interrupted");
+    }
+    // The call that gave them, and the one that this thread serves.
+    const CallContext* current = CallContext::Current();
+    if ((cancellation_.has_value() && cancellation_->cancelled()) ||
+        (current != nullptr && current->cancelled())) {
+      return Error(Reason::kCallCancelled,
+                   "take items: their call was cancelled");
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status Open(bool resume) {
     const absl::Time give_up = absl::Now() + kPatience;
     for (bool fresh = resume;; fresh = true) {
@@ -130,6 +147,7 @@ class ItemReader {
 
   const std::uint64_t id_;
   const std::shared_ptr<Route> route_;
+  const std::optional<Cancellation> cancellation_;
   const std::shared_ptr<ItemInbox> inbox_;
   std::shared_ptr<Conversation> conversation_;
   Id host_{};  // that makes the items
@@ -138,10 +156,11 @@ class ItemReader {
 
 }  // namespace
 
-std::shared_ptr<ItemSource> ReadItems(std::uint64_t id,
-                                      std::shared_ptr<Route> route,
-                                      CallNumbers&) {
-  auto reader = std::make_shared<ItemReader>(id, std::move(route));
+std::shared_ptr<ItemSource> ReadItems(
+    std::uint64_t id, std::shared_ptr<Route> route, CallNumbers&,
+    std::optional<Cancellation> cancellation) {
+  auto reader = std::make_shared<ItemReader>(id, std::move(route),
+                                             std::move(cancellation));
   return std::make_shared<ItemSource>([reader] { return reader->Next(); });
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "hearth/object/value.h"
 #include "hearth/transport/call/call_target.h"
@@ -10,9 +11,11 @@ namespace hearth {
 
 // The taking end of stream `id` of the object that `route` leads to: goes on
 // where it was when the connection broke. Letting go of it lets the host do so,
-// too.
+// too. Who waits for the next one stops, with call-cancelled, soon after
+// `cancellation`, or the call that his thread serves, was cancelled.
 std::shared_ptr<ItemSource> ReadItems(std::uint64_t id,
                                       std::shared_ptr<Route> route,
-                                      CallNumbers& numbers);
+                                      CallNumbers& numbers,
+                                      std::optional<Cancellation> cancellation);
 
 }  // namespace hearth

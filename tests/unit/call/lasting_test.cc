@@ -61,6 +61,13 @@ class Source {
       return absl::StrCat("item ", *next);
     }};
   }
+  // None before it is unblocked.
+  Items<std::int64_t> Rare() {
+    return {[this]() -> absl::StatusOr<std::optional<std::int64_t>> {
+      Block();
+      return std::nullopt;
+    }};
+  }
   void Block() {
     while (blocked_) absl::SleepFor(absl::Milliseconds(1));
   }
@@ -81,9 +88,32 @@ Class Describe(As<Source>) {
   return Declare<Source>("Source", {.waiting_max = 4})
       .Method("range", &Source::Range, {.parameters = {"count"}})
       .Method("faulty", &Source::Faulty)
+      .Method("rare", &Source::Rare)
       .Method("block", &Source::Block)
       .Method("unblock", &Source::Unblock, {.concurrent = true})
       .Method("overlap", &Source::Overlap, {.concurrent = true});
+}
+
+// Takes items of another object.
+class Taker {
+ public:
+  absl::Status Take(const Proxy& source) {
+    auto items = source.Iterate<std::int64_t>("rare");
+    if (!items.ok()) return items.status();
+    is_waiting_ = true;
+    const absl::Status end = items->Next().status();
+    was_cancelled_ = ReasonOf(end) == Reason::kCallCancelled;
+    return end;
+  }
+  bool is_waiting() const { return is_waiting_; }
+  bool was_cancelled() const { return was_cancelled_; }
+
+ private:
+  std::atomic<bool> is_waiting_ = false;
+  std::atomic<bool> was_cancelled_ = false;
+};
+Class Describe(As<Taker>) {
+  return Declare<Taker>("Taker").Method("take", &Taker::Take);
 }
 
 class Lasting : public ::testing::TestWithParam<Transport> {
@@ -245,6 +275,38 @@ TEST_P(Lasting, ItemsThatNobodyTakesAnyMoreAreLetGo) {
     EXPECT_EQ(source_->lives_, 1);
   }
   EXPECT_TRUE(SoonTrue([&] { return source_->lives_ == 0; }));
+}
+
+// They used to be waited for for ever: a thread of the gateway whose client had
+// hung up never came back.
+TEST_P(Lasting, ItemsAreNotWaitedForOnceTheirCallIsCancelled) {
+  const Cancellation cancellation;
+  auto items = calling_.Get("source")
+                   .With({.cancellation = cancellation})
+                   .Iterate<std::int64_t>("rare");
+  ASSERT_THAT(items, IsOk());
+  std::thread leaving([&] {
+    absl::SleepFor(absl::Milliseconds(50));
+    cancellation.Cancel();
+  });
+  EXPECT_EQ(ReasonOf(items->Next().status()), Reason::kCallCancelled);
+  leaving.join();
+  EXPECT_TRUE(
+      SoonTrue([&] { return serving_.space().host().stream_count() == 0; }));
+  source_->Unblock();
+}
+
+// It used to sit there for good, though nobody waited for it any more.
+TEST_P(Lasting, AMethodDoesNotWaitForItemsOnceItsOwnCallIsCancelled) {
+  const auto taker = std::make_shared<Taker>();
+  serving_.Serve("taker", taker);
+  const auto taking =
+      calling_.Get("taker").Later<void>("take", calling_.Get("source"));
+  EXPECT_TRUE(SoonTrue([&] { return taker->is_waiting(); }));
+  taking.Cancel();
+  EXPECT_EQ(ReasonOf(taking.Get()), Reason::kCallCancelled);
+  EXPECT_TRUE(SoonTrue([&] { return taker->was_cancelled(); }));
+  source_->Unblock();
 }
 
 TEST_P(Lasting, ItemsAreLetGoWhenTheirTakersProcessIsGone) {
