@@ -1,4 +1,5 @@
 // Streams of items, at the end that makes them.
+#include <algorithm>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -89,6 +90,8 @@ void ObjectHost::OnCredit(const std::shared_ptr<Conversation>& from,
   }
   if (!std::exchange(items->producing, true)) {
     work.push_back([this, items] { Produce(items); });
+  } else if (credit.resume()) {
+    work.push_back([this, items] { SendItems(*items, std::nullopt); });
   }
 }
 
@@ -96,14 +99,18 @@ void ObjectHost::Produce(const std::shared_ptr<ItemJob>& items) {
   while (true) {
     // Made outside of the lock: an item may take its time.
     bool wants = false;
+    std::uint64_t room = 0;
     {
       MutexLock lock(mutex_);
       wants = items->window.WantsItem() && !items->dropped && !stopping_;
+      room = items->window.allowed() - items->window.made();
     }
-    std::vector<Value> made;
     std::optional<absl::Status> end;
     const absl::Time begin = absl::Now();
-    while (wants && !end.has_value() && std::ssize(made) < kItemsAtOnce) {
+    bool is_slow = false;
+    int count = 0;
+    while (wants && !end.has_value() && !is_slow && count < items->batch &&
+           static_cast<std::uint64_t>(count) < room) {
       absl::StatusOr<std::optional<Value>> item = (*items->source)();
       if (!item.ok()) {
         end = item.status();
@@ -113,53 +120,79 @@ void ObjectHost::Produce(const std::shared_ptr<ItemJob>& items) {
         end = std::move(fits);
       } else {
         OwnArrays(**item);
-        made.push_back(**std::move(item));
+        std::scoped_lock lock(items->making);
+        items->made.push_back(**std::move(item));
+        ++count;
       }
-      if (absl::Now() - begin > kSlowItem) break;
-      if (std::ssize(made) % 16 == 0) {
-        MutexLock lock(mutex_);
-        if (items->window.made() + made.size() + 16 > items->window.allowed()) {
-          break;
-        }
-      }
+      is_slow = absl::Now() - begin > kSlowItem;
     }
+    items->batch = is_slow ? 1 : std::min(2 * items->batch, kItemsAtOnce);
+    const bool has_sent = SendItems(*items, std::move(end));
     MutexLock lock(mutex_);
-    for (Value& value : made) items->window.Made(std::move(value));
-    if (end.has_value()) items->window.Ended(*std::move(end));
-    const auto to = items->to.lock();
-    bool has_sent = false;
-    while (to != nullptr && !to->broken()) {
-      auto ready = items->window.TakeToSend(kFrameBytes);
-      const auto ended = items->window.TakeEnd();
-      if (ready.empty() && !ended.has_value()) break;
-      proto::Frame frame;
-      std::shared_ptr<Attachment> attached;
-      proto::Items& message = *frame.mutable_items();
-      message.set_stream(items->id);
-      message.set_first(ready.empty() ? items->window.made()
-                                      : ready.front().number);
-      for (auto& item : ready) {
-        ToProto(std::move(item.value), *message.add_items(), &attached);
-      }
-      if (ended.has_value()) {
-        message.set_end(true);
-        if (!ended->ok()) *message.mutable_error() = ToCallError(*ended);
-      }
-      if (attached != nullptr) {
-        // Nobody else sends of this stream: it stays in its order. What could
-        // not be shared goes in pieces.
-        mutex_.unlock();
-        to->Prepare(attached).IgnoreError();
-        mutex_.lock();
-      }
-      to->Send(std::move(frame), std::move(attached));
-      has_sent = true;
-    }
     if (!items->window.WantsItem() || items->dropped || stopping_ ||
         (!wants && !has_sent)) {
       items->producing = false;
       return;
     }
+  }
+}
+
+bool ObjectHost::SendItems(ItemJob& items, std::optional<absl::Status> end) {
+  std::scoped_lock turn(items.sending);
+  std::vector<Value> made;
+  {
+    std::scoped_lock lock(items.making);
+    made.swap(items.made);
+  }
+  MutexLock lock(mutex_);
+  for (Value& value : made) items.window.Made(std::move(value));
+  if (end.has_value()) items.window.Ended(*std::move(end));
+  const auto to = items.to.lock();
+  bool has_sent = false;
+  while (to != nullptr && !to->broken()) {
+    auto ready = items.window.TakeToSend(kFrameBytes);
+    const auto ended = items.window.TakeEnd();
+    if (ready.empty() && !ended.has_value()) break;
+    proto::Frame frame;
+    std::shared_ptr<Attachment> attached;
+    proto::Items& message = *frame.mutable_items();
+    message.set_stream(items.id);
+    message.set_first(ready.empty() ? items.window.made()
+                                    : ready.front().number);
+    for (auto& item : ready) {
+      ToProto(std::move(item.value), *message.add_items(), &attached);
+    }
+    if (ended.has_value()) {
+      message.set_end(true);
+      if (!ended->ok()) *message.mutable_error() = ToCallError(*ended);
+    }
+    if (attached != nullptr) {
+      // Who sends has its turn: items stay in their order. What could not be
+      // shared goes in pieces.
+      mutex_.unlock();
+      to->Prepare(attached).IgnoreError();
+      mutex_.lock();
+    }
+    to->Send(std::move(frame), std::move(attached));
+    has_sent = true;
+  }
+  return has_sent;
+}
+
+void ObjectHost::SendHeldItems() {
+  std::vector<std::shared_ptr<ItemJob>> held;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [id, items] : streams_) {
+      if (items->producing) held.push_back(items);
+    }
+  }
+  for (const auto& items : held) {
+    {
+      std::scoped_lock lock(items->making);
+      if (items->made.empty()) continue;
+    }
+    crew_.Post([this, items] { SendItems(*items, std::nullopt); });
   }
 }
 

@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "hearth/transport/call/object_host.h"
 
@@ -33,6 +35,14 @@ struct ObjectHost::ItemJob {
   std::uint64_t id = 0;
   Id session;
   std::shared_ptr<ItemSource> source;
+  // How many the thread that makes items makes before it sends them: more as
+  // long as they are quick.
+  int batch = 1;
+  // Made and not in the window yet. The next one may take hours, so a tick
+  // sends what is here, too: one at a time, in order.
+  std::mutex making;
+  std::vector<Value> made;
+  std::mutex sending;  // before all other locks
   // Under the host's lock:
   std::weak_ptr<Conversation> to;
   ItemWindow window;

@@ -418,6 +418,7 @@ void ObjectHost::Tick() {
     for (const Id& id : over) EndSession(id, work);
   }
   for (auto& part : work) crew_.Post(std::move(part));
+  SendHeldItems();
 }
 
 void ObjectHost::EndSession(const Id& session, Work& work) {

@@ -143,6 +143,10 @@ class ObjectHost {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void KeepStreams(Job& job, Value& value);
   void Produce(const std::shared_ptr<ItemJob>& items);
+  // What was made, and how it ended if it has. True: something was sent.
+  bool SendItems(ItemJob& items, std::optional<absl::Status> end);
+  // Of streams whose next item is long in coming.
+  void SendHeldItems();
   void EndSession(const Id& session, Work& work)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Serve(std::function<void(proto::MethodReply)> answer,

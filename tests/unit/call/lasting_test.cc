@@ -61,6 +61,16 @@ class Source {
       return absl::StrCat("item ", *next);
     }};
   }
+  // These at once, and no other before it is unblocked.
+  Items<std::int64_t> Burst(std::int64_t count) {
+    auto next = std::make_shared<std::int64_t>(0);
+    return {
+        [this, next, count]() -> absl::StatusOr<std::optional<std::int64_t>> {
+          if (*next < count) return (*next)++;
+          Block();
+          return std::nullopt;
+        }};
+  }
   // None before it is unblocked.
   Items<std::int64_t> Rare() {
     return {[this]() -> absl::StatusOr<std::optional<std::int64_t>> {
@@ -88,6 +98,7 @@ Class Describe(As<Source>) {
   return Declare<Source>("Source", {.waiting_max = 4})
       .Method("range", &Source::Range, {.parameters = {"count"}})
       .Method("faulty", &Source::Faulty)
+      .Method("burst", &Source::Burst, {.parameters = {"count"}})
       .Method("rare", &Source::Rare)
       .Method("block", &Source::Block)
       .Method("unblock", &Source::Unblock, {.concurrent = true})
@@ -232,6 +243,23 @@ TEST_P(Lasting, ItemsGoOnAfterAReconnectWithNoneLostOrDoubled) {
     ASSERT_EQ(**item, i);
   }
   EXPECT_FALSE(items->Next()->has_value());
+}
+
+// They used to be held back until the next one was made.
+TEST_P(Lasting, ItemsComeThoughTheNextOneIsLongInComing) {
+  std::vector<Stream<std::int64_t>> waiting;
+  for (const std::int64_t count : {1, 2, 5, 700}) {
+    auto items = calling_.Get("source").Iterate<std::int64_t>("burst", count);
+    ASSERT_THAT(items, IsOk());
+    for (std::int64_t i = 0; i < count; ++i) {
+      // What was on its way as the connection broke comes again.
+      if (i == 600) calling_.space().BreakConnections();
+      ASSERT_EQ(**items->Next(), i);
+    }
+    waiting.push_back(*std::move(items));
+  }
+  source_->Unblock();
+  for (auto& items : waiting) EXPECT_FALSE(items.Next()->has_value());
 }
 
 // The error used to be that of the name, which nobody had asked for.
