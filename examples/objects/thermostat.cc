@@ -1,6 +1,7 @@
 // thermostat ADDRESS: serves one until its input ends, for whoever comes: the
 // shell (`hearth call`), another program, or, through a coordinator that was
 // started with --http, anybody who speaks HTTP.
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -27,8 +28,9 @@ class Thermostat {
     return absl::OkStatus();
   }
   double Fahrenheit(double celsius) const { return celsius * 9 / 5 + 32; }
-  // Takes its time, but ends when its caller has gone away.
+  // Takes its time, but ends when its caller has gone away. Runs beside others.
   absl::StatusOr<bool> Hold(hearth::CallContext& context, double seconds) {
+    ++begun_;
     const absl::Time end = absl::Now() + absl::Seconds(seconds);
     while (absl::Now() < end) {
       if (context.cancelled()) {
@@ -39,6 +41,7 @@ class Thermostat {
     }
     return true;
   }
+  std::int64_t begun() const { return begun_; }
   std::int64_t left() const { return left_; }
   hearth::Items<double> Readings(std::int64_t count) {
     auto made = std::make_shared<std::int64_t>(0);
@@ -50,17 +53,21 @@ class Thermostat {
 
  private:
   double target_ = 20;
-  std::int64_t left_ = 0;
+  std::atomic<std::int64_t> begun_ = 0;
+  std::atomic<std::int64_t> left_ = 0;
 };
 
 hearth::Class Describe(hearth::As<Thermostat>) {
   return hearth::Declare<Thermostat>("Thermostat", {.doc = "Keeps it warm."})
       .Attribute("target", &Thermostat::target, &Thermostat::SetTarget)
+      .Attribute("begun", &Thermostat::begun)
       .Attribute("left", &Thermostat::left)
       .Method("fahrenheit", &Thermostat::Fahrenheit,
               {.parameters = {"celsius"}, .idempotent = true})
       .Method("hold", &Thermostat::Hold,
-              {.parameters = {"seconds"}, .doc = "Lasts that long."})
+              {.parameters = {"seconds"},
+               .doc = "Lasts that long.",
+               .concurrent = true})
       .Method("readings", &Thermostat::Readings, {.parameters = {"count"}});
 }
 

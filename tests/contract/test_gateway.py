@@ -111,8 +111,8 @@ def test_attributes_are_got_and_put(gateway):
 
 def test_a_oneway_call_is_not_waited_for(gateway):
     begin = time.monotonic()
-    answer = gateway.call("hall", "hold", [0.5], status=202, Hearth_Oneway="true")
-    assert answer == {"sent": True} and time.monotonic() - begin < 0.4
+    answer = gateway.call("hall", "hold", [5], status=202, Hearth_Oneway="true")
+    assert answer == {"sent": True} and time.monotonic() - begin < 4
 
 
 def test_oneway_is_said_clearly(gateway):
@@ -239,19 +239,19 @@ def test_a_mistake_is_one_clear_sentence(gateway, method, path, body, status, sa
 
 
 def test_a_deadline_is_a_gateway_timeout(gateway):
-    begin = time.monotonic()
+    before, begin = gateway.call("hall", "left"), time.monotonic()
     error = gateway.call("hall", "hold", [20], status=504, Hearth_Timeout="0.2")
     assert error["type"] == "deadline-exceeded" and time.monotonic() - begin < 5
+    wait_until(lambda: gateway.call("hall", "left") == before + 1, 10, "the end of his call")
     for wrong in ("0", "-1", "soon", "nan", "1e9", "0x10", "1e-300", "0.0000001", "", "."):
         assert gateway.call("hall", "target", status=400, Hearth_Timeout=wrong)
 
 
 def test_who_hangs_up_ends_his_call(gateway):
-    wait_until(lambda: not isinstance(gateway.call("hall", "left"), str))
-    before = gateway.call("hall", "left")
+    begun, before = gateway.call("hall", "begun"), gateway.call("hall", "left")
     with gateway.socket() as sock:
         sock.sendall(request("POST", "/objects/hall/hold", gateway.token, b"[30]"))
-        time.sleep(0.3)
+        wait_until(lambda: gateway.call("hall", "begun") == begun + 1, 10, "his call")
     wait_until(lambda: gateway.call("hall", "left") == before + 1, 10, "the end of his call")
 
 

@@ -152,7 +152,7 @@ def test_it_ends_at_once_while_calls_run(tmp_path):
             socks = [server.socket() for _ in range(3)]
             for sock in socks:
                 sock.sendall(request("POST", "/objects/hall/hold", server.token, b"[30]"))
-            time.sleep(0.3)
+            wait_until(lambda: server.call("hall", "begun") == 3, 10, "their calls")
             begin = time.monotonic()
             server.process.terminate()
             server.process.wait(20)

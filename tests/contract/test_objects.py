@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import uuid
 
 import numpy as np
 import pytest
@@ -146,8 +147,9 @@ def test_kmeans_finds_what_numpy_finds(tmp_path):
 
 
 def test_names_outlive_the_coordinator(tmp_path):
-    state = str(tmp_path / "state")
-    first = Server("coordinator", "--listen", "unix-abstract:objects-kept", "--state-dir", state)
+    words = ["coordinator", "--listen", f"unix-abstract:objects-kept-{uuid.uuid4().hex}",
+             "--state-dir", tmp_path / "state"]
+    first = Server(*words)
     with first:
         with Serving(first.address):
             assert call_at(first.address, "counter", "add", "5") == 5
@@ -155,8 +157,7 @@ def test_names_outlive_the_coordinator(tmp_path):
             for pid in first.pids:
                 kill(pid)
             first.process.wait(10)
-            with Server("coordinator", "--listen", "unix-abstract:objects-kept",
-                        "--state-dir", state) as second:
+            with Server(*words) as second:
                 assert call_at(second.address, "counter", "add", "2") == 7
 
 

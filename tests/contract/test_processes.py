@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 import uuid
 
 import numpy as np
@@ -53,9 +52,12 @@ def test_memory_is_looked_at_before_a_copy(tmp_path):
             file, {"descr": "<f8", "fortran_order": False, "shape": (2**30,)})
         file.truncate(file.tell() + 8 * 2**30)
     with Server("local", "--workers", "1", "--memory", "64MiB") as local:
-        began = time.monotonic()
+        before = os.times()
         line = local.fail("put", "large", path, "--copy", status=1)
-        assert "64" in line and time.monotonic() - began < 1.0, line
+        after = os.times()
+        assert "64" in line and after.elapsed - before.elapsed < 10, line
+        busy = after.children_user + after.children_system
+        assert busy - before.children_user - before.children_system < 1
         assert local.succeed("ls")["matrices"] == []
 
 
@@ -191,7 +193,7 @@ def test_a_run_whose_own_cluster_hangs_ends_with_one_signal(tmp_path, stopped, h
             os.kill(pid, signal.SIGSTOP)
             wait_until(lambda: state_of(pid) == "T", 10, "its standing still")
     process.send_signal(how)
-    result = finish(process, 4)
+    result = finish(process, 20)
     assert result.status == 130 and result.out == "" and result.err.count("\n") == 1, result
     wait_until(lambda: not any(map(alive, children)), 10, "the end of all processes")
 
@@ -205,7 +207,7 @@ def test_a_run_in_a_cluster_that_hangs_ends_with_one_signal(tmp_path):
             wait_until(lambda: state_of(coordinator.process.pid) == "T", 10, "its standing still")
             try:
                 process.send_signal(signal.SIGTERM)
-                result = finish(process, 4)
+                result = finish(process, 20)
             finally:
                 os.kill(coordinator.process.pid, signal.SIGCONT)
             assert result.status == 130 and result.out == "", result

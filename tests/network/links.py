@@ -23,6 +23,15 @@ def missing():
     return ""
 
 
+def unpaced(host):
+    """Why nothing that `host` sends can be paced; empty where it can."""
+    try:
+        with paced(host, 100):
+            return ""
+    except AssertionError as trouble:
+        return f"tc or the kernel's sch_tbf is missing: {trouble}"
+
+
 def within(host, *words):
     result = subprocess.run([*host.within, *map(str, words)], check=False, capture_output=True,
                             text=True)

@@ -166,6 +166,10 @@ class Launcher:
         return result.json
 
     def records(self):
+        return list((self.folder / "state").glob("hearth/clusters/*.json"))
+
+    def record_files(self):
+        """And what is being written of them."""
         return list((self.folder / "state").glob("hearth/clusters/*"))
 
 

@@ -107,6 +107,8 @@ def test_a_job_ends_with_the_same_bits(durable, matrix, tmp_path, name):
 def test_workers_that_come_back_serve_who_was_reading(durable, tmp_path):
     """All workers of a host are killed while others stream from it; its keeper is not: the bytes
     are still there, and are asked of the workers that came back, by workers and clients."""
+    if why := links.unpaced(durable.hosts[0]):
+        pytest.skip(why)
     columns = 4 << 20
     matrix, vector, out = (tmp_path / name for name in ("m.npy", "v.npy", "out.npy"))
     rng = np.random.default_rng(8)

@@ -87,12 +87,12 @@ def test_with_two_replicas_a_host_may_die_in_the_middle(cluster, matrix, expecte
 
 def test_with_one_replica_the_error_names_the_rows(cluster, matrix, tmp_path):
     cluster.succeed("put", "m", matrix, "--copy", at=1)
+    for pid in cluster.workers[1].pids[1:]:  # the job is not over before they are
+        kill(pid, signal.SIGSTOP)
     process = cluster.start("run", "gram", "m", "-o", tmp_path / "out.npy")
-    wait_until(lambda: cluster.succeed("jobs")["jobs"], 10, "the job")
+    wait_until(lambda: cluster.succeed("jobs")["jobs"], 30, "the job")
     kill_host(cluster, 1)
     running = finish(process, 30)
-    if running.status == 0:
-        pytest.fail("it was over before its host was")
     for result in [running, cluster.run("run", "sum", "m"),
                    cluster.run("get", "m", "-o", tmp_path / "got.npy")]:
         assert result.status == 1
@@ -144,8 +144,9 @@ def test_drain_moves_the_bytes(cluster, matrix, expected, tmp_path):
     first, last = sorted(workers_by_host(cluster)[host])
     process = cluster.start("run", "gram", "m", "-o", out, "--json")
     assert cluster.succeed("drain", first) == {"drained": first, "bytes_moved": 0}
-    assert cluster.succeed("drain", last) == {"drained": last, "bytes_moved": BYTES}
-    result = finish(process, 20)  # not as long as a stream waits for a host that is gone
+    moved = cluster.succeed("drain", last)["bytes_moved"]
+    assert moved in (BYTES, BYTES + COLUMNS * COLUMNS * 8)  # with the result, if it lay there
+    result = finish(process, 25)  # not the 30 s that a stream waits for a host that is gone
     assert result.status == 0, result
     assert np.load(out).tobytes() == expected[("gram",)]
     for worker in cluster.succeed("workers")["workers"]:

