@@ -319,7 +319,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> SegmentReach::ChannelTo(
     const std::string& address) {
   MutexLock lock(mutex_);
   std::shared_ptr<grpc::Channel>& channel = channels_[address];
-  if (channel == nullptr) {
+  // One that failed is made anew, with the credentials of now.
+  if (channel == nullptr || channel->GetState(/*try_to_connect=*/false) ==
+                                GRPC_CHANNEL_TRANSIENT_FAILURE) {
     HEARTH_ASSIGN_OR_RETURN(const TcpSecurity tcp,
                             TcpSecurity::Open(security_));
     channel = ConnectBulk(address, tcp.ForChannel(), kClusterName);
