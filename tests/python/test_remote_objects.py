@@ -184,7 +184,11 @@ def test_who_is_told_of_a_result_may_make_the_next_call(counter):
     first = counter.echo.later(1)
     first.add_done_callback(lambda done: told.set_result(counter.echo(done.result() + 1)))
     assert told.result(20) == 2
-    assert asyncio.run(asyncio.wait_for(asyncio.wrap_future(counter.echo.later(3)), 20)) == 3
+
+    async def awaited():
+        return await asyncio.wait_for(asyncio.wrap_future(counter.echo.later(3)), 20)
+
+    assert asyncio.run(awaited()) == 3
 
 
 def test_metadata_and_correlation_travel(counter):
