@@ -17,6 +17,11 @@ class Account:
     cents: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Point:
+    x: int
+
+
 class Speechless(Exception):
     def __str__(self):
         raise RuntimeError("no text")
@@ -67,6 +72,14 @@ class Counter:
         for number in range(count):
             self.made = number
             yield number
+
+    def burst(self, count: int):
+        """These at once, and no other before the end."""
+        yield from range(count)
+        self.ended.wait()
+
+    def by_point(self):
+        return {Point(1): 2}
 
     def rare(self, seconds: float):
         self.asked = True

@@ -99,6 +99,22 @@ def test_names_come_and_go(cluster, digits):
         cluster.get("fleeting")
 
 
+def test_the_same_bytes_may_be_read_in_several_ways(cluster, tmp_path):
+    shared = hearth.share(np.arange(6.0).reshape(2, 3))
+    for name, view in (("turned", shared.T), ("flat", shared.reshape(6)), ("whole", shared.view("i8"))):
+        made = cluster.put(name, view)
+        assert np.array_equal(np.asarray(made), view) and np.asarray(made).dtype == view.dtype
+        assert np.array_equal(made[1:], view[1:])
+        assert cluster.get(name).shape == view.shape
+        cluster.rm(name)
+    path = tmp_path / "six.raw"
+    np.arange(6.0).tofile(path)
+    ways = [hearth.load(path, dtype=dtype, shape=shape) for dtype, shape in (("f8", 6), ("i8", (2, 3)), ("f4", 12))]
+    for way in ways:
+        assert np.array_equal(way, np.fromfile(path, way.dtype).reshape(way.shape))
+        assert np.array_equal(pickle.loads(pickle.dumps(way)), way)
+
+
 def test_errors_have_their_kinds(cluster, matrix):
     with pytest.raises(hearth.errors.BadUsage):
         cluster.run("nonsense", matrix)

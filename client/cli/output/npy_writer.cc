@@ -56,9 +56,11 @@ absl::Status AppendNpz(std::span<const ArrayView> arrays, OutputFile& file) {
 absl::Status CheckOutputPath(absl::string_view path, std::size_t array_count) {
   if (absl::EndsWith(path, ".npz")) return absl::OkStatus();
   if (!absl::EndsWith(path, ".npy")) {
-    return Error(Reason::kBadUsage,
-                 absl::StrCat("write ", Quoted(path),
-                              ": the name ends in neither .npy nor .npz"));
+    return Error(
+        Reason::kBadUsage,
+        absl::StrCat("write ", Quoted(path),
+                     ": the name ends in neither .npy nor .npz; give it one "
+                     "of them"));
   }
   if (array_count == 1) return absl::OkStatus();
   return Error(Reason::kBadUsage,

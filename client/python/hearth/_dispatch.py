@@ -93,8 +93,10 @@ def _without_leave(func: Callable[..., Any], args: tuple, kwargs: dict[str, Any]
 def _arrays(value: Any) -> Any:
     if isinstance(value, Matrix):
         return np.asarray(value)
-    if type(value) in (tuple, list):
-        return type(value)(_arrays(one) for one in value)
+    if isinstance(value, list):
+        return [_arrays(one) for one in value]
+    if isinstance(value, tuple):  # one with names, too, which NumPy takes as any other
+        return tuple(_arrays(one) for one in value)
     if type(value) is dict:
         return {key: _arrays(one) for key, one in value.items()}
     return value

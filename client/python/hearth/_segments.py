@@ -1,4 +1,4 @@
-"""Segments of this process: one mapping each, however often it is unpickled."""
+"""Segments of this process: one mapping for each way to read one, however often it is unpickled."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import weakref
 from ._layout import Layout
 from ._native import Segment, hand_out_again
 
-# By what the bytes are. Whoever unpickles slices of one matrix all day maps it
+# By what the bytes are and how they are read. Whoever unpickles slices of one matrix all day maps it
 # once, and touches its pages once.
 _TAIL = struct.Struct("<QB")
 _live: weakref.WeakValueDictionary[tuple, Segment] = weakref.WeakValueDictionary()
 
 
 def remember(segment: Segment, layout: Layout) -> Segment:
-    """The segment of these bytes in this process: this one, or one it had."""
-    key = segment.identity
+    """The segment of these bytes, read so, in this process: this one, or one it had."""
+    key = (*segment.identity, layout)
     if not any(key[:2]):
         segment.layout = layout
         return segment

@@ -168,10 +168,15 @@ class Awaited:
         return self._result().__await__()
 
     async def _result(self) -> Any:
+        return await self._told(await self._begun())
+
+    async def _begun(self) -> Call:
         args = self._args
         if self._kwargs:
             args = await asyncio.to_thread(bound, self._native, self._name, args, self._kwargs)
-        call = Call(self._native, self._name, args, None)
+        return Call(self._native, self._name, args, None)
+
+    async def _told(self, call: Call) -> Any:
         try:
             return await call
         except asyncio.CancelledError:
@@ -179,10 +184,12 @@ class Awaited:
             raise
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        items = await self._result()
+        call = await self._begun()
+        items = await self._told(call)
         end = object()
         try:
             while (item := await asyncio.to_thread(next, items, end)) is not end:
                 yield item
         finally:
+            call._switch.cancel()  # a thread may wait for the next one still
             items.close()

@@ -267,8 +267,10 @@ def _plain(value: Any) -> Any:
     """The same, Arrays as plain arrays on the same bytes."""
     if isinstance(value, Array):
         return value.view(np.ndarray)
-    if type(value) in (tuple, list):
-        return type(value)(_plain(one) for one in value)
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, tuple):  # one with names, too, which NumPy takes as any other
+        return tuple(_plain(one) for one in value)
     if type(value) is dict:
         return {key: _plain(one) for key, one in value.items()}
     return value

@@ -104,7 +104,7 @@ class Cluster(OverBlocks):
         functions, objects = (sys.modules.get(f"hearth.{name}") for name in ("functions", "objects"))
         if functions is not None and self._processes:
             functions.end_processes(self._processes)
-        if objects is not None:
+        if objects is not None and self._is_own:  # others may go on with what they have of one that lives on
             objects.close_at(self.address)
         self._native.close()
 

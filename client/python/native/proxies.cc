@@ -82,12 +82,19 @@ Switch Later(const std::shared_ptr<RemoteObject>& object,
     const Locked locked;
     const nb::handle callback(held.get());
     try {
-      if (value.ok()) {
+      nb::object result = nb::none();
+      nb::object error = nb::none();
+      try {
         const SurroundingsScope scope(object->proxy().surroundings());
-        callback(FromValue(*std::move(value), object->link()), nb::none());
-      } else {
-        callback(nb::none(), ExceptionOf(value.status()));
+        if (value.ok()) {
+          result = FromValue(*std::move(value), object->link());
+        } else {
+          error = ExceptionOf(value.status());
+        }
+      } catch (nb::python_error& raised) {  // it can't be one of Python's
+        error = nb::borrow(raised.value());
       }
+      callback(result, error);
     } catch (nb::python_error& error) {
       error.discard_as_unraisable("the result of a call");
     }
@@ -148,7 +155,9 @@ RemoteItems::~RemoteItems() { Close(); }
 
 void RemoteItems::Close() {
   if (source_ == nullptr) return;
-  Unlocked([&] { source_.reset(); });
+  // Taken out under the interpreter's lock: others look at it.
+  std::shared_ptr<ItemSource> source = std::move(source_);
+  Unlocked([&] { source.reset(); });
 }
 
 nb::object RemoteItems::Next() {

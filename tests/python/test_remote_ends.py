@@ -1,0 +1,74 @@
+"""How waits for remote objects end: with a result, an error or not at all."""
+
+import asyncio
+import collections
+
+import numpy as np
+import pytest
+from remote import Counter, Serving
+
+import hearth
+
+
+@pytest.fixture(scope="module")
+def serving(cluster):
+    with Serving(cluster.address, "ends") as made:
+        yield made
+
+
+@pytest.fixture
+def counter(cluster, serving):
+    return hearth.Proxy("ends", cluster)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 700])
+def test_items_come_though_the_next_one_is_long_in_coming(counter, count):
+    items = counter.burst(count)
+    assert [next(items) for _ in range(count)] == list(range(count))
+    items.close()
+
+
+def test_a_result_that_python_can_not_hold_is_an_error_however_it_is_waited_for(counter, cluster):
+    with pytest.raises(TypeError, match="unhashable"):
+        counter.by_point()
+    with pytest.raises(TypeError, match="unhashable"):
+        counter.by_point.later().result(20)
+
+    async def awaited():
+        await asyncio.wait_for(hearth.aio.Proxy("ends", cluster).by_point(), 20)
+
+    with pytest.raises(TypeError, match="unhashable"):
+        asyncio.run(awaited())
+
+
+def test_a_connection_that_is_closed_leaves_others_theirs(cluster, counter):
+    with hearth.ObjectServer(cluster.address) as server:
+        server.serve("here", Counter(5))
+        here = hearth.Proxy("here", cluster.address)
+        assert here.add(1) == 6
+        with hearth.connect(cluster.address) as passing:
+            assert isinstance(passing.ls(), list)
+        assert here.add(1) == 7
+        assert counter.echo(1) == 1
+
+
+def test_a_cancelled_loop_over_items_keeps_no_thread(cluster, serving):
+    async def work():
+        async def go():
+            async for _ in hearth.aio.Proxy("ends", cluster).burst(3):
+                pass
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(go(), 0.5)
+
+    async def within_a_time():
+        # What `run` would wait for at its end: the threads of the loop.
+        await work()
+        await asyncio.wait_for(asyncio.get_running_loop().shutdown_default_executor(), 20)
+
+    asyncio.run(within_a_time())
+
+
+def test_arrays_in_a_tuple_with_names_are_stacked():
+    Pair = collections.namedtuple("Pair", "a b")
+    pair = Pair(hearth.share(np.arange(3)), hearth.share(np.arange(3)))
+    assert np.stack(pair).shape == (2, 3)
