@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/compute/numbers.h"
 #include "hearth/compute/reduction/components.h"
@@ -110,7 +111,8 @@ class ArgExtreme final : public Reducer {
                       std::byte* out) const override {
     for (std::int64_t i = 0; i < input.count; ++i) {
       const auto value = ComponentAt<Wide>(input.from[0], i);
-      if (kind_.nans == Nans::kSkip && value != value) return AllNanError();
+      if (kind_.nans == Nans::kSkip && value != value)
+        return AllNanError(kind_);
       SetComponent(out, i, ComponentAt<std::int64_t>(input.from[1], i));
     }
     return absl::OkStatus();
@@ -183,10 +185,14 @@ class ArgExtreme final : public Reducer {
 
 }  // namespace
 
-absl::Status AllNanError() {
-  return Error(Reason::kBadParameter,
-               "find the place of an extreme: all elements of a slice are NaN; "
-               "reduce other axes, or use an operation that counts NaN");
+absl::Status AllNanError(ExtremeKind kind) {
+  const bool is_min = kind.extremum == Extremum::kLeast;
+  return Error(
+      Reason::kBadParameter,
+      absl::StrCat("run nanarg", is_min ? "min" : "max",
+                   ": all elements of a slice are NaN; reduce other axes, or "
+                   "run arg",
+                   is_min ? "min" : "max", ", which counts NaN"));
 }
 
 std::unique_ptr<const Reducer> MakeExtreme(ElementType type, ExtremeKind kind) {

@@ -45,7 +45,7 @@ std::unique_ptr<const Reducer> MakeComplexArgExtreme(ElementType type,
                                                      ExtremeKind kind,
                                                      ElementIndex index);
 
-// What nanargmin says where there is no number.
-absl::Status AllNanError();
+// What nanargmin, or nanargmax, says where there is no number.
+absl::Status AllNanError(ExtremeKind kind);
 
 }  // namespace hearth
