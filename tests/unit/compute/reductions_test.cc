@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "hearth/base/error.h"
@@ -64,6 +65,25 @@ TEST(Var, KeepsItsDigitsFarFromZero) {
   EXPECT_NEAR(OfDoubles("var", values), 0.25, 1e-15);
   EXPECT_NEAR(OfDoubles("std", values), 0.5, 1e-15);
   EXPECT_EQ(OfDoubles("var", std::vector<double>(5000, 0.1)), 0);
+}
+
+// They were NaN: the sum of such elements is infinite, the mean is not.
+TEST(Var, OfEqualNumbersIs0UpToTheLargest) {
+  constexpr double kLargest = std::numeric_limits<double>::max();
+  for (const std::int64_t rows : {1, 3, 5000}) {
+    for (const std::int64_t columns : {1, 4, 700}) {
+      const std::vector<double> values(static_cast<std::size_t>(rows * columns),
+                                       -kLargest);
+      for (const char* axis : {"none", "0", "1"}) {
+        for (const double one : ValuesOf<double>(RunOperation(
+                 "nanvar", LayoutOf(ElementType::kFloat64, {rows, columns}),
+                 values, {{"axis", axis}}))) {
+          ASSERT_EQ(one, 0) << rows << " " << columns << " " << axis;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(OfDoubles("std", {kLargest, kLargest, kLargest}), 0);
 }
 
 // Small elements are looked at once, about the first one of a piece: here it
