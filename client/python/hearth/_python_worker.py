@@ -1,11 +1,11 @@
 """A warm Python process of an `Executor`: reads tasks, answers each.
 
 The protocol, over a pipe each way: an unsigned 64-bit length, then so many bytes
-of pickle. A request is ("define", id, cloudpickled function), ("call", id,
-arguments) or ("forget",); each but the last is answered with (True, result) or
-(False, cloudpickled error, traceback as text, error as text). The end of its
-standard input is the end of the process, as is that of who started it, whatever
-runs meanwhile.
+of pickle. A request is ("define", key, pickled function), ("undefine", key),
+("call", key, arguments) or ("end",). A call is answered with (True, result) or
+(False, cloudpickled error, traceback as text, error as text), all else with
+nothing. The end of its standard input is the end of the process, too, as is that
+of who started it, whatever runs meanwhile.
 """
 
 from __future__ import annotations
@@ -25,29 +25,35 @@ from . import _lifeline
 _LENGTH = struct.Struct("<Q")
 
 
-def send(stream: IO[bytes], message: Any) -> None:
-    """One message; arrays that are shared go as handles."""
-    try:
-        data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-        by_name = b"__main__" not in data  # what a script defines goes by value: the other end runs no script
-    except Exception:  # noqa: BLE001 - lambdas, classes of a notebook
-        by_name = False
-    if not by_name:
-        data = cloudpickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-    stream.write(_LENGTH.pack(len(data)) + data)
+def packed(message: Any) -> bytes:
+    """Its pickle; arrays that are shared go as handles."""
+    if not cloudpickle.list_registry_pickle_by_value():  # or somebody wants modules by value, too
+        try:
+            data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+            if b"__main__" not in data:  # what a script defines goes by value: the other end runs no script
+                return data
+        except Exception:  # noqa: BLE001, S110 - lambdas, classes of a notebook
+            pass
+    return cloudpickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+
+
+def send(stream: IO[bytes], data: bytes) -> None:
+    """One message, packed."""
+    stream.write(_LENGTH.pack(len(data)))
+    stream.write(data)
     stream.flush()
 
 
-def _next(stream: IO[bytes]) -> bytes:
+def receive(stream: IO[bytes]) -> bytes:
+    """The next message, packed and whole; EOFError where the other end is gone."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         raise EOFError
-    return stream.read(_LENGTH.unpack(head)[0])
-
-
-def receive(stream: IO[bytes]) -> Any:
-    """The next message; EOFError where the other end is gone."""
-    return pickle.loads(_next(stream))
+    length = _LENGTH.unpack(head)[0]
+    data = stream.read(length)
+    if len(data) < length:
+        raise EOFError
+    return data
 
 
 def _failure(error: BaseException) -> tuple[bool, bytes, str, str]:
@@ -84,43 +90,83 @@ class _Interrupts:
             raise KeyboardInterrupt
 
 
+class _Functions:
+    """What was defined here; loaded when it is called first: what can't be loaded fails its calls."""
+
+    def __init__(self) -> None:
+        self._codes: dict[bytes, bytes] = {}
+        self._loaded: dict[bytes, Any] = {}
+
+    def define(self, key: bytes, code: bytes) -> None:
+        self._codes[key] = code
+
+    def undefine(self, key: bytes) -> None:
+        self._codes.pop(key, None)
+        self._loaded.pop(key, None)
+
+    def get(self, key: bytes) -> Any:
+        if key in self._codes:
+            self._loaded[key] = pickle.loads(self._codes[key])
+            del self._codes[key]
+        return self._loaded[key]
+
+
 def serve(requests: IO[bytes], answers: IO[bytes], interrupts: _Interrupts) -> None:
-    """Answers until the other end is gone."""
-    functions: dict[int, Any] = {}
-    codes: dict[int, bytes] = {}  # of those that were not called yet: what can't be loaded fails its calls
+    """Answers until it is told to end, or the other end is gone."""
+    functions = _Functions()
     while True:
         try:
-            data = _next(requests)
-        except EOFError:
+            answer = _answer(functions, receive(requests), interrupts)
+            if answer is not None:
+                send(answers, answer)
+        except (_End, EOFError, BrokenPipeError):
             return
-        try:
-            kind, *rest = pickle.loads(data)
-            del data
-            if kind == "define":
-                codes[rest[0]] = rest[1]
-                continue
-            if kind == "undefine":
-                functions.pop(rest[0], None)
-                codes.pop(rest[0], None)
-                continue
-            function, args, kwargs = rest
-            if function in codes:
-                functions[function] = cloudpickle.loads(codes[function])
-                del codes[function]
-            interrupts.is_running = True
-            answer: Any = (True, functions[function](*args, **kwargs))
-            interrupts.is_running = False
-            del args, kwargs, rest
-        except BaseException as error:  # noqa: BLE001 - told to who asked
-            interrupts.is_running = False
-            answer = _failure(error)
-        try:
-            send(answers, answer)
-        except BrokenPipeError:
-            return
-        except Exception as error:  # noqa: BLE001 - a result that can't travel
-            send(answers, _failure(error))
-        answer = None
+
+
+class _End(Exception):
+    pass
+
+
+def _answer(functions: _Functions, data: bytes, interrupts: _Interrupts) -> bytes | None:
+    """What a request is answered with, if at all. Nothing that came with it is kept."""
+    try:
+        kind, *rest = pickle.loads(data)
+        del data
+        if kind == "call":
+            result = _call(functions, rest, interrupts)
+            del rest
+            return packed((True, result))
+    except BaseException as error:  # noqa: BLE001 - told to who asked
+        interrupts.is_running = False
+        failure = _failure(error)
+        _clear_frames(error)
+        return packed(failure)
+    if kind == "end":
+        raise _End
+    getattr(functions, kind)(*rest)
+    return None
+
+
+def _call(functions: _Functions, request: list[Any], interrupts: _Interrupts) -> Any:
+    key, args, kwargs = request
+    request.clear()
+    function = functions.get(key)
+    interrupts.is_running = True
+    result = function(*args, **kwargs)
+    interrupts.is_running = False
+    return result
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Lets go of what functions had when they failed: an error that one of them keeps would hold it."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            traceback.clear_frames(one.__traceback__)
+            waiting += [one.__cause__, one.__context__]
 
 
 def main() -> None:
