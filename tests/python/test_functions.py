@@ -322,20 +322,28 @@ def test_a_function_that_never_ends_is_got_rid_of_by_an_interrupt(cluster, matri
     assert time.monotonic() - began < 60
 
 
-def test_a_function_that_ends_soon_after_an_interrupt_costs_no_process(cluster, matrix, rows):
-    def pids():
-        return {one.pid for one in cluster.objects.find(prefix="_python.")}
-
-    def settled():
+def settled(cluster, matrix):
+    """The Python processes, once there are two."""
+    def both():
         assert cluster.map_reduce(len, matrix) == matrix.shape[0]
-        return len(pids()) == 2 and all(alive(pid) for pid in pids())
+        pids = {one.pid for one in cluster.objects.find(prefix="_python.")}
+        return pids if len(pids) == 2 and all(map(alive, pids)) else None
 
-    wait_until(settled, 20, "two Python processes")
-    before = pids()
+    return wait_until(both, 60, "two Python processes")
+
+
+def test_a_process_that_died_after_its_last_job_is_replaced(cluster, matrix):
+    before = settled(cluster, matrix)
+    kill(min(before))
+    assert len(settled(cluster, matrix) & before) == 1
+
+
+def test_a_function_that_ends_soon_after_an_interrupt_costs_no_process(cluster, matrix, rows):
+    before = settled(cluster, matrix)
     interrupted(lambda: cluster.map_reduce(lambda block: time.sleep(0.5), matrix), 0.7)
     assert cluster.map_reduce(lambda block: block.sum(), matrix) == pytest.approx(rows.sum())
     time.sleep(4)  # longer than a function may go on
-    assert pids() == before
+    assert settled(cluster, matrix) == before
 
 
 # ------------------------------------------------------------- workers, --allow-python

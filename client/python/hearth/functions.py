@@ -116,7 +116,9 @@ class _Job:
         if not self.hosts:
             start_beside(cluster)
             self.hosts = self._find()
-        self._full_count = len(self.hosts)
+        elif any(one.poll() is not None for one in cluster._processes):
+            start_beside(cluster, again=True)  # one died after its last job
+        self._full_count = max(len(self.hosts), len(cluster._processes))
         self._near = {f"{one['pid']}@{one['host']}": one["id"] for one in cluster.workers()}
 
     def __enter__(self) -> _Job:
