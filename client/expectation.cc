@@ -7,8 +7,8 @@ namespace hearth::client {
 namespace {
 
 constexpr double kMargin = 2;  // the coordinator's
-// Bytes a second, where nothing was streamed yet: a gigabit's.
-constexpr double kUnmeasuredStream = 1.2e8;
+// Bytes a second, where nothing was streamed yet: the coordinator's, too.
+constexpr double kUnmeasuredStream = 1e9;
 
 // Something that it can compute on without a stream.
 bool HasLanded(const HostMeans& host, const WorkMeans& work) {

@@ -77,7 +77,8 @@ class ComplexExtreme final : public Reducer {
     for (std::int64_t i = 0; i < input.count; ++i) {
       const Complex kept = Kept(input.from, i);
       if (index_.has_value()) {
-        if (kind_.nans == Nans::kSkip && kept.is_nan()) return AllNanError(kind_);
+        if (kind_.nans == Nans::kSkip && kept.is_nan())
+          return AllNanError(kind_);
         SetComponent(out, i, ComponentAt<std::int64_t>(input.from[2], i));
       } else {
         StoreReal(part, kept.real, out + 2 * i * BytesOf(part));

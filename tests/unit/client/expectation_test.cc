@@ -42,6 +42,20 @@ TEST(Expect, StreamsToAHostThatIsMeasuredAndHelps) {
   EXPECT_DOUBLE_EQ(expected[0].seconds, expected[1].seconds);
 }
 
+// They used to be left out: a vector of gigabytes came for nothing.
+TEST(Expect, AddsWhatIsMissingOfParametersWhereAHostTakesPart) {
+  HostMeans home = kHome;
+  home.stream_bytes_per_second = 50.0 * kMiB;
+  home.missing_bytes = 100 * kMiB;
+  HostMeans idle = Away(std::nullopt);
+  idle.missing_bytes = 100 * kMiB;
+  const auto expected = Expect({home, idle}, kWork);
+  EXPECT_EQ(expected[0].bytes_mapped, 1024 * kMiB);
+  EXPECT_EQ(expected[0].bytes_streamed, 100 * kMiB);
+  EXPECT_DOUBLE_EQ(expected[0].seconds, 5.12 + 2);
+  EXPECT_EQ(expected[1].bytes_streamed, 0);
+}
+
 TEST(Expect, MapsWhatLandedByAnEarlierJob) {
   HostMeans away = Away(100.0 * kMiB);
   away.landed_bytes = 200 * kMiB;
