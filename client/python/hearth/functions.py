@@ -6,6 +6,7 @@ import collections
 import concurrent.futures
 import contextlib
 import hashlib
+import itertools
 import os
 import queue
 import subprocess
@@ -86,8 +87,8 @@ def _blocks_of(matrix: Matrix) -> list[Rows]:
 class _Host:
     """A Python process beside a worker, and what it was told."""
 
-    def __init__(self, proxy: Proxy, name: str, pid: int, beside: str, is_here: bool) -> None:
-        self.proxy, self.name, self.pid, self.beside, self.is_here = proxy, name, pid, beside, is_here
+    def __init__(self, proxy: Proxy, name: str, pid: int, near: str | None, is_here: bool) -> None:
+        self.proxy, self.name, self.pid, self.near, self.is_here = proxy, name, pid, near, is_here
         self.began = False
         self.in_flight: dict[Call, int] = {}
 
@@ -119,7 +120,6 @@ class _Job:
         elif any(one.poll() is not None for one in cluster._processes):
             start_beside(cluster, again=True)  # one died after its last job
         self._full_count = max(len(self.hosts), len(cluster._processes))
-        self._near = {f"{one['pid']}@{one['host']}": one["id"] for one in cluster.workers()}
 
     def __enter__(self) -> _Job:
         return self
@@ -135,7 +135,8 @@ class _Job:
         self._end()  # a target may have come since
         self._stories.clear()
         done: dict[int, Any] = {}
-        waiting = collections.deque(range(len(runs)))
+        waiting = set(range(len(runs)))
+        self._homes = [self._home_of(run) for run in runs]
         patient_until = time.monotonic() + _PATIENCE_SECONDS
         try:
             while len(done) < len(runs):
@@ -164,7 +165,7 @@ class _Job:
                     if host.name not in self._gone:
                         self._drop(host)
                         self._blame(host, oldest, runs[oldest], error)
-                    waiting.appendleft(run)
+                    waiting.add(run)
                 else:
                     raise error
         except BaseException:
@@ -175,7 +176,7 @@ class _Job:
             raise
         return [done[run] for run in range(len(runs))]
 
-    def _hand_out(self, waiting: collections.deque[int], runs: list[list[Rows]]) -> None:
+    def _hand_out(self, waiting: set[int], runs: list[list[Rows]]) -> None:
         """The next runs to whoever has room, by preference those that lie there.
 
         A run that a process was lost with is tried again alone: should it be to blame,
@@ -193,17 +194,17 @@ class _Job:
             for host in self.hosts:
                 if not waiting or len(host.in_flight) >= _IN_FLIGHT or not self._begin(host):
                     continue
-                run = self._next_for(host, waiting, runs)
+                run = self._next_for(host, waiting, len(runs))
                 if run is not None:
                     self._send(host, run, waiting, runs)
 
-    def _retry(self, run: int, waiting: collections.deque[int], runs: list[list[Rows]]) -> None:
+    def _retry(self, run: int, waiting: set[int], runs: list[list[Rows]]) -> None:
         for host in list(self.hosts):
-            if not host.in_flight and self._lies_at(host, runs[run]) and self._begin(host):
+            if not host.in_flight and self._lies_at(host, run) and self._begin(host):
                 self._send(host, run, waiting, runs)
                 return
 
-    def _send(self, host: _Host, run: int, waiting: collections.deque[int], runs: list[list[Rows]]) -> None:
+    def _send(self, host: _Host, run: int, waiting: set[int], runs: list[list[Rows]]) -> None:
         waiting.remove(run)
         call = host.proxy.run.later(self.id, runs[run])
         host.in_flight[call] = run
@@ -218,21 +219,22 @@ class _Job:
             self.hosts += [one for one in self._find() if one.name not in known]
         return self._under_way > 0
 
-    def _next_for(self, host: _Host, waiting: collections.deque[int], runs: list[list[Rows]]) -> int | None:
+    def _next_for(self, host: _Host, waiting: set[int], count: int) -> int | None:
         """Of its own share, the same in every job, so that it has touched those pages; else from another's end."""
         at = sorted(one.pid for one in self.hosts).index(host.pid)
-        near = [one for one in waiting if self._lies_at(host, runs[one])]
-        own = (one for one in near if one * len(self.hosts) // len(runs) == at)
-        return next(own, near[-1] if near else None)
+        first, last = (-(-share * count // len(self.hosts)) for share in (at, at + 1))
+        tried = itertools.chain(range(first, last), reversed(range(count)))
+        return next((run for run in tried if run in waiting and self._lies_at(host, run)), None)
 
-    def _lies_at(self, host: _Host, run: list[Rows]) -> bool:
+    def _home_of(self, run: list[Rows]) -> frozenset[str]:
+        """The workers at which its rows lie."""
+        return frozenset(worker for shard in self.matrix.info["shards"]
+                         if shard["rows"][0] <= run[0][0] < shard["rows"][1] for worker in shard["workers"])
+
+    def _lies_at(self, host: _Host, run: int) -> bool:
         """Whether its rows lie at that host; what lies at none of them goes anywhere."""
-        at = [shard["workers"] for shard in self.matrix.info["shards"]
-              if shard["rows"][0] <= run[0][0] < shard["rows"][1]]
-        workers = {worker for one in at for worker in one}
-        if not any(self._near.get(one.beside) in workers for one in self.hosts):
-            return True
-        return self._near.get(host.beside) in workers
+        home = self._homes[run]
+        return host.near in home or not any(one.near in home for one in self.hosts)
 
     def _begin(self, host: _Host) -> bool:
         """Makes the job known there; False where nobody answers."""
@@ -255,7 +257,7 @@ class _Job:
 
     def _blame(self, host: _Host, run: int, rows: list[Rows], error: Exception) -> None:
         stories = self._stories[run]
-        stories.append(f"process {host.pid} beside worker {self._near.get(host.beside, '?')}: {error}")
+        stories.append(f"process {host.pid} beside worker {host.near or '?'}: {error}")
         if len(stories) >= _ATTEMPTS:
             told = "; ".join(f"attempt {number + 1}: {story}" for number, story in enumerate(stories))
             raise errors.TaskFailed(f"run {self.name} over rows [{rows[0][0]}, {rows[-1][1]}) of {self.matrix.name}: "
@@ -277,16 +279,21 @@ class _Job:
         objects = self.cluster.objects
         here = this_host()
         self._looked_at = time.monotonic()
-        return [_Host(objects.get(one.name)._with(patience=0), one.name, one.pid, beside, here in one.tags)
+        workers = {f"{one['pid']}@{one['host']}": one["id"] for one in self.cluster.workers()}
+        return [_Host(objects.get(one.name)._with(patience=0), one.name, one.pid, workers.get(beside), here in one.tags)
                 for one in objects.find(prefix=PREFIX, tags=["python"]) if one.name not in self._gone
                 for beside in [tag[7:] for tag in one.tags if tag.startswith("beside:")][:1]]
 
     def _end(self) -> None:
+        told = []
         for host in (*self.hosts, *self._gone.values()):
             if host.began:
                 with contextlib.suppress(errors.Error):
-                    host.proxy.end(self.id)
+                    told.append(host.proxy.end.later(self.id))
             host.began = False
+        for call in told:
+            with contextlib.suppress(errors.Error):
+                call.result()
 
     def _abort(self) -> None:
         """Nobody waits any more: what runs ends, or its process does."""
