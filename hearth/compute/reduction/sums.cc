@@ -103,7 +103,8 @@ double ExtendedSumValue::DividedBy(double count) const {
   // once.
   const double quotient = high / count;
   const double missed = std::fma(-quotient, count, high) + low;
-  return std::ldexp(quotient + missed / count, exponent);
+  const double mean = quotient + missed / count;
+  return exponent == 0 ? mean : std::ldexp(mean, exponent);
 }
 
 std::unique_ptr<const Reducer> MakeSum(ElementType type,

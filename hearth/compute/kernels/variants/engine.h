@@ -48,8 +48,9 @@ template <class Op>
 void ReduceWide(const std::byte* data, std::int64_t rows, std::int64_t width,
                 std::int64_t stride, std::byte* const* accumulators,
                 std::int64_t index) {
-  // What a first cache holds beside the rows.
-  constexpr int kLanes = kTileLanes / Op::kParts;
+  // Lanes beside rows in a first cache, and rows short enough that those asked
+  // for meanwhile come no earlier than they are needed.
+  constexpr int kLanes = 1024 / Op::kParts / 64 * 64;
   Tile<Op> tile;
   for (std::int64_t k = 0; k < width; k += kLanes) {
     const std::int64_t now = k + kLanes < width ? kLanes : width - k;
