@@ -35,6 +35,8 @@ inline constexpr std::int64_t kInlineBytesMax = 64 * kKiB;
 // A dense partial: the Gram matrix of 8,192 float64 columns. Combining needs
 // two of them in a worker at once.
 inline constexpr std::int64_t kPartialBytesMax = 512 * kMiB;
+// One of a reduction, which is read and written in order.
+inline constexpr std::int64_t kReductionPartialBytesMax = 1 * kGiB;
 
 // A name fits a path component and a line of a table.
 inline constexpr int kNameBytesMax = 128;

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from hearth_process import Server, finish, wait_until
+from hearth_process import Server, fail, finish, wait_until
 from memory_probe import MIB, MemoryProbe, memory_of, meminfo
 
 PROCESS_ALLOWANCE = 60 * 10**6  # bytes a process may take beside the matrix
@@ -69,6 +69,26 @@ def test_a_removed_matrix_is_free_at_once():
         assert meminfo()["Shmem"] > before + 120 * MIB
         local.succeed("rm", "m")
         wait_until(lambda: meminfo()["Shmem"] < before + 16 * MIB, 3, "the end of its memory")
+
+
+def test_partials_that_no_memory_holds_are_refused_before_the_job_computes(tmp_path):
+    group = pathlib.Path(f"/sys/fs/cgroup/memory/hearth-test-{os.getpid()}")
+    if not (group.parent / "memory.limit_in_bytes").exists():
+        pytest.skip("no cgroups of version 1 with memory here")
+    np.save(tmp_path / "m.npy", np.ones((10, 8000)))
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no cgroup can be made here: {error}")
+    try:
+        (group / "memory.limit_in_bytes").write_text("700M")
+        inside = ["sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh"]
+        line = fail("run", "gram", tmp_path / "m.npy", "-o", tmp_path / "g.npy", within=inside)
+        assert "a task keeps" in line and "memory.limit_in_bytes" in line, line
+        assert not (tmp_path / "g.npy").exists()
+    finally:
+        wait_until(lambda: not (group / "cgroup.procs").read_text(), 10, "the end of those in the cgroup")
+        group.rmdir()
 
 
 def test_the_probe_sees_what_a_process_holds():

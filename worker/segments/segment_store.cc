@@ -57,7 +57,7 @@ absl::StatusOr<Bytes> SegmentStore::Get(
   HEARTH_ASSIGN_OR_RETURN(std::optional<FetchedSegment> fetched,
                           reach_.Fetch(place));
   if (!fetched.has_value()) {
-    if (ref.bytes < 0 || ref.bytes > limits::kPartialBytesMax) {
+    if (ref.bytes < 0 || ref.bytes > limits::kReductionPartialBytesMax) {
       return Error(Reason::kTooLarge,
                    absl::StrCat("fetch a partial of ", ref.bytes, " bytes"));
     }

@@ -8,9 +8,11 @@
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
 #include "hearth/base/status.h"
+#include "hearth/base/units.h"
 #include "hearth/compute/empty_tasks.h"
 #include "hearth/compute/random_fill.h"
 #include "hearth/compute/registry.h"
+#include "hearth/shm/memory_limits.h"
 #include "hearth/transport/control/codec.h"
 #include "worker/service/wire.h"
 
@@ -18,6 +20,25 @@ namespace hearth::worker {
 namespace {
 
 constexpr absl::string_view kEmptyTasks = "empty-tasks";
+
+// A task holds its scratch, a partial, and one that is to join it. Little of
+// that is not worth looking for.
+absl::Status CheckRoomFor(const Plan& plan) {
+  constexpr std::int64_t kLittle = 32 * limits::kMiB;
+  const std::int64_t bytes =
+      2 * plan.partial_bytes_max() + plan.scratch_bytes_max();
+  if (bytes <= kLittle) return absl::OkStatus();
+  const TightestLimit room = MemoryLimits().Tightest();
+  if (bytes <= room.free_bytes) return absl::OkStatus();
+  return Error(
+      Reason::kOutOfMemory,
+      absl::StrCat("a task keeps ", FormatBytes(bytes),
+                   " of partial results, but ", FormatBytes(room.free_bytes),
+                   " of ", FormatBytes(room.limit_bytes),
+                   " can still be used (", room.source,
+                   "); free memory, raise that limit, or ask for fewer outputs "
+                   "at once"));
+}
 
 absl::StatusOr<std::uint64_t> SeedOf(const proto::Brief& brief) {
   const auto text = brief.arguments().text().find("seed");
@@ -90,6 +111,7 @@ absl::Status JobContext::Prepare(const proto::Brief& brief,
   }
   HEARTH_ASSIGN_OR_RETURN(plan_,
                           operation->Prepare(source_->layout(), arguments));
+  HEARTH_RETURN_IF_ERROR(CheckRoomFor(*plan_));
   if (plan_->needs_whole_matrix()) {
     HEARTH_RETURN_IF_ERROR(source_->Bring(cancelled));
     HEARTH_ASSIGN_OR_RETURN(whole_, source_->Whole());

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/crash_point.h"
 #include "hearth/base/error.h"
+#include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/matrix/run_tree.h"
 #include "hearth/transport/control/codec.h"
@@ -39,8 +40,35 @@ std::string DescribePlan(const JobContext& context,
 }  // namespace
 
 Outcome TaskRunner::Run(const Step& step) {
-  return std::visit([this](const auto& one) -> Outcome { return Do(one); },
-                    step);
+  return std::visit(
+      [this](const auto& one) -> Outcome {
+        try {
+          return Do(one);
+        } catch (const std::bad_alloc&) {
+          slots_.clear();
+          return Failed(
+              one, Error(Reason::kOutOfMemory,
+                         "compute: no memory was given for what a task keeps; "
+                         "free some, or raise the limit of this process"));
+        }
+      },
+      step);
+}
+
+Outcome TaskRunner::Failed(const ComputeLeaf&, absl::Status status) {
+  return LeafDone{.status = std::move(status)};
+}
+
+Outcome TaskRunner::Failed(const CombineSlots&, absl::Status status) {
+  return SlotsCombined{std::move(status)};
+}
+
+Outcome TaskRunner::Failed(const DeliverSlots&, absl::Status status) {
+  return Delivered{.status = std::move(status)};
+}
+
+Outcome TaskRunner::Failed(const RunTask&, absl::Status status) {
+  return WholeDone{TaskFailed{.status = std::move(status)}};
 }
 
 // ---------------------------------------------------------------------- leaves
@@ -183,6 +211,8 @@ Outcome TaskRunner::Do(const CombineSlots& step) {
 }
 
 Outcome TaskRunner::Do(const DeliverSlots& step) {
+  // Small ones keep their memory for the next task.
+  constexpr std::size_t kKeptBytes = limits::kMiB;
   Delivered delivered;
   for (std::size_t i = 0; i < step.runs.size(); ++i) {
     auto ref = store_.Put(slots_[i]);
@@ -191,6 +221,9 @@ Outcome TaskRunner::Do(const DeliverSlots& step) {
       break;
     }
     delivered.partials.push_back(*std::move(ref));
+  }
+  for (Bytes& slot : slots_) {
+    if (slot.capacity() > kKeptBytes) Bytes().swap(slot);
   }
   return delivered;
 }

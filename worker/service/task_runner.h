@@ -48,6 +48,12 @@ class TaskRunner {
   Outcome Do(const CombineSlots& step);
   Outcome Do(const DeliverSlots& step);
   Outcome Do(const RunTask& step);
+  // What a step that could not be carried out says.
+  static Outcome Failed(const Idle&, absl::Status) { return Nothing{}; }
+  static Outcome Failed(const ComputeLeaf&, absl::Status status);
+  static Outcome Failed(const CombineSlots&, absl::Status status);
+  static Outcome Failed(const DeliverSlots&, absl::Status status);
+  static Outcome Failed(const RunTask&, absl::Status status);
 
   absl::Status Compute(const ComputeLeaf& step, Traffic& traffic);
   absl::Status AccumulateLeaf(const ComputeLeaf& step,

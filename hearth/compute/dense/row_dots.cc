@@ -32,7 +32,7 @@ class RowDotsPlan : public Plan {
         type_{layout.type, ByteOrder::kNative},
         rows_(layout.StorageShape()[0]),
         columns_(layout.StorageShape()[1]),
-        concatenates_(Partition(layout).cut_axes() == 1),
+        concatenates_(columns_ == 0 || Partition(layout).cut_axes() == 1),
         leaf_blocks_log2_(LeafBlocksLog2(layout, operand)),
         result_(result) {}
 
@@ -51,12 +51,14 @@ class RowDotsPlan : public Plan {
 
   ResultSlice SliceOf(const RowBlock& block) const override {
     const std::int64_t bytes = BytesOf(result_);
+    if (columns_ == 0) return {};  // no products: a result begins as zeros
     return {block.element_begin / columns_ * bytes,
             block.element_count / columns_ * bytes};
   }
 
   absl::Status MapBlock(const BlockView& view, Scratch& scratch,
                         std::byte* out) const override {
+    if (columns_ == 0) return absl::OkStatus();
     const std::int64_t rows = view.block.element_count / columns_;
     std::byte* buffers = scratch.Get(scratch_bytes_max());
     auto* dots = reinterpret_cast<A*>(buffers + Products<A>::scratch_bytes());
@@ -76,10 +78,9 @@ class RowDotsPlan : public Plan {
     return Accumulators<A>::Make(rows_);
   }
 
-  // A piece of one row, or no elements at all.
+  // A piece of one row.
   absl::Status Accumulate(const BlockView& view, std::span<const std::byte>,
                           Scratch& scratch, Bytes& partial) const override {
-    if (view.block.element_count == 0) return absl::OkStatus();
     const std::int64_t row = view.block.element_begin / columns_;
     Products<A>::AddDots(
         {type_, view.data, 1, columns_, view.block.element_count}, operand_,

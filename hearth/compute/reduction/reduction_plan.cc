@@ -284,14 +284,14 @@ absl::StatusOr<std::unique_ptr<Plan>> MakeReductionPlan(
                   : nullptr;
   if (plan != nullptr && plan->concatenates()) return plan;
   if (plan == nullptr || !bytes.has_value() ||
-      *bytes > kReductionPartialBytesMax) {
+      *bytes > limits::kReductionPartialBytesMax) {
     return Error(
         Reason::kTooLarge,
         absl::StrCat(
             "run ", request.operation, " on shape ",
             ToString(request.layout.shape), ": ",
             fits ? absl::StrCat(outputs, " outputs") : "the outputs",
-            " need more than ", kReductionPartialBytesMax >> 20,
+            " need more than ", limits::kReductionPartialBytesMax >> 20,
             " MiB a partial; reduce other axes, or part of the array"));
   }
   return plan;

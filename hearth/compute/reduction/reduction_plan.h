@@ -22,11 +22,8 @@ struct ReductionRequest {
 
 // A plan that concatenates where no two row blocks share an output, and else
 // reduces with SpanPartials. TOO_LARGE when those would pass
-// kReductionPartialBytesMax.
+// limits::kReductionPartialBytesMax.
 absl::StatusOr<std::unique_ptr<Plan>> MakeReductionPlan(
     ReductionRequest request, std::unique_ptr<const Reducer> reducer);
-
-// A worker holds a few partials a thread: a fraction of any host's memory.
-inline constexpr std::int64_t kReductionPartialBytesMax = std::int64_t{1} << 30;
 
 }  // namespace hearth

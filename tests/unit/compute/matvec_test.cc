@@ -287,6 +287,19 @@ TEST(Matvec, TakesMatricesWithoutElements) {
   EXPECT_EQ((*Multiply(RmatvecOperation(), none, three))[0].shape, Shape{0});
 }
 
+TEST(Matvec, OfNoColumnsKeepsNothingForItsRows) {
+  MadeArray none = Uniform(ElementType::kFloat64, Order::kC, {3, 0});
+  none.layout.shape = {1'000'000'000'000, 0};
+  const MadeArray empty = Uniform(ElementType::kFloat64, Order::kC, {0});
+  Arguments arguments;
+  arguments.matrices["v"] = {empty.layout, {}};
+  const auto plan = MatvecOperation().Prepare(none.layout, arguments);
+  ASSERT_THAT(plan, IsOk());
+  EXPECT_TRUE((*plan)->concatenates());
+  EXPECT_LE((*plan)->partial_bytes_max() + (*plan)->scratch_bytes_max(),
+            std::int64_t{1} << 21);
+}
+
 TEST(Matvec, RefusesAVectorOfAnotherLengthNamingBoth) {
   const MadeArray x = Uniform(ElementType::kFloat64, Order::kC, {3, 4});
   const MadeArray v = Uniform(ElementType::kFloat64, Order::kC, {5});
