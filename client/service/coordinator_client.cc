@@ -28,6 +28,13 @@ absl::Status StatusOf(const grpc::Status& status) {
                               status.error_message(),
                               "); the cluster has ended or is out of reach"));
   }
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED &&
+      status.error_details().empty()) {
+    return Error(Reason::kClusterUnreachable,
+                 "ask the coordinator: it takes connections but did not answer "
+                 "in time; see whether its process is stopped or its machine "
+                 "overloaded, and try again");
+  }
   return FromGrpc(status);
 }
 

@@ -1,5 +1,7 @@
 #include "worker/segments/segment_store.h"
 
+#include <fcntl.h>
+
 #include <cstring>
 #include <optional>
 #include <string>
@@ -27,6 +29,21 @@ Bytes ToBytes(std::span<const std::byte> bytes) {
 
 bool IsSmall(std::size_t bytes) {
   return static_cast<std::int64_t>(bytes) <= limits::kInlineBytesMax;
+}
+
+// Whatever the keeper was told: whoever sealed it may have died before that.
+bool IsSealed(const FetchedSegment& fetched) {
+  return fetched.card.kind == SegmentKind::kSealed ||
+         (fcntl(fetched.fd.get(), F_GET_SEALS) & F_SEAL_WRITE) != 0;
+}
+
+absl::StatusOr<SealedSegment> SealedOf(FetchedSegment fetched) {
+  const auto bytes = static_cast<std::int64_t>(fetched.card.bytes);
+  if (IsSealed(fetched))
+    return SealedSegment::Adopt(std::move(fetched.fd), bytes);
+  HEARTH_ASSIGN_OR_RETURN(OpenSegment open,
+                          OpenSegment::Adopt(std::move(fetched.fd), bytes));
+  return open.Seal();
 }
 
 }  // namespace
@@ -93,9 +110,7 @@ absl::StatusOr<Id> SegmentStore::CreateResult(std::int64_t bytes) {
 absl::StatusOr<std::optional<OpenSegment>> SegmentStore::OpenResult(
     const Id& token) {
   HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched, keeper_.Fetch(token));
-  if (fetched.card.kind == SegmentKind::kSealed) {
-    return std::optional<OpenSegment>();
-  }
+  if (IsSealed(fetched)) return std::optional<OpenSegment>();
   HEARTH_ASSIGN_OR_RETURN(
       OpenSegment segment,
       OpenSegment::Adopt(std::move(fetched.fd),
@@ -104,23 +119,23 @@ absl::StatusOr<std::optional<OpenSegment>> SegmentStore::OpenResult(
 }
 
 absl::StatusOr<BytesRef> SegmentStore::SealResult(const Id& token) {
-  HEARTH_ASSIGN_OR_RETURN(std::optional<OpenSegment> open, OpenResult(token));
-  BytesRef ref{.token = token};
-  if (!open.has_value()) return ref;
-  const std::int64_t bytes = open->bytes();
-  ref.bytes = bytes;
-  HEARTH_ASSIGN_OR_RETURN(const SealedSegment sealed, open->Seal());
+  HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched, keeper_.Fetch(token));
+  const bool is_known_sealed = fetched.card.kind == SegmentKind::kSealed;
+  HEARTH_ASSIGN_OR_RETURN(const SealedSegment sealed,
+                          SealedOf(std::move(fetched)));
+  const std::int64_t bytes = std::ssize(sealed.bytes());
   if (IsSmall(static_cast<std::size_t>(bytes))) {
-    ref.inline_bytes = ToString(sealed.bytes());
-    ref.token = Id();
-    return ref;  // the coordinator drops the plan's token with the job
+    // The coordinator drops the plan's token with the job.
+    return BytesRef{.inline_bytes = ToString(sealed.bytes()), .bytes = bytes};
   }
-  HEARTH_RETURN_IF_ERROR(
-      keeper_.Replace(token, sealed.fd(),
-                      {.kind = SegmentKind::kSealed,
-                       .bytes = static_cast<std::uint64_t>(bytes),
-                       .note = ""}));
-  return ref;
+  if (!is_known_sealed) {
+    HEARTH_RETURN_IF_ERROR(
+        keeper_.Replace(token, sealed.fd(),
+                        {.kind = SegmentKind::kSealed,
+                         .bytes = static_cast<std::uint64_t>(bytes),
+                         .note = ""}));
+  }
+  return BytesRef{.token = token, .bytes = bytes};
 }
 
 void SegmentStore::Drop(std::span<const Id> tokens) {
