@@ -1,27 +1,8 @@
 #include "hearth/compute/half.h"
 
-#include <bit>
 #include <cmath>
 
 namespace hearth {
-
-double DoubleFromFloat16(std::uint16_t bits) {
-  const int exponent = bits >> 10 & 0x1f;
-  const double fraction = bits & 0x3ff;
-  double magnitude = 0;
-  if (exponent == 0x1f) {
-    magnitude = fraction == 0 ? HUGE_VAL : std::nan("");
-  } else if (exponent == 0) {
-    magnitude = fraction * 0x1p-24;
-  } else {
-    magnitude = std::ldexp(fraction + 1024, exponent - 25);
-  }
-  return (bits & 0x8000) != 0 ? -magnitude : magnitude;
-}
-
-double DoubleFromBfloat16(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
 
 std::uint16_t Float16FromDouble(double value) {
   if (std::isnan(value)) return 0x7e00;

@@ -80,7 +80,14 @@ auto Load(const std::byte* from) {
   }
 }
 
-// x86's conversion gives this where the value does not fit.
+// x86's conversions, which NumPy's are: of what does not fit they give the
+// least number. There is none to uint32, which is cut out of 64 bits.
+std::int32_t ToInt32(double value) {
+  return value > -0x1p31 - 1 && value < 0x1p31
+             ? static_cast<std::int32_t>(value)
+             : std::numeric_limits<std::int32_t>::min();
+}
+
 std::uint64_t ToInteger(double value) {
   if (value >= -0x1p63 && value < 0x1p63) {
     return static_cast<std::uint64_t>(static_cast<std::int64_t>(value));
@@ -103,6 +110,9 @@ void Save(std::byte* to, Wide value) {
     const T rounded = static_cast<T>(value);
     Put(to,
         std::isnan(rounded) ? std::numeric_limits<T>::quiet_NaN() : rounded);
+  } else if constexpr (std::is_floating_point_v<Wide> && sizeof(T) <= 4 &&
+                       !std::is_same_v<T, std::uint32_t>) {
+    Put(to, static_cast<T>(ToInt32(value)));
   } else if constexpr (std::is_floating_point_v<Wide>) {
     Put(to, static_cast<T>(ToInteger(value)));
   } else {

@@ -345,3 +345,40 @@ def test_quantiles_by_every_method_of_numpy_s(cluster, tmp_path, rng, method):
         found = cluster.succeed("run", "quantile", tmp_path / "a.npy", "axis=0", f"method={method}",
                                 "q=" + ",".join(map(repr, q)))["result"]["values"]
         np.testing.assert_allclose(found, np.quantile(array, q, axis=0, method=method), rtol=4e-16, atol=4e-16)
+
+
+@pytest.mark.parametrize("order", [0.5, 1.5, 2.5, 2.7, 5, 7.5, 8, -1, -0.5])
+def test_norms_of_any_order(cluster, tmp_path, rng, order):
+    array = rng.standard_normal(1000)
+    np.save(tmp_path / "a.npy", array)
+    found = cluster.succeed("run", "norm", tmp_path / "a.npy", f"ord={order}")["result"]["values"]
+    powers = np.abs(array.astype(np.longdouble)) ** np.longdouble(order)
+    assert found == pytest.approx(float(powers.sum() ** (1 / np.longdouble(order))), rel=4e-16)
+
+
+def test_the_greatest_magnitude_of_nothing_is_0(cluster, tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((0, 3)))
+    assert cluster.succeed("run", "norm", tmp_path / "a.npy", "ord=inf", "axis=0")["result"]["values"] == [0.0] * 3
+    assert "empty" in cluster.fail("run", "norm", tmp_path / "a.npy", "ord=-inf")
+
+
+# NumPy's are the processor's conversions, and NaN and what does not fit give its least number.
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16"])
+def test_sums_in_a_type_that_the_numbers_do_not_fit(cluster, tmp_path, dtype):
+    for value in (3e9, -2147483648.5, -2147483649.0, 2147483647.5, 1e300, np.nan, -np.inf, 5.7, -5.7):
+        array = np.array([value])
+        np.save(tmp_path / "a.npy", array)
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = int(array.sum(dtype=dtype))
+        found = cluster.succeed("run", "sum", tmp_path / "a.npy", f"dtype={dtype}")["result"]["values"]
+        assert found == expected, value
+
+
+def test_the_first_of_equals_in_fortran_order(cluster, tmp_path, rng):
+    array = np.asfortranarray(rng.integers(0, 2, (300, 70, 3)).astype(np.int16))
+    array[0, :40] = 1
+    np.save(tmp_path / "a.npy", array)
+    for name in ("argmin", "argmax"):
+        found = cluster.succeed("run", name, tmp_path / "a.npy")["result"]["values"]
+        assert found == getattr(array, name)()

@@ -42,7 +42,7 @@ class Norm final : public ScanOperation {
     HEARTH_ASSIGN_OR_RETURN(
         const double order,
         ParseNumber("ord", TextOf(info(), arguments.text, "ord")));
-    if (std::isinf(order))
+    if (std::isinf(order) && order < 0)  // of nothing, the greatest is 0
       HEARTH_RETURN_IF_ERROR(CheckNotEmpty(info(), layout, asked.axes));
     return MakeReductionPlan({"norm", layout, asked.axes, asked.keepdims,
                               IsComplex(layout.type) && order == 2 ? 2 : 1},

@@ -23,6 +23,11 @@ class ElementIndex {
   // Whether elements that are reduced together ascend in storage as their
   // indexes do.
   bool ascends() const { return !transposes_; }
+  // Where they don't: for how many elements from the one at `storage` on
+  // indexes ascend with storage, at least.
+  std::int64_t AscendsFor(std::int64_t storage) const {
+    return storage_shape_.back() - storage % storage_shape_.back();
+  }
 
  private:
   Shape storage_shape_;

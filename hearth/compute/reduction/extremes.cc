@@ -169,9 +169,12 @@ class ArgExtreme final : public Reducer {
             type_, piece.data + (first + row * row_numbers) * bytes,
             row_numbers * bytes, piece.rows - row, value);
         if (row == piece.rows) break;
-        Offer(to, k, value,
-              index_.Of(input.first + offset + first + row * row_numbers));
+        const std::int64_t at =
+            input.first + offset + first + row * row_numbers;
+        Offer(to, k, value, index_.Of(at));
         if (index_.ascends()) break;
+        // Of equals, the first one of a column is the one that counts.
+        row += (index_.AscendsFor(at) - 1) / row_numbers;
       }
     }
   }

@@ -48,6 +48,7 @@ class KernelNorm final : public KernelReducer {
                      : ComponentAt<double>(input.from[0], i);
           break;
         default:
+          if (input.reduced_count == 0) break;  // the greatest of nothing is 0
           norm = number_ == ElementType::kFloat64
                      ? ComponentAt<double>(input.from[0], i)
                      : ComponentAt<float>(input.from[0], i);
@@ -83,8 +84,11 @@ class KernelNorm final : public KernelReducer {
 // Sums |x|^order of float64 numbers, one after another.
 class PowerNorm final : public Reducer {
  public:
-  PowerNorm(ElementType result, double order)
-      : result_(result), order_(order) {}
+  PowerNorm(ElementType result, double order) : result_(result), order_(order) {
+    const double halves = order * 2;
+    if (halves > 0 && halves <= 16 && halves == std::floor(halves))
+      halves_ = static_cast<int>(halves);
+  }
 
   int components() const override { return 1; }
   int component_bytes(int) const override { return sizeof(long double); }
@@ -137,14 +141,17 @@ class PowerNorm final : public Reducer {
   }
 
   long double Power(long double x) const {
-    if (order_ == 3) return x * x * x;
-    if (order_ == 4) return (x * x) * (x * x);
-    if (order_ == 0.5) return std::sqrt(x);
-    return std::pow(x, static_cast<long double>(order_));
+    if (halves_ == 0) return std::pow(x, static_cast<long double>(order_));
+    long double power = halves_ % 2 == 1 ? std::sqrt(x) : 1;
+    for (int n = halves_ / 2; n > 0; n /= 2, x *= x) {
+      if (n % 2 == 1) power *= x;
+    }
+    return power;
   }
 
   ElementType result_;
   double order_;
+  int halves_ = 0;  // 2 * order_, where that is a small whole number
 };
 
 template <class T>
