@@ -8,6 +8,7 @@
 #include "client/matrix_info.h"
 #include "client/resolve.h"
 #include "hearth/base/error.h"
+#include "hearth/base/log.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/registry.h"
 #include "hearth/matrix/reference.h"
@@ -39,6 +40,8 @@ absl::StatusOr<Cluster> Cluster::Local(LocalOptions options) {
     HEARTH_ASSIGN_OR_RETURN(auto info,
                             coordinator->WaitReady(workers, kReadyTime));
     std::string address = local->address();
+    Log(absl::StrCat("a cluster of its own: ", workers, " workers at ",
+                     address));
     return std::make_shared<ClusterState>(
         std::move(local), std::move(coordinator), info, std::move(address));
   }();
@@ -58,6 +61,7 @@ absl::StatusOr<Cluster> Cluster::Connect(absl::string_view address,
       auto coordinator,
       CoordinatorClient::Connect(std::string(address), security));
   HEARTH_ASSIGN_OR_RETURN(auto info, coordinator->WaitReady(0, kReadyTime));
+  Log(absl::StrCat("connected to ", address));
   return Cluster(std::make_shared<ClusterState>(
       nullptr, std::move(coordinator), info, std::string(address), security));
 }
@@ -126,6 +130,7 @@ absl::StatusOr<Job> Cluster::Submit(absl::string_view operation,
   request.set_replay_command(submission.replay_command);
   HEARTH_ASSIGN_OR_RETURN(std::string id,
                           state_->coordinator().Submit(request));
+  Log(absl::StrCat("submitted ", operation, " as ", id));
   return Job(state_, std::move(id));
 }
 

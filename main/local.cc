@@ -71,6 +71,10 @@ absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
                             absl::StrCat("--coordinator=", address.ToString()),
                             absl::StrCat("--keeper=", handover.ToString()),
                             absl::StrCat("--threads=", threads)}};
+  if (context.verbose) {
+    coordinator.argv.push_back("-v");
+    keeper.worker.argv.push_back("-v");
+  }
   keeper.essentials = {std::move(coordinator)};
   const bool embedded = options.lifeline_fd >= 0;
   keeper.lifeline = UniqueFd(options.lifeline_fd);

@@ -143,6 +143,7 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
     keeper.worker.argv.push_back(absl::StrCat("--plugin=", plugin));
   }
   if (options.allow_python) keeper.worker.argv.push_back("--allow-python");
+  if (context.verbose) keeper.worker.argv.push_back("-v");
   keeper.hands_over = true;
   keeper.verbose = context.verbose;
   keeper.on_ready = [&](const std::vector<worker::ReadyChild>& children) {

@@ -19,6 +19,7 @@
 #include "client/cli/output/wrap.h"
 #include "client/cli/surroundings.h"
 #include "hearth/base/error.h"
+#include "hearth/base/log.h"
 #include "hearth/base/quoted.h"
 #include "hearth/base/version.h"
 
@@ -222,6 +223,10 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   }
   // gRPC's own log, unless its user set it up: the one line is ours.
   if (!line.context.verbose) setenv("GRPC_VERBOSITY", "NONE", /*replace=*/0);
+  if (line.context.verbose) {
+    StartLog(
+        absl::StrCat(app.get_subcommands().front()->get_name(), " ", getpid()));
+  }
   absl::Status status = CheckSecurity(line.context);
   if (status.ok()) status = CheckProcessLimits();
   if (status.ok()) status = line.chosen();

@@ -76,10 +76,15 @@ void CoordinatorService::Run(Errands errands) {
 
 std::optional<Answer> CoordinatorService::Ask(Event event, Errands& errands) {
   std::optional<Answer> answer;
+  log_.Hear(event);
+  const bool is_of_members = !std::holds_alternative<WorkerReported>(event) &&
+                             !std::holds_alternative<Heartbeat>(event);
   for (Action& action : core_.Handle(std::move(event), clock_.Now())) {
     journaling_.Note(action, core_, Now());
+    log_.Note(action, core_);
     Carry(action, errands, answer);
   }
+  if (is_of_members) log_.LookAtMembers(core_);
   const bool is_kept = journaling_.has_changes();
   const absl::Status kept = journaling_.Flush();
   if (is_kept && answer.has_value()) CrashPoint("coordinator.kept");

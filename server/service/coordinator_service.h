@@ -11,6 +11,7 @@
 #include "hearth/base/mutex.h"
 #include "protos/coordinator.grpc.pb.h"
 #include "server/core/coordinator_core.h"
+#include "server/service/event_log.h"
 #include "server/service/job_watch.h"
 #include "server/service/journaling.h"
 #include "server/service/worker_session.h"
@@ -157,6 +158,7 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
   const Id id_ = Id::Random();
   Mutex mutex_;
   Journaling journaling_ ABSL_GUARDED_BY(mutex_){nullptr};
+  EventLog log_ ABSL_GUARDED_BY(mutex_);
   CoordinatorCore core_ ABSL_GUARDED_BY(mutex_);
   std::map<WorkerId, std::shared_ptr<server::WorkerSession>> sessions_
       ABSL_GUARDED_BY(mutex_);

@@ -36,6 +36,27 @@ def test_the_ready_line_for_people():
     assert result.out == "" and result.status in (0, 130), result
 
 
+def test_v_tells_what_happens_and_without_it_there_is_no_log(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(4.0))
+    for verbose in (["-v"], []):
+        process = start("local", "--workers", "1", *verbose)
+        address = process.stdout.readline().split()[1]
+        asked = [run("put", "m\x1b", tmp_path / "a.npy", *verbose, cluster=address),
+                 run("put", "m", tmp_path / "a.npy", *verbose, cluster=address),
+                 run("run", "sum", "m", *verbose, cluster=address),
+                 run("run", "sum", "m", "axis=3", *verbose, cluster=address)]
+        process.send_signal(signal.SIGINT)
+        log = finish(process, 20).err
+        if not verbose:
+            assert log == "" and asked[2].err == "" and len(asked[3].err.splitlines()) == 1
+            continue
+        assert f"connected to {address}" in asked[2].err and "submitted sum as j1" in asked[2].err
+        for told in ("works for ", "w1 is ready, process ", 'matrix "m", float64 (4,)', 'j1: sum of "m"',
+                     "j1: done after ", "w1 is lost"):
+            assert told in log, (told, log)
+        assert all(line.split(" ")[1] == "hearth" for line in log.splitlines()), log
+
+
 def test_memory_is_a_limit_for_matrices():
     with Server("local", "--workers", "1", "--memory", "64MiB") as local:
         local.succeed("make", "small", "--shape", "4000000")

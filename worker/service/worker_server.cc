@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/id.h"
+#include "hearth/base/log.h"
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
 #include "hearth/base/version.h"
@@ -103,7 +104,9 @@ class WorkerServer::Impl {
     while (true) {
       const absl::Status connected = Connect();
       if (connected.ok()) {
+        Log(absl::StrCat("works for ", options_.coordinator.ToString()));
         const absl::Status ended = Serve();
+        Log("the connection to the coordinator has ended");
         if (!ended.ok()) return ended;
         unreachable_since = clock_.Now();
         std::scoped_lock lock(mutex_);
