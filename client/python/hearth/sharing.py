@@ -134,7 +134,7 @@ def _raw(name: str, dtype: np.dtype, shape: tuple[int, ...], offset: int, order:
 
 
 def _npy_header(name: str) -> tuple[np.dtype, tuple[int, ...], int, str] | None:
-    if not name.endswith(".npy"):
+    if not name.endswith(".npy") or not os.path.isfile(name):  # a pipe would have its opener wait for a writer
         return None
     try:
         with open_file(name, "rb") as file:
