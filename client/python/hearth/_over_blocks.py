@@ -11,7 +11,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from .array import Array
-    from .cluster import Matrix
+    from .matrix import Matrix
 
 
 class OverBlocks:
@@ -68,7 +68,7 @@ class OverBlocks:
             self._give_back(borrowed)
 
     def _found(self, matrix: Any, borrowed: list[str]) -> Matrix:
-        from .cluster import Matrix
+        from .matrix import Matrix
         if isinstance(matrix, Matrix):
             return matrix
         if not isinstance(matrix, (str, os.PathLike)):

@@ -1,4 +1,4 @@
-"""Clusters and their matrices."""
+"""Clusters: what is published in them, and the jobs on it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ import subprocess
 import sys
 import uuid
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _native, _segments, errors
-from ._layout import Layout, known, layout_of, lengths_of, rows_of_key
-from ._operations import Operations
+from . import _native, errors
+from ._layout import known, layout_of, lengths_of
 from ._over_blocks import OverBlocks
 from ._progress import reporter
 from ._waiting import before_end, interruptible
-from .array import Array, segment_of, whole
+from .array import segment_of
 from .job import Job
+from .matrix import Matrix
 from .sharing import share
 
 if TYPE_CHECKING:
@@ -306,123 +305,6 @@ class Cluster(OverBlocks):
                 f"<table><tr><th>worker</th><th>host</th><th>pid</th><th>state</th></tr>{rows}</table>")
 
 
-class Matrix(Operations, np.lib.mixins.NDArrayOperatorsMixin):
-    """A published matrix: computed on where it lies, read where you are.
-
-    ``m[10:20]`` is a read-only view where this host has the bytes, a copy where
-    they come from another one. ``np.asarray(m)`` is all of it.
-    """
-
-    __array_priority__ = 100.0
-    __hash__ = object.__hash__  # == is NumPy's, of elements
-
-    def __init__(self, cluster: Cluster, info: dict[str, Any]) -> None:
-        self.cluster = cluster
-        self.info = info
-        self.name: str = info["name"]
-        dtype, self.order, shape = info["layout"]
-        self.dtype: Any = np.dtype(dtype) if dtype else None
-        self.shape: tuple[int, ...] = tuple(shape)
-        self._array: Array | None = None
-
-    @property
-    def ndim(self) -> int:
-        """How many axes it has."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """How many elements it has."""
-        size = 1
-        for length in self.shape:
-            size *= length
-        return size
-
-    @property
-    def nbytes(self) -> int:
-        """How many bytes it has."""
-        return self.size * self.dtype.itemsize
-
-    def __reduce__(self) -> Any:
-        return _found, (self.cluster, self.name)
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len() of a 0-d matrix")
-        return self.shape[0]
-
-    # --------------------------------------------------------------- as an array
-
-    def array(self) -> Array:
-        """All of it, as a read-only array on the bytes themselves."""
-        if self._array is None:
-            self._array = _array_on(*interruptible(self.cluster._native.get, self.name))
-        return self._array
-
-    def __getitem__(self, key: Any) -> Any:
-        if self._array is None and self.order == "C":
-            part = rows_of_key(key, self.shape)
-            if part is not None:
-                here = interruptible(self.cluster._native.here, self.name)
-                if here is None:  # those rows alone come here
-                    begin, end, rest = part
-                    return _array_on(*interruptible(self.cluster._native.rows, self.name, begin, end))[rest]
-                self._array = _array_on(*here)
-        return self.array()[key]
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        plain = np.asarray(self.array())
-        if dtype is not None and np.dtype(dtype) != plain.dtype:
-            if copy is False:
-                raise ValueError(f"a matrix of {plain.dtype} is no array of {dtype} without a copy")
-            return plain.astype(dtype)
-        return plain.copy() if copy else plain
-
-    def __dlpack__(self, **options: Any) -> Any:
-        return np.asarray(self).__dlpack__(**options)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return np.asarray(self).__dlpack_device__()
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from ._dispatch import dispatch
-        return dispatch(func, args, kwargs)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from ._dispatch import dispatch_ufunc
-        return dispatch_ufunc(ufunc, method, inputs, kwargs)
-
-    # ------------------------------------------------------------------ computing
-
-    def run(self, operation: str, **arguments: Any) -> Any:
-        """Computes an operation by its name, and waits for it."""
-        return self.cluster.run(operation, self, **arguments)
-
-    def submit(self, operation: str, **arguments: Any) -> Job:
-        """Starts an operation by its name, and returns a future."""
-        return self.cluster.submit(operation, self, **arguments)
-
-    def explain(self, operation: str, **arguments: Any) -> dict:
-        """Where every byte of an operation would come from."""
-        return self.cluster.explain(operation, self, **arguments)
-
-    def __repr__(self) -> str:
-        lies = f" in {self.info['file']}" if self.info["file"] else ""
-        return f"<hearth.Matrix {self.name} {self.dtype} {self.shape}{lies}>"
-
-    def _repr_html_(self) -> str:
-        facts = {"dtype": self.dtype, "shape": self.shape, "order": self.order,
-                 "bytes": f"{self.nbytes:,}", "row blocks": self.info["row_blocks"],
-                 "lies in": self.info["file"] or "memory"}
-        rows = "".join(f"<tr><th>{key}</th><td>{html.escape(str(value))}</td></tr>"
-                       for key, value in facts.items())
-        return f"<b>hearth.Matrix</b> {html.escape(self.name)}<table>{rows}</table>"
-
-
-def _found(cluster: Cluster, name: str) -> Matrix:
-    return cluster[name]
-
-
 def _computable(matrix: Any) -> np.ndarray:
     """On shared, sealed bytes, whole and of a type that operations know."""
     array = matrix if isinstance(matrix, np.ndarray) else np.asarray(matrix)
@@ -436,11 +318,6 @@ def _computable(matrix: Any) -> np.ndarray:
     if segment is not None and segment.kind == "open":
         raise errors.BadUsage("publish an open array: others may still write to it; seal() it first")
     return share(np.array(array, subok=False) if segment is not None else array)
-
-
-def _array_on(segment: _native.Segment, layout: _native.PlainLayout) -> Array:
-    dtype, order, shape = layout
-    return whole(_segments.remember(segment, Layout(dtype, order, tuple(shape))))
 
 
 def _contiguous(array: np.ndarray) -> bool:

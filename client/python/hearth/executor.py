@@ -17,7 +17,7 @@ import sys
 import threading
 import types
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import IO, Any, NamedTuple, TypeVar
 
 import cloudpickle
@@ -30,8 +30,8 @@ from ._progress import reporter
 from ._python_worker import error_of, packed, receive, send
 from ._waiting import before_end, refuse_at_end
 from .array import Array
-from .cluster import Matrix
 from .functions import blocks_of, runs_of
+from .matrix import Matrix
 
 T = TypeVar("T")
 

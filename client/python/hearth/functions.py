@@ -27,7 +27,8 @@ from .array import Array
 from .proxy import Call, Proxy
 
 if TYPE_CHECKING:
-    from .cluster import Cluster, Matrix
+    from .cluster import Cluster
+    from .matrix import Matrix
 
 _BLOCK_BYTES_MIN, _BLOCK_BYTES_MAX, _BLOCKS_AIMED_AT = 1 << 20, 16 << 20, 256
 _RUNS_A_PROCESS = 16

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import os
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _segments, errors
-from ._layout import Layout, layout_of, lengths_of, note
+from ._layout import Layout, layout_of, lengths_of
 from ._native import Segment
 from .array import Array, open_text, segment_of, whole
 
