@@ -54,7 +54,7 @@ class Matrix(Operations, np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def nbytes(self) -> int:
         """How many bytes it has."""
-        return self.size * self.dtype.itemsize
+        return self.info["bytes"]
 
     def __reduce__(self) -> Any:
         return _found, (self.cluster, self.name)
