@@ -17,6 +17,8 @@ class Operations:
     `submit("mean", axis=0)`.
     """
 
+    __slots__ = ()
+
     def run(self, operation: str, **arguments: Any) -> Any:
         """Computes an operation by its name, and waits for it."""
         raise NotImplementedError

@@ -39,6 +39,10 @@ class BadUsage(Error, ValueError):
     reason = "bad-usage"
 
 
+class WrongType(BadUsage, TypeError):
+    """An argument of a type that it can't have: a number for a name."""
+
+
 class BadParameter(Error, ValueError):
     """The request does not suit this matrix: an axis that it hasn't."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _native, _segments
+from ._as_array import AsArray
 from ._layout import Layout, rows_of_key
 from ._operations import Operations
 from ._waiting import interruptible
@@ -19,24 +21,54 @@ if TYPE_CHECKING:
     from .job import Job
 
 
-class Matrix(Operations, np.lib.mixins.NDArrayOperatorsMixin):
+class Matrix(Operations, AsArray, np.lib.mixins.NDArrayOperatorsMixin):
     """A published matrix: computed on where it lies, read where you are.
 
     ``m[10:20]`` is a read-only view where this host has the bytes, a copy where
-    they come from another one. ``np.asarray(m)`` is all of it.
+    they come from another one. ``np.asarray(m)`` is all of it. What else an array
+    has, as ``m.T`` and ``m.tolist()``, is that array's.
     """
 
+    __slots__ = ("__weakref__", "_array", "_cluster", "_dtype", "_info")
     __array_priority__ = 100.0
     __hash__ = object.__hash__  # == is NumPy's, of elements
 
     def __init__(self, cluster: Cluster, info: dict[str, Any]) -> None:
-        self.cluster = cluster
-        self.info = info
-        self.name: str = info["name"]
-        dtype, self.order, shape = info["layout"]
-        self.dtype: Any = np.dtype(dtype) if dtype else None
-        self.shape: tuple[int, ...] = tuple(shape)
+        self._cluster = cluster
+        self._info = info
+        dtype = info["layout"][0]
+        self._dtype: Any = np.dtype(dtype) if dtype else None
         self._array: Array | None = None
+
+    @property
+    def cluster(self) -> Cluster:
+        """Where it was published."""
+        return self._cluster
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What `hearth info --json` prints, as it was when this was looked up."""
+        return self._info
+
+    @property
+    def name(self) -> str:
+        """What it was published as."""
+        return self._info["name"]
+
+    @property
+    def dtype(self) -> Any:
+        """The type of its elements; None of bfloat16, which NumPy has not."""
+        return self._dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its lengths."""
+        return tuple(self._info["shape"])
+
+    @property
+    def order(self) -> str:
+        """``"C"`` or ``"F"``."""
+        return self._info["order"]
 
     @property
     def ndim(self) -> int:
@@ -46,23 +78,20 @@ class Matrix(Operations, np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def size(self) -> int:
         """How many elements it has."""
-        size = 1
-        for length in self.shape:
-            size *= length
-        return size
+        return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
         """How many bytes it has."""
-        return self.info["bytes"]
+        return self._info["bytes"]
+
+    @property
+    def itemsize(self) -> int:
+        """How many bytes an element has."""
+        return 2 if self._dtype is None else self._dtype.itemsize
 
     def __reduce__(self) -> Any:
         return _found, (self.cluster, self.name)
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len() of a 0-d matrix")
-        return self.shape[0]
 
     # --------------------------------------------------------------- as an array
 
@@ -106,6 +135,10 @@ class Matrix(Operations, np.lib.mixins.NDArrayOperatorsMixin):
         return dispatch_ufunc(ufunc, method, inputs, kwargs)
 
     # ------------------------------------------------------------------ computing
+
+    def dot(self, b: Any, out: Any = None) -> Any:
+        """The product, as ``m @ b`` has it; with a number, each element's."""
+        return np.dot(self, b) if out is None else np.dot(np.asarray(self), np.asarray(b), out)
 
     def run(self, operation: str, **arguments: Any) -> Any:
         """Computes an operation by its name, and waits for it."""
