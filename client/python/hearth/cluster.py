@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import functools
 import html
 import os
 import subprocess
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _native, errors
+from ._arguments import argument_of, parameter_kinds, text_of
 from ._layout import known, layout_of, lengths_of
 from ._over_blocks import OverBlocks
 from ._progress import reporter
@@ -266,8 +266,9 @@ class Cluster(OverBlocks):
 
     def _arguments(self, operation: str, arguments: dict[str, Any],
                    borrowed: list[str]) -> dict[str, str]:
-        matrices = _matrix_parameters().get(operation, frozenset())
-        return {key: self._matrix_text(value, borrowed) if key in matrices else text_of(value)
+        kinds = parameter_kinds().get(operation, {})
+        return {key: self._matrix_text(value, borrowed) if kinds.get(key) == "matrix"
+                else text_of(argument_of(value, kinds.get(key, ""), operation))
                 for key, value in arguments.items() if value is not None}
 
     def _matrix_text(self, value: Any, borrowed: list[str]) -> str:
@@ -324,34 +325,9 @@ def _contiguous(array: np.ndarray) -> bool:
     return array.flags.c_contiguous or array.flags.f_contiguous
 
 
-@functools.cache
-def _matrix_parameters() -> dict[str, frozenset[str]]:
-    """The parameters of each operation that are matrices."""
-    return {name: frozenset(parameter[0] for parameter in parameters if parameter[1] == "matrix")
-            for name, _, parameters in _native.operations()}
-
-
 def _file_text(path: str | os.PathLike[str]) -> str:
     text = os.fspath(path)
     return text if "/" in text else f"./{text}"
-
-
-def text_of(value: Any) -> str:
-    """An argument as the command line has it."""
-    if isinstance(value, (bool, np.bool_)):
-        return "true" if value else "false"
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        return text_of(value[()])
-    if isinstance(value, (list, tuple, np.ndarray)):
-        if any(np.ndim(one) for one in value):
-            raise errors.BadUsage(f"read the list {value!r}: its items are lists; give a list of single values")
-        # "0.5," is a list of one, and gives a leading axis; "0.5" is a number.
-        return ",".join(text_of(one) for one in value) + ("," if len(value) == 1 else "")
-    if isinstance(value, (float, np.floating)):
-        return repr(float(value))
-    if isinstance(value, (np.dtype, type)):
-        return np.dtype(value).name
-    return str(value)
 
 
 def open_clusters() -> list[Cluster]:

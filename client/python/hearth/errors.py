@@ -12,6 +12,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
+_numpy_exceptions: Any = getattr(np, "exceptions", np)  # before NumPy 1.25
+
 
 class Error(Exception):
     """What Hearth raises; `reason` is its name in docs/errors.md.
@@ -47,6 +51,10 @@ class BadParameter(Error, ValueError):
     """The request does not suit this matrix: an axis that it hasn't."""
 
     reason = "bad-parameter"
+
+
+class AxisError(BadParameter, _numpy_exceptions.AxisError):
+    """The matrix has no such axis."""
 
 
 class BadFile(Error, ValueError):
@@ -219,11 +227,13 @@ _BY_REASON = {kind.reason: kind for kind in Error.__subclasses__()}
 
 
 _FLAG = re.compile(r"\b(say|use|with) --(replace|copy)\b")
+_NO_AXIS = re.compile(r": axis -?\d+ is not there in an array of shape ")
 
 
 def error_of(reason: str, message: str) -> Error:
     """The exception that belongs to a reason of the catalog; what the command has as a flag is an argument here."""
-    return _BY_REASON.get(reason, Error)(_FLAG.sub(r"\1 \2=True", message))
+    kind = AxisError if reason == "bad-parameter" and _NO_AXIS.search(message) else _BY_REASON.get(reason, Error)
+    return kind(_FLAG.sub(r"\1 \2=True", message))
 
 
 class RemoteError(Error):
