@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from . import _native, errors
 from ._arguments import argument_of, parameter_kinds, text_of
-from ._layout import known, layout_of, lengths_of
+from ._layout import check_known, layout_of, lengths_of, order_of, raw_of
 from ._over_blocks import OverBlocks
 from ._progress import reporter
 from ._waiting import before_end, interruptible
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .objects import Objects
 
 _open: weakref.WeakSet[Cluster] = weakref.WeakSet()
-_SOURCE_OF_NAME = ("", None, 0, "C")
+_SOURCE_OF_NAME: tuple[str, None, int, str] = ("", None, 0, "C")
 
 
 def local(workers: int | None = None, threads: int | None = None) -> Cluster:
@@ -125,7 +125,8 @@ class Cluster(OverBlocks):
     # ---------------------------------------------------------------- matrices
 
     def put(self, name: str, matrix: Any, *, copy: bool = False, replace: bool = False,
-            replicas: int = 1) -> Matrix:
+            replicas: int = 1, dtype: npt.DTypeLike | None = None, shape: int | tuple[int, ...] | None = None,
+            offset: int = 0, order: str = "C") -> Matrix:
         """Publishes a matrix.
 
         Parameters
@@ -139,10 +140,18 @@ class Cluster(OverBlocks):
             In place of what has that name.
         replicas : int
             Hosts that hold its bytes in memory.
+        dtype, shape, offset, order
+            Of a raw file, as `hearth.load` has them; ``"bfloat16"``, too.
         """
+        raw = raw_of(f"put {name}", dtype, shape, offset, order)
         if isinstance(matrix, (str, os.PathLike)):
-            source = (_file_text(matrix), *_SOURCE_OF_NAME)
+            source: _native.Source = (_file_text(matrix), *_SOURCE_OF_NAME)
+            if raw is not None:
+                source = (source[0], _element_text(dtype, f"put {name}: elements"), list(raw[0]), *raw[1:])
             info = interruptible(self._native.put_file, name, source, copy, replace, replicas)
+        elif raw is not None:
+            raise errors.BadUsage(f"put {name}: dtype and shape are those of a raw file, and this is no path; give an "
+                                  "array of that type and shape")
         else:
             array = _computable(matrix)
             segment = segment_of(array)
@@ -162,7 +171,9 @@ class Cluster(OverBlocks):
         lengths = lengths_of(shape, f"make {name}: a matrix")
         if not 0 <= seed < 2**64:
             raise errors.BadUsage(f"make {name}: the seed {seed} is not from 0 to 2^64 - 1")
-        layout = layout_of(np.dtype(dtype), order, lengths)
+        wanted = np.dtype(dtype)
+        check_known(wanted, f"make {name}: elements")
+        layout = layout_of(wanted, order_of(order, f"make {name}"), lengths)
         return Matrix(self, interruptible(self._native.make, name, layout[:3], seed, replicas))
 
     def ls(self) -> list[Matrix]:
@@ -309,9 +320,7 @@ class Cluster(OverBlocks):
 def _computable(matrix: Any) -> np.ndarray:
     """On shared, sealed bytes, whole and of a type that operations know."""
     array = matrix if isinstance(matrix, np.ndarray) else np.asarray(matrix)
-    if not known(array.dtype):
-        raise errors.BadUsage(f"publish an array of {array.dtype}: operations know bool, int8 to "
-                              "int64, uint8 to uint64, float16 to float64, complex64 and complex128")
+    check_known(array.dtype, "publish an array")
     segment = segment_of(array)
     if segment is not None and segment.kind in ("sealed", "file") \
             and array.nbytes == segment.nbytes and _contiguous(array):
@@ -325,8 +334,16 @@ def _contiguous(array: np.ndarray) -> bool:
     return array.flags.c_contiguous or array.flags.f_contiguous
 
 
+def _element_text(dtype: Any, attempt: str) -> str:
+    if isinstance(dtype, str) and dtype == "bfloat16":  # which NumPy has not
+        return dtype
+    wanted = np.dtype(dtype)
+    check_known(wanted, attempt)
+    return wanted.str
+
+
 def _file_text(path: str | os.PathLike[str]) -> str:
-    text = os.fspath(path)
+    text = os.fsdecode(path)
     return text if "/" in text else f"./{text}"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _segments, errors
-from ._layout import Layout, layout_of, lengths_of
+from ._layout import Layout, layout_of, lengths_of, order_of, raw_of
 from ._native import Segment
 from .array import Array, open_text, segment_of, whole
 
@@ -105,12 +105,9 @@ def load(path: str | bytes | os.PathLike[Any], dtype: npt.DTypeLike | None = Non
         with a SIGBUS.
     """
     name = os.fsdecode(path)
-    if dtype is not None:
-        if shape is None:
-            raise errors.BadUsage(f"load {name}: dtype makes it a raw file, whose shape must be "
-                                  "given too")
-        wanted = np.dtype(dtype)
-        return _raw(name, wanted, lengths_of(shape, f"load {name}: a matrix"), offset, order)
+    raw = raw_of(f"load {name}", dtype, shape, offset, order)
+    if raw is not None:
+        return _raw(name, np.dtype(dtype), *raw)
     try:
         segment, layout = Segment.load(name)
     except errors.Error:
@@ -175,7 +172,7 @@ def empty(shape: int | tuple[int, ...], dtype: npt.DTypeLike = float, order: str
         nbytes *= length
     if nbytes >= 2**63:
         raise errors.BadUsage(f"make an array of shape {lengths}: it has over 2^63 bytes")
-    layout = layout_of(wanted, order, lengths)
+    layout = layout_of(wanted, order_of(order, "make an array"), lengths)
     return whole(_segments.create(layout, nbytes, mapped=True))
 
 
