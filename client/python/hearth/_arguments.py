@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import _native, errors
+from ._checks import text
 
 
 @functools.cache
@@ -51,4 +52,4 @@ def text_of(value: Any) -> str:
         return repr(float(value))
     if isinstance(value, (np.dtype, type)):
         return np.dtype(value).name
-    return str(value)
+    return text(str(value), "run an operation with the argument")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import errors
+from ._checks import whole
 
 _KNOWN = frozenset("?bhilqBHILQefdFD")
 
@@ -58,6 +59,8 @@ def lengths_of(shape: Any, attempt: str) -> tuple[int, ...]:
         lengths = tuple(operator.index(length) for length in shape)
     if any(length < 0 for length in lengths):
         raise errors.BadUsage(f"{attempt} of shape {lengths}: a length is never negative")
+    if any(length >= 2**63 for length in lengths):
+        raise errors.BadUsage(f"{attempt} of shape {lengths}: a length is under 2^63")
     return lengths
 
 
@@ -69,7 +72,8 @@ def raw_of(attempt: str, dtype: Any, shape: Any, offset: Any, order: str) -> tup
         if shape is not None or offset or order != "C":
             raise errors.BadUsage(f"{attempt}: shape, offset and order are those of a raw file; give its dtype, too")
         return None
-    return lengths_of(shape, f"{attempt}: a matrix"), operator.index(offset), order_of(order, attempt)
+    offset = whole(offset, f"{attempt}: the offset", 0, 2**63 - 1)
+    return lengths_of(shape, f"{attempt}: a matrix"), offset, order_of(order, attempt)
 
 
 def order_of(order: Any, attempt: str) -> str:

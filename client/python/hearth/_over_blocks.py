@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import reprlib
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from . import errors
 
 if TYPE_CHECKING:
     from .array import Array
@@ -58,9 +61,11 @@ class OverBlocks:
         number of processes.
         """
         from . import functions
+        _check_callable(combine)
         return self._over_blocks(functions.map_reduce, function, matrix, combine, progress)
 
     def _over_blocks(self, work: Callable[..., Any], function: Any, matrix: Any, *rest: Any) -> Any:
+        _check_callable(function)
         borrowed: list[str] = []
         try:
             return work(self, function, self._found(matrix, borrowed), *rest)
@@ -80,3 +85,9 @@ class OverBlocks:
         found = self.put(name, matrix)
         borrowed.append(name)
         return found
+
+
+def _check_callable(function: Any) -> None:
+    if not callable(function):
+        raise errors.WrongType(f"go through the blocks of a matrix: {reprlib.repr(function)} can't be called; give a "
+                               "function")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from . import _native, errors
 from ._arguments import argument_of, parameter_kinds, text_of
+from ._checks import text, whole
 from ._layout import check_known, layout_of, lengths_of, order_of, raw_of
 from ._over_blocks import OverBlocks
 from ._progress import reporter
@@ -47,10 +49,9 @@ def local(workers: int | None = None, threads: int | None = None) -> Cluster:
     Cluster
         To be used in a ``with``, or closed.
     """
-    for what, count in (("workers", workers), ("threads", threads)):
-        if count is not None and (count != int(count) or count < 1):
-            raise errors.BadUsage(f"start a cluster of {count} {what}: give a whole number, 1 or more")
-    return Cluster(interruptible(_native.Connection.local, int(workers or 0), int(threads or 0)), is_own=True)
+    counts = [0 if count is None else whole(count, f"start a cluster whose {what} shall be", 1)
+              for what, count in (("workers", workers), ("threads", threads))]
+    return Cluster(interruptible(_native.Connection.local, *counts), is_own=True)
 
 
 def connect(address: str | None = None, tls_dir: str | os.PathLike[str] | None = None,
@@ -71,8 +72,9 @@ def connect(address: str | None = None, tls_dir: str | os.PathLike[str] | None =
     if not address:
         raise errors.BadUsage("connect to a cluster: no address was given, and HEARTH_CLUSTER is "
                               "not set; say hearth.connect(\"ADDRESS\"), or hearth.local()")
-    folder = os.fspath(tls_dir) if tls_dir is not None else ""
-    return Cluster(interruptible(_native.Connection.connect, address, folder, insecure), folder, insecure)
+    address = text(address, "connect to")
+    folder = text(os.fsdecode(tls_dir), "connect with the credentials in") if tls_dir is not None else ""
+    return Cluster(interruptible(_native.Connection.connect, address, folder, bool(insecure)), folder, insecure)
 
 
 class Cluster(OverBlocks):
@@ -143,12 +145,14 @@ class Cluster(OverBlocks):
         dtype, shape, offset, order
             Of a raw file, as `hearth.load` has them; ``"bfloat16"``, too.
         """
+        name = text(name, "put a matrix named")
+        options = bool(replace), whole(replicas, f"put {name}: its replicas shall be", 1)
         raw = raw_of(f"put {name}", dtype, shape, offset, order)
         if isinstance(matrix, (str, os.PathLike)):
             source: _native.Source = (_file_text(matrix), *_SOURCE_OF_NAME)
             if raw is not None:
                 source = (source[0], _element_text(dtype, f"put {name}: elements"), list(raw[0]), *raw[1:])
-            info = interruptible(self._native.put_file, name, source, copy, replace, replicas)
+            info = interruptible(self._native.put_file, name, source, bool(copy), *options)
         elif raw is not None:
             raise errors.BadUsage(f"put {name}: dtype and shape are those of a raw file, and this is no path; give an "
                                   "array of that type and shape")
@@ -159,18 +163,18 @@ class Cluster(OverBlocks):
             assert segment is not None  # shared it is
             if segment.kind == "file":
                 file = (segment.file, layout.dtype, list(layout.shape), segment.identity[2], layout.order)
-                info = interruptible(self._native.put_file, name, file, copy, replace, replicas)
+                info = interruptible(self._native.put_file, name, file, bool(copy), *options)
             else:
-                info = interruptible(self._native.put_segment, name, segment, layout[:3], replace,
-                                     replicas)
+                info = interruptible(self._native.put_segment, name, segment, layout[:3], *options)
         return Matrix(self, info)
 
     def make(self, name: str, shape: int | tuple[int, ...], dtype: npt.DTypeLike = float,
              seed: int = 1, order: str = "C", replicas: int = 1) -> Matrix:
         """A matrix of random numbers, filled in place by the workers."""
+        name = text(name, "make a matrix named")
         lengths = lengths_of(shape, f"make {name}: a matrix")
-        if not 0 <= seed < 2**64:
-            raise errors.BadUsage(f"make {name}: the seed {seed} is not from 0 to 2^64 - 1")
+        seed = whole(seed, f"make {name}: the seed", 0, 2**64 - 1)
+        replicas = whole(replicas, f"make {name}: its replicas shall be", 1)
         wanted = np.dtype(dtype)
         check_known(wanted, f"make {name}: elements")
         layout = layout_of(wanted, order_of(order, f"make {name}"), lengths)
@@ -182,20 +186,24 @@ class Cluster(OverBlocks):
 
     def get(self, name: str) -> Matrix:
         """What has that name."""
-        return Matrix(self, self._native.info(name))
+        return Matrix(self, self._native.info(text(name, "find a matrix named")))
 
     __getitem__ = get
 
-    def __contains__(self, name: str) -> bool:
+    def __iter__(self) -> Iterator[str]:
+        """The names of all that is published."""
+        return iter([matrix.name for matrix in self.ls()])
+
+    def __contains__(self, name: object) -> bool:
         try:
-            self._native.info(name)
+            self._native.info(text(name, "find a matrix named"))
         except (errors.NameUnknown, errors.BadUsage):  # or what can be no name
             return False
         return True
 
     def rm(self, name: str) -> None:
         """Lets go of a matrix; who still reads it keeps what he has."""
-        self._native.rm(name)
+        self._native.rm(text(name, "remove a matrix named"))
 
     # -------------------------------------------------------------------- jobs
 
@@ -222,11 +230,12 @@ class Cluster(OverBlocks):
         Job
             A `concurrent.futures.Future` that can be awaited, too.
         """
+        operation, workers = _checked(operation, workers)
         borrowed: list[str] = []
         try:
             source = self._source(matrix, borrowed)
-            text = self._arguments(operation, arguments, borrowed)
-            native = interruptible(self._native.submit, operation, source, text, workers)
+            said = self._arguments(operation, arguments, borrowed)
+            native = interruptible(self._native.submit, operation, source, said, workers)
         except BaseException:
             self._give_back(borrowed)
             raise
@@ -243,10 +252,11 @@ class Cluster(OverBlocks):
 
     def explain(self, operation: str, matrix: Any, *, workers: int = 0, **arguments: Any) -> dict:
         """Where every byte of a computation would come from; computes nothing."""
+        operation, workers = _checked(operation, workers)
         borrowed: list[str] = []
         try:
-            text = self._arguments(operation, arguments, borrowed)
-            return self._native.explain(operation, self._source(matrix, borrowed), text, workers)
+            said = self._arguments(operation, arguments, borrowed)
+            return self._native.explain(operation, self._source(matrix, borrowed), said, workers)
         finally:
             self._give_back(borrowed)
 
@@ -256,7 +266,7 @@ class Cluster(OverBlocks):
 
     def cancel(self, job: str) -> None:
         """Stops a job by its id."""
-        self._native.cancel(job)
+        self._native.cancel(text(job, "cancel the job"))
 
     def workers(self) -> list[dict]:
         """Workers: their state, memory and, of those that were lost, their story."""
@@ -264,7 +274,7 @@ class Cluster(OverBlocks):
 
     def drain(self, worker: str) -> int:
         """Empties a worker and lets it go; returns the bytes that moved."""
-        return interruptible(self._native.drain, worker)
+        return interruptible(self._native.drain, text(worker, "drain the worker"))
 
     def _source(self, matrix: Any, borrowed: list[str]) -> tuple:
         if isinstance(matrix, Matrix):
@@ -272,7 +282,7 @@ class Cluster(OverBlocks):
         if isinstance(matrix, os.PathLike):
             return (_file_text(matrix), *_SOURCE_OF_NAME)
         if isinstance(matrix, str):
-            return (matrix, *_SOURCE_OF_NAME)
+            return (text(matrix, "find the matrix"), *_SOURCE_OF_NAME)
         return (self._lend(matrix, borrowed), *_SOURCE_OF_NAME)
 
     def _arguments(self, operation: str, arguments: dict[str, Any],
@@ -287,7 +297,7 @@ class Cluster(OverBlocks):
             return value.name
         if isinstance(value, os.PathLike):
             return _file_text(value)
-        return value if isinstance(value, str) else self._lend(value, borrowed)
+        return text(value, "find the matrix") if isinstance(value, str) else self._lend(value, borrowed)
 
     def _lend(self, array: Any, borrowed: list[str]) -> str:
         name = f"_lent_{uuid.uuid4().hex}"
@@ -343,8 +353,12 @@ def _element_text(dtype: Any, attempt: str) -> str:
 
 
 def _file_text(path: str | os.PathLike[str]) -> str:
-    text = os.fsdecode(path)
-    return text if "/" in text else f"./{text}"
+    said = text(os.fsdecode(path), "open the file")
+    return said if "/" in said else f"./{said}"
+
+
+def _checked(operation: Any, workers: Any) -> tuple[str, int]:
+    return text(operation, "run the operation"), whole(workers, f"run {operation}: the workers shall be")
 
 
 def open_clusters() -> list[Cluster]:

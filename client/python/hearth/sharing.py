@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _segments, errors
+from ._checks import text
 from ._layout import Layout, layout_of, lengths_of, order_of, raw_of
 from ._native import Segment
 from .array import Array, open_text, segment_of, whole
@@ -104,7 +105,7 @@ def load(path: str | bytes | os.PathLike[Any], dtype: npt.DTypeLike | None = Non
         The file must not be truncated while it is read: the system answers that
         with a SIGBUS.
     """
-    name = os.fsdecode(path)
+    name = text(os.fsdecode(path), "load")
     raw = raw_of(f"load {name}", dtype, shape, offset, order)
     if raw is not None:
         return _raw(name, np.dtype(dtype), *raw)
@@ -116,8 +117,8 @@ def load(path: str | bytes | os.PathLike[Any], dtype: npt.DTypeLike | None = Non
         if header is None:
             raise
         return _raw(name, *header)
-    text, order, found, numpy = layout
-    return whole(_segments.remember(segment, Layout(text, order, tuple(found), numpy)))
+    element, order, found, numpy = layout
+    return whole(_segments.remember(segment, Layout(element, order, tuple(found), numpy)))
 
 
 def _raw(name: str, dtype: np.dtype, shape: tuple[int, ...], offset: int, order: str) -> Array:
@@ -192,9 +193,7 @@ def open(handle: str) -> Any:  # noqa: A001 - hearth.open, as CONTRACT names it
     SegmentGone
         No process holds it any more.
     """
-    if not isinstance(handle, str):
-        raise errors.BadUsage(f"open {handle!r}: a handle is a text, what Array.handle gave")
-    if handle.count(":") > 5:
+    if text(handle, "open the handle").count(":") > 5:
         return open_text(handle)
     segment = _segments.open_ticket(handle)
     if segment.layout.numpy.startswith("('cs"):
