@@ -81,9 +81,57 @@ def test_what_an_array_has_a_matrix_has(put, matrix, digits):
     assert matrix.copy().flags.writeable and not matrix.flags.writeable and not matrix.T.flags.writeable
     assert np.shares_memory(np.asarray(matrix), matrix.T) and type(matrix.T) is hearth.Array
     missing = [name for name in dir(np.ndarray) if not name.startswith("_") and not hasattr(hearth.Matrix, name)]
-    assert set(missing) <= {"base", "ctypes", "data", "device", "dump", "dumps", "fill", "getfield", "partition", "put",
-                            "resize", "setfield", "setflags", "sort", "to_device", "itemset", "newbyteorder", "ptp",
-                            "tostring"}  # those that write, and those that are about memory
+    assert set(missing) <= {"base", "ctypes", "data", "device", "dump", "dumps", "getfield", "setfield", "setflags",
+                            "to_device", "itemset", "newbyteorder", "ptp", "tostring"}  # about memory, or gone
+
+
+def test_a_matrix_is_not_written_to(matrix, digits):
+    def set_item():
+        matrix[0, 0] = 7
+
+    for attempt in (set_item, matrix.sort, lambda: matrix.sort(axis=0), lambda: matrix.fill(7),
+                    lambda: matrix.partition(3), lambda: matrix.put([0], 7), lambda: matrix.resize(3)):
+        with pytest.raises(hearth.errors.ReadOnly, match="does not change"):
+            attempt()
+    assert np.array_equal(matrix, digits)
+
+
+def test_bytes_and_texts_are_the_array_s(put, matrix, digits):
+    assert bytes(put(np.arange(5))) == bytes(np.arange(5))  # not of the numbers
+    assert bytes(matrix) == bytes(digits) and f"{put(np.array(3.0)):.2f}" == "3.00" and f"{matrix}" == repr(matrix)
+    with pytest.raises(TypeError, match="unsupported format string"):
+        format(matrix, ".2f")
+
+
+class Elsewhere:
+    """A connection to where the bytes are, and this host is not: they come by rows, or all at once."""
+
+    def __init__(self, native):
+        self._native, self.brought = native, []
+
+    def __getattr__(self, name):
+        return getattr(self._native, name)
+
+    def here(self, name):
+        return None
+
+    def rows(self, name, begin, end):
+        self.brought.append((begin, end))
+        return self._native.rows(name, begin, end)
+
+    def get(self, name):
+        raise AssertionError("all of it was brought here")
+
+
+def test_what_lies_elsewhere_comes_block_by_block(cluster, matrix, digits, monkeypatch):
+    monkeypatch.setattr("hearth._as_array._BLOCK_BYTES", 16 * 8 * 300)
+    elsewhere = Elsewhere(cluster._native)
+    monkeypatch.setattr(cluster, "_native", elsewhere)
+    assert np.array_equal(list(matrix), digits)
+    assert elsewhere.brought == [(0, 300), (300, 600), (600, 900), (900, 1000)]
+    elsewhere.brought.clear()
+    assert digits[400, 3] in matrix and elsewhere.brought == [(0, 300), (300, 600)]  # and no further
+    assert 1e9 not in matrix
 
 
 def test_products_with_a_matrix_of_its_own(cluster, put, matrix, digits):

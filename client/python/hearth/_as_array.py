@@ -55,6 +55,10 @@ class AsArray:
             return bool(np.any(self.array() == value))
         return any(np.any(block == value) for block in self._blocks())
 
+    def __setitem__(self, *_: Any, **__: Any) -> None:
+        raise errors.ReadOnly(f"write to matrix {self.name}: what is published does not change; write to m.copy(), and "
+                              "put that in its place")
+
     def _blocks(self) -> Iterator[Any]:
         """All rows, no more of them at a time than it takes."""
         rows = max(_BLOCK_BYTES * len(self) // max(self.nbytes, 1), 1)
@@ -83,8 +87,17 @@ class AsArray:
     def __complex__(self) -> complex:
         return complex(self._one("a complex number"))
 
+    # ---------------------------------------------------------- as a text, or bytes
+
+    def __format__(self, spec: str) -> str:
+        return format(self.array()[()], spec) if spec and not self.shape else object.__format__(self, spec)
+
+    def __bytes__(self) -> bytes:
+        return self.array().tobytes()
+
     # --------------------------------------------------------------- as NumPy has it
 
+    fill = partition = put = resize = sort = __setitem__  # which write
     T = _OfArray()
     argpartition = _OfArray()
     argsort = _OfArray()
