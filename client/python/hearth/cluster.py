@@ -7,6 +7,7 @@ import html
 import os
 import subprocess
 import sys
+import threading
 import uuid
 import weakref
 from collections.abc import Iterator
@@ -91,6 +92,7 @@ class Cluster(OverBlocks):
         self._native = native
         self._is_own = is_own
         self._processes: list[subprocess.Popen] = []
+        self._starting = threading.Lock()  # of those
         self._security = tls_dir, insecure
         _open.add(self)
 
