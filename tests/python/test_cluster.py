@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import json
 import multiprocessing
 import os
 import pickle
@@ -14,7 +15,7 @@ import uuid
 
 import numpy as np
 import pytest
-from hearth_process import Server
+from hearth_process import Server, succeed
 from processes import marked
 
 import hearth
@@ -34,6 +35,16 @@ def test_a_matrix_knows_what_it_is(cluster, matrix, digits):
     assert cluster["digits"].shape == digits.shape
     for text in (repr(matrix), matrix._repr_html_(), cluster._repr_html_()):
         assert "digits" in text or "worker" in text
+
+
+def test_a_matrix_s_info_is_what_the_command_prints(cluster, tmp_path):
+    np.save(tmp_path / "f.npy", np.asfortranarray(np.arange(12, dtype=">i4").reshape(3, 4)))
+    for name, source in (("flipped", tmp_path / "f.npy"), ("plain", np.ones((2, 3), "f4"))):
+        told = cluster.put(name, source).info
+        printed = succeed("info", name, cluster=cluster.address)
+        printed["file"] = printed["file"] or ""
+        assert json.loads(json.dumps({key: told[key] for key in printed})) == printed
+        cluster.rm(name)
 
 
 def test_reading_is_as_numpy_reads(matrix, digits):

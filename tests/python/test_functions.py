@@ -140,6 +140,14 @@ def test_many_functions_at_once_push_each_other_out_and_are_sent_again(cluster, 
             assert results == [number * matrix.shape[0] for number in range(12)]
 
 
+# All but the first found that the processes were started, and went on before they were ready: a division by zero.
+def test_the_first_functions_may_come_all_at_once(matrix):
+    rows = matrix.array()
+    with hearth.local(workers=2) as own, concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _: own.map_reduce(len, rows), range(8))) == [len(rows)] * 8
+        assert len(own._processes) == 2
+
+
 def test_progress_is_told(cluster, matrix):
     told = []
     cluster.map_reduce(lambda block: block.sum(), matrix, progress=lambda done, total: told.append((done, total)))

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import pickle
 import warnings
 
 import hypothesis.extra.numpy as hnp
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 import hearth
 from hearth import _native
+from hearth._arguments import text_of
 from hearth._operations import Operations
 
 DTYPES = ["?", "i1", "u1", "<i4", ">i4", "i8", "u8", "f2", "f4", "f8", ">f8", "c8", "c16"]
@@ -178,11 +180,78 @@ def test_every_operation_is_a_method_with_its_parameters_and_defaults():
             continue
         signature = inspect.signature(getattr(Operations, name))
         assert list(signature.parameters)[1:] and doc or not parameters
-        assert sorted(list(signature.parameters)[1:]) == sorted(one for one, *_ in parameters), name
+        missing = {one for one, *_ in parameters} - set(signature.parameters)
+        more = set(list(signature.parameters)[1:]) - {one for one, *_ in parameters}
+        assert not missing and more <= {"dtype", "out", "overwrite_input", "numpys"}, name  # which are NumPy's
         for parameter, kind, default, _ in parameters:
             ours = signature.parameters[parameter].default
             if kind == "matrix":
                 assert ours is inspect.Parameter.empty
             else:
-                assert hearth.cluster.text_of(ours).lower() == default or \
+                assert text_of(ours).lower() == default or \
                     float(ours) == float(default), (name, parameter)
+
+
+def test_arguments_stand_where_numpy_has_them():
+    for name, theirs in REDUCTIONS.items():
+        places = [one.name for one in list(inspect.signature(theirs).parameters.values())[1:]
+                  if one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and one.name not in ("initial", "where")]
+        ours = [one.name for one in list(inspect.signature(getattr(Operations, name)).parameters.values())[1:]
+                if one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+        assert ours == places, name
+
+
+def test_arguments_by_place_are_numpy_s(cluster, digits):
+    matrix = cluster.put("places", digits, replace=True)
+    for name, places in (("sum", (0, "f4")), ("std", (0, None, None, 1)), ("std", (1, None, None, 0, True)),
+                         ("mean", (0, "f4")), ("min", (0, None, True)), ("sum", (())), ("sum", ((),)),
+                         ("max", ((),)), ("mean", ((0, 1),))):
+        ours, theirs = getattr(matrix, name)(*places), getattr(digits, name)(*places)
+        assert close(ours, theirs) and ours.dtype == theirs.dtype, (name, places)
+    for wrong in (lambda: matrix.std(0, 1), lambda: matrix.sum(0, "nonsense", None, 1, 2, 3),
+                  lambda: matrix.sum(dtype=3), lambda: matrix.argmin(0, None, True), lambda: matrix.sum(nonsense=1)):
+        with pytest.raises((TypeError, ValueError)):
+            wrong()
+    where = digits > 0
+    assert close(matrix.sum(0, where=where), digits.sum(0, where=where))
+    assert matrix.min(initial=-99) == -99 and matrix.quantile(0.5, 0, None, True).shape == (16,)
+    cluster.rm("places")
+
+
+def test_results_go_into_an_array(cluster, digits):
+    matrix = cluster.put("into", digits, replace=True)
+    into = np.empty(16, "f4")
+    assert matrix.sum(0, out=into) is into and np.allclose(into, digits.sum(axis=0), rtol=1e-4)
+    assert np.mean(matrix, axis=0, out=into) is into and np.allclose(into, digits.mean(axis=0), rtol=1e-4)
+    number = np.empty(())
+    assert matrix.max(None, number) is number and number == digits.max()
+    assert np.array_equal(matrix.argmin(1, np.empty(1000, "i8")), digits.argmin(1))
+    for out, error in ((np.empty(3), "shape"), (np.empty((3, 16)), "shape"), ([0.0] * 16, "type list"),
+                       (np.empty(16, "i4"), "cast"), (hearth.share(into), "read-only")):
+        with pytest.raises((TypeError, ValueError), match=error):
+            matrix.sum(0, out=out)
+    cluster.rm("into")
+
+
+def test_an_axis_that_is_not_there_is_numpy_s_error(cluster, digits, tmp_path):
+    matrix = cluster.put("axes", digits, replace=True)
+    np.save(tmp_path / "axes.npy", digits)
+    kinds = hearth.errors.BadParameter, getattr(np, "exceptions", np).AxisError, ValueError, IndexError
+    for attempt in (lambda: matrix.sum(axis=7), lambda: matrix.argmin(-3), lambda: np.median(matrix, axis=(0, 2)),
+                    lambda: cluster.run("mean", tmp_path / "axes.npy", axis=2),
+                    lambda: matrix.submit("norm", axis=2).result()):
+        with pytest.raises(hearth.errors.AxisError, match="is not there in an array of shape") as caught:
+            attempt()
+        assert all(isinstance(caught.value, kind) for kind in kinds)
+        assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    for axis in ("x", "0", "none", 1.0, True, (0, "1"), [[0]], {}):
+        with pytest.raises(TypeError, match="is no axis"):
+            matrix.sum(axis=axis)
+        with pytest.raises(hearth.errors.BadUsage):
+            cluster.run("sum", "axes", axis=axis)
+    with pytest.raises(TypeError, match="is no axis"):
+        matrix.argmax((0, 1))
+    for axis in (np.int8(1), -1, (0, 1), [1]):
+        expected = digits.sum(axis=tuple(axis) if isinstance(axis, list) else axis)
+        assert close(matrix.sum(axis), expected)
+    cluster.rm("axes")

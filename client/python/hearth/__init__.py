@@ -17,11 +17,12 @@ import os as _os
 
 from . import _native, _values, aio, errors, sharedmem
 from .array import Array
-from .cluster import Cluster, Matrix, connect, local
+from .cluster import Cluster, connect, local
 from .errors import Error, RemoteError
 from .executor import Executor
 from .exposing import expose
 from .job import Job
+from .matrix import Matrix
 from .objects import Objects, ObjectServer, current_call
 from .proxy import Proxy
 from .sharing import empty, load, open, share, zeros  # noqa: A004

@@ -21,8 +21,8 @@ import numpy as np
 from . import errors
 from ._blocks import write_rows
 from .array import segment_of
-from .cluster import Matrix
 from .exposing import expose
+from .matrix import Matrix
 
 PREFIX = "_python."
 _LOOK_EVERY_SECONDS, _KEEP_SECONDS = 1.0, 60.0

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .cluster import Matrix
+from .matrix import Matrix
 
 _SAME_NAME = ("sum prod nansum nanprod mean nanmean var std nanvar nanstd min max nanmin nanmax "
               "argmin argmax nanargmin nanargmax any all count_nonzero quantile median "

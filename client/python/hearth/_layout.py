@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import errors
+from ._checks import whole
 
 _KNOWN = frozenset("?bhilqBHILQefdFD")
 
@@ -30,6 +31,13 @@ class Layout(NamedTuple):
 def known(dtype: np.dtype) -> bool:
     """Whether operations, and C++ programs, know this type of element."""
     return dtype.names is None and dtype.subdtype is None and dtype.char in _KNOWN
+
+
+def check_known(dtype: np.dtype, attempt: str) -> None:
+    """Refuses what operations do not know."""
+    if not known(dtype):
+        raise errors.BadUsage(f"{attempt} of {dtype}: operations know bool, int8 to int64, uint8 to uint64, "
+                              "float16 to float64, complex64 and complex128; give one of them")
 
 
 def layout_of(dtype: np.dtype, order: str, shape: tuple[int, ...]) -> Layout:
@@ -51,7 +59,28 @@ def lengths_of(shape: Any, attempt: str) -> tuple[int, ...]:
         lengths = tuple(operator.index(length) for length in shape)
     if any(length < 0 for length in lengths):
         raise errors.BadUsage(f"{attempt} of shape {lengths}: a length is never negative")
+    if any(length >= 2**63 for length in lengths):
+        raise errors.BadUsage(f"{attempt} of shape {lengths}: a length is under 2^63")
     return lengths
+
+
+def raw_of(attempt: str, dtype: Any, shape: Any, offset: Any, order: str) -> tuple[tuple[int, ...], int, str] | None:
+    """Shape, offset and order of a raw file; None of one that says them itself."""
+    if dtype is not None and shape is None:
+        raise errors.BadUsage(f"{attempt}: dtype makes it a raw file, whose shape must be given too")
+    if dtype is None:
+        if shape is not None or offset or order != "C":
+            raise errors.BadUsage(f"{attempt}: shape, offset and order are those of a raw file; give its dtype, too")
+        return None
+    offset = whole(offset, f"{attempt}: the offset", 0, 2**63 - 1)
+    return lengths_of(shape, f"{attempt}: a matrix"), offset, order_of(order, attempt)
+
+
+def order_of(order: Any, attempt: str) -> str:
+    """The same, if it is one."""
+    if order not in ("C", "F"):
+        raise errors.BadUsage(f"{attempt}: the order {order!r} is none; give \"C\" or \"F\"")
+    return order
 
 
 def note(kind: str, dtype: np.dtype, order: str, shape: tuple[int, ...], *rest: Any) -> str:

@@ -1,124 +1,165 @@
-"""Every operation as a method, with NumPy's names, defaults and results."""
+"""Every operation as a method, with NumPy's names, defaults, results and order of arguments."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
+import numpy as np
 import numpy.typing as npt
 
+from . import errors
+
+if TYPE_CHECKING:
+    from .array import Array
+
 Axis = Union[None, int, tuple[int, ...]]
+Type = Union[npt.DTypeLike, None]
+Out = Union[np.ndarray, None]
 
 
 class Operations:
     """What can be computed of a matrix where it lies.
 
-    Each method waits for its result. For a future, give the same arguments to
-    `submit("mean", axis=0)`.
+    Each method waits for its result, and writes it into `out`, if that is given.
+    For a future, give the same arguments by name to `submit("mean", axis=0)`. What
+    NumPy can and no operation, as ``where=`` or ``axis=()``, is computed here.
     """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        def array(self) -> Array: ...
 
     def run(self, operation: str, **arguments: Any) -> Any:
         """Computes an operation by its name, and waits for it."""
         raise NotImplementedError
 
-    def sum(self, axis: Axis = None, keepdims: bool = False, dtype: npt.DTypeLike | None = None) -> Any:
+    def _reduced(self, operation: str, axis: Any, out: Any, numpys: dict[str, Any], **arguments: Any) -> Any:
+        if out is not None and not isinstance(out, np.ndarray):
+            raise errors.WrongType(f"run {operation}: out is of type {type(out).__name__}; give an array")
+        numpys = {name: value for name, value in numpys.items() if value is not None}
+        if numpys or isinstance(axis, tuple) and not axis:
+            result = getattr(np, operation)(np.asarray(self.array()), axis=axis, **arguments, **numpys)
+        else:
+            result = self.run(operation, axis=axis, **arguments)
+        if out is None:
+            return result
+        if out.shape != np.shape(result):
+            raise errors.BadUsage(f"run {operation} into an array of shape {out.shape}: the result's is "
+                                  f"{np.shape(result)}; give one of that shape")
+        np.copyto(out, result, casting="same_kind")
+        return out
+
+    def sum(self, axis: Axis = None, dtype: Type = None, out: Out = None, keepdims: bool = False,
+            **numpys: Any) -> Any:
         """The sum of the elements."""
-        return self.run("sum", axis=axis, keepdims=keepdims, dtype=dtype)
+        return self._reduced("sum", axis, out, numpys, keepdims=keepdims, dtype=dtype)
 
-    def prod(self, axis: Axis = None, keepdims: bool = False, dtype: npt.DTypeLike | None = None) -> Any:
+    def prod(self, axis: Axis = None, dtype: Type = None, out: Out = None, keepdims: bool = False,
+             **numpys: Any) -> Any:
         """The product of the elements."""
-        return self.run("prod", axis=axis, keepdims=keepdims, dtype=dtype)
+        return self._reduced("prod", axis, out, numpys, keepdims=keepdims, dtype=dtype)
 
-    def nansum(self, axis: Axis = None, keepdims: bool = False, dtype: npt.DTypeLike | None = None) -> Any:
+    def nansum(self, axis: Axis = None, dtype: Type = None, out: Out = None, keepdims: bool = False,
+               **numpys: Any) -> Any:
         """The sum of the elements that are not NaN."""
-        return self.run("nansum", axis=axis, keepdims=keepdims, dtype=dtype)
+        return self._reduced("nansum", axis, out, numpys, keepdims=keepdims, dtype=dtype)
 
-    def nanprod(self, axis: Axis = None, keepdims: bool = False,
-                dtype: npt.DTypeLike | None = None) -> Any:
+    def nanprod(self, axis: Axis = None, dtype: Type = None, out: Out = None, keepdims: bool = False,
+                **numpys: Any) -> Any:
         """The product of the elements that are not NaN."""
-        return self.run("nanprod", axis=axis, keepdims=keepdims, dtype=dtype)
+        return self._reduced("nanprod", axis, out, numpys, keepdims=keepdims, dtype=dtype)
 
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> Any:
+    def mean(self, axis: Axis = None, dtype: Type = None, out: Out = None, keepdims: bool = False,
+             **numpys: Any) -> Any:
         """The arithmetic mean."""
-        return self.run("mean", axis=axis, keepdims=keepdims)
+        return self._reduced("mean", axis, out, {"dtype": dtype, **numpys}, keepdims=keepdims)
 
-    def nanmean(self, axis: Axis = None, keepdims: bool = False) -> Any:
+    def nanmean(self, axis: Axis = None, dtype: Type = None, out: Out = None, keepdims: bool = False,
+                **numpys: Any) -> Any:
         """The mean of the elements that are not NaN."""
-        return self.run("nanmean", axis=axis, keepdims=keepdims)
+        return self._reduced("nanmean", axis, out, {"dtype": dtype, **numpys}, keepdims=keepdims)
 
-    def var(self, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Any:
+    def var(self, axis: Axis = None, dtype: Type = None, out: Out = None, ddof: float = 0, keepdims: bool = False,
+            **numpys: Any) -> Any:
         """The variance."""
-        return self.run("var", axis=axis, keepdims=keepdims, ddof=ddof)
+        return self._reduced("var", axis, out, {"dtype": dtype, **numpys}, keepdims=keepdims, ddof=ddof)
 
-    def std(self, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Any:
+    def std(self, axis: Axis = None, dtype: Type = None, out: Out = None, ddof: float = 0, keepdims: bool = False,
+            **numpys: Any) -> Any:
         """The standard deviation."""
-        return self.run("std", axis=axis, keepdims=keepdims, ddof=ddof)
+        return self._reduced("std", axis, out, {"dtype": dtype, **numpys}, keepdims=keepdims, ddof=ddof)
 
-    def nanvar(self, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Any:
+    def nanvar(self, axis: Axis = None, dtype: Type = None, out: Out = None, ddof: float = 0, keepdims: bool = False,
+               **numpys: Any) -> Any:
         """The variance of the elements that are not NaN."""
-        return self.run("nanvar", axis=axis, keepdims=keepdims, ddof=ddof)
+        return self._reduced("nanvar", axis, out, {"dtype": dtype, **numpys}, keepdims=keepdims, ddof=ddof)
 
-    def nanstd(self, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Any:
+    def nanstd(self, axis: Axis = None, dtype: Type = None, out: Out = None, ddof: float = 0, keepdims: bool = False,
+               **numpys: Any) -> Any:
         """The standard deviation of the elements that are not NaN."""
-        return self.run("nanstd", axis=axis, keepdims=keepdims, ddof=ddof)
+        return self._reduced("nanstd", axis, out, {"dtype": dtype, **numpys}, keepdims=keepdims, ddof=ddof)
 
-    def min(self, axis: Axis = None, keepdims: bool = False) -> Any:
+    def min(self, axis: Axis = None, out: Out = None, keepdims: bool = False, **numpys: Any) -> Any:
         """The least element."""
-        return self.run("min", axis=axis, keepdims=keepdims)
+        return self._reduced("min", axis, out, numpys, keepdims=keepdims)
 
-    def max(self, axis: Axis = None, keepdims: bool = False) -> Any:
+    def max(self, axis: Axis = None, out: Out = None, keepdims: bool = False, **numpys: Any) -> Any:
         """The greatest element."""
-        return self.run("max", axis=axis, keepdims=keepdims)
+        return self._reduced("max", axis, out, numpys, keepdims=keepdims)
 
-    def nanmin(self, axis: Axis = None, keepdims: bool = False) -> Any:
+    def nanmin(self, axis: Axis = None, out: Out = None, keepdims: bool = False, **numpys: Any) -> Any:
         """The least element that is not NaN."""
-        return self.run("nanmin", axis=axis, keepdims=keepdims)
+        return self._reduced("nanmin", axis, out, numpys, keepdims=keepdims)
 
-    def nanmax(self, axis: Axis = None, keepdims: bool = False) -> Any:
+    def nanmax(self, axis: Axis = None, out: Out = None, keepdims: bool = False, **numpys: Any) -> Any:
         """The greatest element that is not NaN."""
-        return self.run("nanmax", axis=axis, keepdims=keepdims)
+        return self._reduced("nanmax", axis, out, numpys, keepdims=keepdims)
 
-    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
+    def argmin(self, axis: int | None = None, out: Out = None, *, keepdims: bool = False) -> Any:
         """Where the least element is: the first of equals, the first NaN before all."""
-        return self.run("argmin", axis=axis, keepdims=keepdims)
+        return self._reduced("argmin", axis, out, {}, keepdims=keepdims)
 
-    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
+    def argmax(self, axis: int | None = None, out: Out = None, *, keepdims: bool = False) -> Any:
         """Where the greatest element is: the first of equals, the first NaN before all."""
-        return self.run("argmax", axis=axis, keepdims=keepdims)
+        return self._reduced("argmax", axis, out, {}, keepdims=keepdims)
 
-    def nanargmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
+    def nanargmin(self, axis: int | None = None, out: Out = None, *, keepdims: bool = False) -> Any:
         """Where the least element that is not NaN is."""
-        return self.run("nanargmin", axis=axis, keepdims=keepdims)
+        return self._reduced("nanargmin", axis, out, {}, keepdims=keepdims)
 
-    def nanargmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
+    def nanargmax(self, axis: int | None = None, out: Out = None, *, keepdims: bool = False) -> Any:
         """Where the greatest element that is not NaN is."""
-        return self.run("nanargmax", axis=axis, keepdims=keepdims)
+        return self._reduced("nanargmax", axis, out, {}, keepdims=keepdims)
 
-    def any(self, axis: Axis = None, keepdims: bool = False) -> Any:
+    def any(self, axis: Axis = None, out: Out = None, keepdims: bool = False, **numpys: Any) -> Any:
         """Whether an element is not 0."""
-        return self.run("any", axis=axis, keepdims=keepdims)
+        return self._reduced("any", axis, out, numpys, keepdims=keepdims)
 
-    def all(self, axis: Axis = None, keepdims: bool = False) -> Any:
+    def all(self, axis: Axis = None, out: Out = None, keepdims: bool = False, **numpys: Any) -> Any:
         """Whether every element is not 0."""
-        return self.run("all", axis=axis, keepdims=keepdims)
+        return self._reduced("all", axis, out, numpys, keepdims=keepdims)
 
-    def count_nonzero(self, axis: Axis = None, keepdims: bool = False) -> Any:
+    def count_nonzero(self, axis: Axis = None, *, keepdims: bool = False) -> Any:
         """How many elements are not 0."""
-        return self.run("count_nonzero", axis=axis, keepdims=keepdims)
+        return self._reduced("count_nonzero", axis, None, {}, keepdims=keepdims)
 
     def norm(self, ord: Any = 2, axis: Axis = None,  # noqa: A002 - NumPy's name for it
              keepdims: bool = False) -> Any:
         """The vector norm: of all elements, flattened, unless an axis is given."""
         return self.run("norm", ord=ord, axis=axis, keepdims=keepdims)
 
-    def quantile(self, q: float | Sequence[float] = 0.5, axis: Axis = None,
-                 keepdims: bool = False, method: str = "linear") -> Any:
+    def quantile(self, q: float | Sequence[float] = 0.5, axis: Axis = None, out: Out = None,
+                 overwrite_input: bool = False, method: str = "linear", keepdims: bool = False,
+                 **numpys: Any) -> Any:
         """Exact quantiles, by any method of `numpy.quantile`; a list of q gives a leading axis."""
-        return self.run("quantile", q=q, axis=axis, keepdims=keepdims, method=method)
+        return self._reduced("quantile", axis, out, numpys, q=q, keepdims=keepdims, method=method)
 
-    def median(self, axis: Axis = None, keepdims: bool = False) -> Any:
+    def median(self, axis: Axis = None, out: Out = None, overwrite_input: bool = False,
+               keepdims: bool = False) -> Any:
         """The middle element, or the mean of the middle two."""
-        return self.run("median", axis=axis, keepdims=keepdims)
+        return self._reduced("median", axis, out, {}, keepdims=keepdims)
 
     def histogram(self, bins: int = 10, range: tuple[float, float] | None = None) -> Any:  # noqa: A002
         """Counts and edges, as `numpy.histogram`."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import reprlib
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import errors
+
 if TYPE_CHECKING:
     from .array import Array
-    from .cluster import Matrix
+    from .matrix import Matrix
 
 
 class OverBlocks:
@@ -58,9 +61,11 @@ class OverBlocks:
         number of processes.
         """
         from . import functions
+        _check_callable(combine)
         return self._over_blocks(functions.map_reduce, function, matrix, combine, progress)
 
     def _over_blocks(self, work: Callable[..., Any], function: Any, matrix: Any, *rest: Any) -> Any:
+        _check_callable(function)
         borrowed: list[str] = []
         try:
             return work(self, function, self._found(matrix, borrowed), *rest)
@@ -68,7 +73,7 @@ class OverBlocks:
             self._give_back(borrowed)
 
     def _found(self, matrix: Any, borrowed: list[str]) -> Matrix:
-        from .cluster import Matrix
+        from .matrix import Matrix
         if isinstance(matrix, Matrix):
             return matrix
         if not isinstance(matrix, (str, os.PathLike)):
@@ -80,3 +85,9 @@ class OverBlocks:
         found = self.put(name, matrix)
         borrowed.append(name)
         return found
+
+
+def _check_callable(function: Any) -> None:
+    if not callable(function):
+        raise errors.WrongType(f"go through the blocks of a matrix: {reprlib.repr(function)} can't be called; give a "
+                               "function")

@@ -12,8 +12,8 @@ import numpy as np
 from . import _native, errors, sharing
 from ._layout import known, layout_of
 from .array import Array, segment_of
-from .cluster import Matrix
 from .exposing import is_exposed
+from .matrix import Matrix
 
 _MESSAGE_BYTES_MAX = 8 << 10  # of an error
 _CARRIED = ("None, bool, int, float, complex, str, bytes, list, tuple, dict, an array, a matrix, a dataclass "

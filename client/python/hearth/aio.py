@@ -23,8 +23,9 @@ from . import cluster as _cluster
 from . import errors
 from . import objects as _objects
 from . import sharing as _sharing
+from ._checks import text
 from .array import Array
-from .proxy import Call, bound
+from .proxy import Call, bound, call_options
 
 
 class Cluster:
@@ -144,7 +145,9 @@ class Proxy:
 
     def __init__(self, name: str, where: Any = None, *, timeout: float | None = None,
                  metadata: dict[str, str] | None = None, correlation: str = "") -> None:
-        self._native = _objects.link_to(where).get(name).with_options(timeout, metadata or {}, correlation)
+        where = where.cluster if isinstance(where, Cluster) else where
+        self._native = _objects.link_to(where).get(text(name, "find an object named")).with_options(
+            *call_options(timeout, metadata, correlation))
 
     def __getattr__(self, name: str) -> Callable[..., Awaited]:
         if name == "__hearth_object__":
@@ -155,7 +158,7 @@ class Proxy:
 
     def __call__(self, method: str, /, *args: Any, **kwargs: Any) -> Awaited:
         """A call of a method by its name."""
-        return Awaited(self._native, method, args, kwargs)
+        return Awaited(self._native, text(method, "call the method"), args, kwargs)
 
 
 class Awaited:

@@ -1,36 +1,38 @@
-"""Clusters and their matrices."""
+"""Clusters: what is published in them, and the jobs on it."""
 
 from __future__ import annotations
 
 import concurrent.futures
-import functools
 import html
 import os
 import subprocess
 import sys
+import threading
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _native, _segments, errors
-from ._layout import Layout, known, layout_of, lengths_of, rows_of_key
-from ._operations import Operations
+from . import _native, errors
+from ._arguments import argument_of, parameter_kinds, text_of
+from ._checks import text, whole
+from ._layout import check_known, layout_of, lengths_of, order_of, raw_of
 from ._over_blocks import OverBlocks
 from ._progress import reporter
 from ._waiting import before_end, interruptible
-from .array import Array, segment_of, whole
+from .array import segment_of
 from .job import Job
+from .matrix import Matrix
 from .sharing import share
 
 if TYPE_CHECKING:
     from .objects import Objects
 
 _open: weakref.WeakSet[Cluster] = weakref.WeakSet()
-_SOURCE_OF_NAME = ("", None, 0, "C")
+_SOURCE_OF_NAME: tuple[str, None, int, str] = ("", None, 0, "C")
 
 
 def local(workers: int | None = None, threads: int | None = None) -> Cluster:
@@ -48,10 +50,9 @@ def local(workers: int | None = None, threads: int | None = None) -> Cluster:
     Cluster
         To be used in a ``with``, or closed.
     """
-    for what, count in (("workers", workers), ("threads", threads)):
-        if count is not None and (count != int(count) or count < 1):
-            raise errors.BadUsage(f"start a cluster of {count} {what}: give a whole number, 1 or more")
-    return Cluster(interruptible(_native.Connection.local, int(workers or 0), int(threads or 0)), is_own=True)
+    counts = [0 if count is None else whole(count, f"start a cluster whose {what} shall be", 1)
+              for what, count in (("workers", workers), ("threads", threads))]
+    return Cluster(interruptible(_native.Connection.local, *counts), is_own=True)
 
 
 def connect(address: str | None = None, tls_dir: str | os.PathLike[str] | None = None,
@@ -72,8 +73,9 @@ def connect(address: str | None = None, tls_dir: str | os.PathLike[str] | None =
     if not address:
         raise errors.BadUsage("connect to a cluster: no address was given, and HEARTH_CLUSTER is "
                               "not set; say hearth.connect(\"ADDRESS\"), or hearth.local()")
-    folder = os.fspath(tls_dir) if tls_dir is not None else ""
-    return Cluster(interruptible(_native.Connection.connect, address, folder, insecure), folder, insecure)
+    address = text(address, "connect to")
+    folder = text(os.fsdecode(tls_dir), "connect with the credentials in") if tls_dir is not None else ""
+    return Cluster(interruptible(_native.Connection.connect, address, folder, bool(insecure)), folder, insecure)
 
 
 class Cluster(OverBlocks):
@@ -90,6 +92,7 @@ class Cluster(OverBlocks):
         self._native = native
         self._is_own = is_own
         self._processes: list[subprocess.Popen] = []
+        self._starting = threading.Lock()  # of those
         self._security = tls_dir, insecure
         _open.add(self)
 
@@ -126,7 +129,8 @@ class Cluster(OverBlocks):
     # ---------------------------------------------------------------- matrices
 
     def put(self, name: str, matrix: Any, *, copy: bool = False, replace: bool = False,
-            replicas: int = 1) -> Matrix:
+            replicas: int = 1, dtype: npt.DTypeLike | None = None, shape: int | tuple[int, ...] | None = None,
+            offset: int = 0, order: str = "C") -> Matrix:
         """Publishes a matrix.
 
         Parameters
@@ -140,10 +144,20 @@ class Cluster(OverBlocks):
             In place of what has that name.
         replicas : int
             Hosts that hold its bytes in memory.
+        dtype, shape, offset, order
+            Of a raw file, as `hearth.load` has them; ``"bfloat16"``, too.
         """
+        name = text(name, "put a matrix named")
+        options = bool(replace), whole(replicas, f"put {name}: its replicas shall be", 1)
+        raw = raw_of(f"put {name}", dtype, shape, offset, order)
         if isinstance(matrix, (str, os.PathLike)):
-            source = (_file_text(matrix), *_SOURCE_OF_NAME)
-            info = interruptible(self._native.put_file, name, source, copy, replace, replicas)
+            source: _native.Source = (_file_text(matrix), *_SOURCE_OF_NAME)
+            if raw is not None:
+                source = (source[0], _element_text(dtype, f"put {name}: elements"), list(raw[0]), *raw[1:])
+            info = interruptible(self._native.put_file, name, source, bool(copy), *options)
+        elif raw is not None:
+            raise errors.BadUsage(f"put {name}: dtype and shape are those of a raw file, and this is no path; give an "
+                                  "array of that type and shape")
         else:
             array = _computable(matrix)
             segment = segment_of(array)
@@ -151,19 +165,21 @@ class Cluster(OverBlocks):
             assert segment is not None  # shared it is
             if segment.kind == "file":
                 file = (segment.file, layout.dtype, list(layout.shape), segment.identity[2], layout.order)
-                info = interruptible(self._native.put_file, name, file, copy, replace, replicas)
+                info = interruptible(self._native.put_file, name, file, bool(copy), *options)
             else:
-                info = interruptible(self._native.put_segment, name, segment, layout[:3], replace,
-                                     replicas)
+                info = interruptible(self._native.put_segment, name, segment, layout[:3], *options)
         return Matrix(self, info)
 
     def make(self, name: str, shape: int | tuple[int, ...], dtype: npt.DTypeLike = float,
              seed: int = 1, order: str = "C", replicas: int = 1) -> Matrix:
         """A matrix of random numbers, filled in place by the workers."""
+        name = text(name, "make a matrix named")
         lengths = lengths_of(shape, f"make {name}: a matrix")
-        if not 0 <= seed < 2**64:
-            raise errors.BadUsage(f"make {name}: the seed {seed} is not from 0 to 2^64 - 1")
-        layout = layout_of(np.dtype(dtype), order, lengths)
+        seed = whole(seed, f"make {name}: the seed", 0, 2**64 - 1)
+        replicas = whole(replicas, f"make {name}: its replicas shall be", 1)
+        wanted = np.dtype(dtype)
+        check_known(wanted, f"make {name}: elements")
+        layout = layout_of(wanted, order_of(order, f"make {name}"), lengths)
         return Matrix(self, interruptible(self._native.make, name, layout[:3], seed, replicas))
 
     def ls(self) -> list[Matrix]:
@@ -172,20 +188,24 @@ class Cluster(OverBlocks):
 
     def get(self, name: str) -> Matrix:
         """What has that name."""
-        return Matrix(self, self._native.info(name))
+        return Matrix(self, self._native.info(text(name, "find a matrix named")))
 
     __getitem__ = get
 
-    def __contains__(self, name: str) -> bool:
+    def __iter__(self) -> Iterator[str]:
+        """The names of all that is published."""
+        return iter([matrix.name for matrix in self.ls()])
+
+    def __contains__(self, name: object) -> bool:
         try:
-            self._native.info(name)
+            self._native.info(text(name, "find a matrix named"))
         except (errors.NameUnknown, errors.BadUsage):  # or what can be no name
             return False
         return True
 
     def rm(self, name: str) -> None:
         """Lets go of a matrix; who still reads it keeps what he has."""
-        self._native.rm(name)
+        self._native.rm(text(name, "remove a matrix named"))
 
     # -------------------------------------------------------------------- jobs
 
@@ -212,11 +232,12 @@ class Cluster(OverBlocks):
         Job
             A `concurrent.futures.Future` that can be awaited, too.
         """
+        operation, workers = _checked(operation, workers)
         borrowed: list[str] = []
         try:
             source = self._source(matrix, borrowed)
-            text = self._arguments(operation, arguments, borrowed)
-            native = interruptible(self._native.submit, operation, source, text, workers)
+            said = self._arguments(operation, arguments, borrowed)
+            native = interruptible(self._native.submit, operation, source, said, workers)
         except BaseException:
             self._give_back(borrowed)
             raise
@@ -233,10 +254,11 @@ class Cluster(OverBlocks):
 
     def explain(self, operation: str, matrix: Any, *, workers: int = 0, **arguments: Any) -> dict:
         """Where every byte of a computation would come from; computes nothing."""
+        operation, workers = _checked(operation, workers)
         borrowed: list[str] = []
         try:
-            text = self._arguments(operation, arguments, borrowed)
-            return self._native.explain(operation, self._source(matrix, borrowed), text, workers)
+            said = self._arguments(operation, arguments, borrowed)
+            return self._native.explain(operation, self._source(matrix, borrowed), said, workers)
         finally:
             self._give_back(borrowed)
 
@@ -246,7 +268,7 @@ class Cluster(OverBlocks):
 
     def cancel(self, job: str) -> None:
         """Stops a job by its id."""
-        self._native.cancel(job)
+        self._native.cancel(text(job, "cancel the job"))
 
     def workers(self) -> list[dict]:
         """Workers: their state, memory and, of those that were lost, their story."""
@@ -254,7 +276,7 @@ class Cluster(OverBlocks):
 
     def drain(self, worker: str) -> int:
         """Empties a worker and lets it go; returns the bytes that moved."""
-        return interruptible(self._native.drain, worker)
+        return interruptible(self._native.drain, text(worker, "drain the worker"))
 
     def _source(self, matrix: Any, borrowed: list[str]) -> tuple:
         if isinstance(matrix, Matrix):
@@ -262,13 +284,14 @@ class Cluster(OverBlocks):
         if isinstance(matrix, os.PathLike):
             return (_file_text(matrix), *_SOURCE_OF_NAME)
         if isinstance(matrix, str):
-            return (matrix, *_SOURCE_OF_NAME)
+            return (text(matrix, "find the matrix"), *_SOURCE_OF_NAME)
         return (self._lend(matrix, borrowed), *_SOURCE_OF_NAME)
 
     def _arguments(self, operation: str, arguments: dict[str, Any],
                    borrowed: list[str]) -> dict[str, str]:
-        matrices = _matrix_parameters().get(operation, frozenset())
-        return {key: self._matrix_text(value, borrowed) if key in matrices else text_of(value)
+        kinds = parameter_kinds().get(operation, {})
+        return {key: self._matrix_text(value, borrowed) if kinds.get(key) == "matrix"
+                else text_of(argument_of(value, kinds.get(key, ""), operation))
                 for key, value in arguments.items() if value is not None}
 
     def _matrix_text(self, value: Any, borrowed: list[str]) -> str:
@@ -276,7 +299,7 @@ class Cluster(OverBlocks):
             return value.name
         if isinstance(value, os.PathLike):
             return _file_text(value)
-        return value if isinstance(value, str) else self._lend(value, borrowed)
+        return text(value, "find the matrix") if isinstance(value, str) else self._lend(value, borrowed)
 
     def _lend(self, array: Any, borrowed: list[str]) -> str:
         name = f"_lent_{uuid.uuid4().hex}"
@@ -306,129 +329,10 @@ class Cluster(OverBlocks):
                 f"<table><tr><th>worker</th><th>host</th><th>pid</th><th>state</th></tr>{rows}</table>")
 
 
-class Matrix(Operations, np.lib.mixins.NDArrayOperatorsMixin):
-    """A published matrix: computed on where it lies, read where you are.
-
-    ``m[10:20]`` is a read-only view where this host has the bytes, a copy where
-    they come from another one. ``np.asarray(m)`` is all of it.
-    """
-
-    __array_priority__ = 100.0
-    __hash__ = object.__hash__  # == is NumPy's, of elements
-
-    def __init__(self, cluster: Cluster, info: dict[str, Any]) -> None:
-        self.cluster = cluster
-        self.info = info
-        self.name: str = info["name"]
-        dtype, self.order, shape = info["layout"]
-        self.dtype: Any = np.dtype(dtype) if dtype else None
-        self.shape: tuple[int, ...] = tuple(shape)
-        self._array: Array | None = None
-
-    @property
-    def ndim(self) -> int:
-        """How many axes it has."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """How many elements it has."""
-        size = 1
-        for length in self.shape:
-            size *= length
-        return size
-
-    @property
-    def nbytes(self) -> int:
-        """How many bytes it has."""
-        return self.size * self.dtype.itemsize
-
-    def __reduce__(self) -> Any:
-        return _found, (self.cluster, self.name)
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len() of a 0-d matrix")
-        return self.shape[0]
-
-    # --------------------------------------------------------------- as an array
-
-    def array(self) -> Array:
-        """All of it, as a read-only array on the bytes themselves."""
-        if self._array is None:
-            self._array = _array_on(*interruptible(self.cluster._native.get, self.name))
-        return self._array
-
-    def __getitem__(self, key: Any) -> Any:
-        if self._array is None and self.order == "C":
-            part = rows_of_key(key, self.shape)
-            if part is not None:
-                here = interruptible(self.cluster._native.here, self.name)
-                if here is None:  # those rows alone come here
-                    begin, end, rest = part
-                    return _array_on(*interruptible(self.cluster._native.rows, self.name, begin, end))[rest]
-                self._array = _array_on(*here)
-        return self.array()[key]
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        plain = np.asarray(self.array())
-        if dtype is not None and np.dtype(dtype) != plain.dtype:
-            if copy is False:
-                raise ValueError(f"a matrix of {plain.dtype} is no array of {dtype} without a copy")
-            return plain.astype(dtype)
-        return plain.copy() if copy else plain
-
-    def __dlpack__(self, **options: Any) -> Any:
-        return np.asarray(self).__dlpack__(**options)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return np.asarray(self).__dlpack_device__()
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from ._dispatch import dispatch
-        return dispatch(func, args, kwargs)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from ._dispatch import dispatch_ufunc
-        return dispatch_ufunc(ufunc, method, inputs, kwargs)
-
-    # ------------------------------------------------------------------ computing
-
-    def run(self, operation: str, **arguments: Any) -> Any:
-        """Computes an operation by its name, and waits for it."""
-        return self.cluster.run(operation, self, **arguments)
-
-    def submit(self, operation: str, **arguments: Any) -> Job:
-        """Starts an operation by its name, and returns a future."""
-        return self.cluster.submit(operation, self, **arguments)
-
-    def explain(self, operation: str, **arguments: Any) -> dict:
-        """Where every byte of an operation would come from."""
-        return self.cluster.explain(operation, self, **arguments)
-
-    def __repr__(self) -> str:
-        lies = f" in {self.info['file']}" if self.info["file"] else ""
-        return f"<hearth.Matrix {self.name} {self.dtype} {self.shape}{lies}>"
-
-    def _repr_html_(self) -> str:
-        facts = {"dtype": self.dtype, "shape": self.shape, "order": self.order,
-                 "bytes": f"{self.nbytes:,}", "row blocks": self.info["row_blocks"],
-                 "lies in": self.info["file"] or "memory"}
-        rows = "".join(f"<tr><th>{key}</th><td>{html.escape(str(value))}</td></tr>"
-                       for key, value in facts.items())
-        return f"<b>hearth.Matrix</b> {html.escape(self.name)}<table>{rows}</table>"
-
-
-def _found(cluster: Cluster, name: str) -> Matrix:
-    return cluster[name]
-
-
 def _computable(matrix: Any) -> np.ndarray:
     """On shared, sealed bytes, whole and of a type that operations know."""
     array = matrix if isinstance(matrix, np.ndarray) else np.asarray(matrix)
-    if not known(array.dtype):
-        raise errors.BadUsage(f"publish an array of {array.dtype}: operations know bool, int8 to "
-                              "int64, uint8 to uint64, float16 to float64, complex64 and complex128")
+    check_known(array.dtype, "publish an array")
     segment = segment_of(array)
     if segment is not None and segment.kind in ("sealed", "file") \
             and array.nbytes == segment.nbytes and _contiguous(array):
@@ -438,43 +342,25 @@ def _computable(matrix: Any) -> np.ndarray:
     return share(np.array(array, subok=False) if segment is not None else array)
 
 
-def _array_on(segment: _native.Segment, layout: _native.PlainLayout) -> Array:
-    dtype, order, shape = layout
-    return whole(_segments.remember(segment, Layout(dtype, order, tuple(shape))))
-
-
 def _contiguous(array: np.ndarray) -> bool:
     return array.flags.c_contiguous or array.flags.f_contiguous
 
 
-@functools.cache
-def _matrix_parameters() -> dict[str, frozenset[str]]:
-    """The parameters of each operation that are matrices."""
-    return {name: frozenset(parameter[0] for parameter in parameters if parameter[1] == "matrix")
-            for name, _, parameters in _native.operations()}
+def _element_text(dtype: Any, attempt: str) -> str:
+    if isinstance(dtype, str) and dtype == "bfloat16":  # which NumPy has not
+        return dtype
+    wanted = np.dtype(dtype)
+    check_known(wanted, attempt)
+    return wanted.str
 
 
 def _file_text(path: str | os.PathLike[str]) -> str:
-    text = os.fspath(path)
-    return text if "/" in text else f"./{text}"
+    said = text(os.fsdecode(path), "open the file")
+    return said if "/" in said else f"./{said}"
 
 
-def text_of(value: Any) -> str:
-    """An argument as the command line has it."""
-    if isinstance(value, (bool, np.bool_)):
-        return "true" if value else "false"
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        return text_of(value[()])
-    if isinstance(value, (list, tuple, np.ndarray)):
-        if any(np.ndim(one) for one in value):
-            raise errors.BadUsage(f"read the list {value!r}: its items are lists; give a list of single values")
-        # "0.5," is a list of one, and gives a leading axis; "0.5" is a number.
-        return ",".join(text_of(one) for one in value) + ("," if len(value) == 1 else "")
-    if isinstance(value, (float, np.floating)):
-        return repr(float(value))
-    if isinstance(value, (np.dtype, type)):
-        return np.dtype(value).name
-    return str(value)
+def _checked(operation: Any, workers: Any) -> tuple[str, int]:
+    return text(operation, "run the operation"), whole(workers, f"run {operation}: the workers shall be")
 
 
 def open_clusters() -> list[Cluster]:

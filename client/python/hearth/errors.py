@@ -12,6 +12,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
+_numpy_exceptions: Any = getattr(np, "exceptions", np)  # before NumPy 1.25
+
 
 class Error(Exception):
     """What Hearth raises; `reason` is its name in docs/errors.md.
@@ -39,10 +43,18 @@ class BadUsage(Error, ValueError):
     reason = "bad-usage"
 
 
+class WrongType(BadUsage, TypeError):
+    """An argument of a type that it can't have: a number for a name."""
+
+
 class BadParameter(Error, ValueError):
     """The request does not suit this matrix: an axis that it hasn't."""
 
     reason = "bad-parameter"
+
+
+class AxisError(BadParameter, _numpy_exceptions.AxisError):
+    """The matrix has no such axis."""
 
 
 class BadFile(Error, ValueError):
@@ -214,12 +226,21 @@ class AddressUnusable(Error, OSError):
 _BY_REASON = {kind.reason: kind for kind in Error.__subclasses__()}
 
 
-_FLAG = re.compile(r"\b(say|use|with) --(replace|copy)\b")
+_IN_PYTHON: list[tuple[re.Pattern[str], Any]] = [(re.compile(found), said) for found, said in (
+    (r"\b(say|use|with) --(replace|copy)\b", r"\1 \2=True"),
+    (r"\bgive --dtype and --shape\b", "give dtype and shape to hearth.load or cluster.put"),
+    (r"--dtype (\w+) --shape ([\d,]+) --offset (\d+)( --order F)?",
+     lambda of: f'dtype="{of[1]}", shape=({of[2]}), offset={of[3]}' + (', order="F"' if of[4] else "")),
+    (r"--(dtype|shape|offset|order)\b", r"\1"))]
+_NO_AXIS = re.compile(r": axis -?\d+ is not there in an array of shape ")
 
 
 def error_of(reason: str, message: str) -> Error:
     """The exception that belongs to a reason of the catalog; what the command has as a flag is an argument here."""
-    return _BY_REASON.get(reason, Error)(_FLAG.sub(r"\1 \2=True", message))
+    kind = AxisError if reason == "bad-parameter" and _NO_AXIS.search(message) else _BY_REASON.get(reason, Error)
+    for found, said in _IN_PYTHON:
+        message = found.sub(said, message)
+    return kind(message)
 
 
 class RemoteError(Error):

@@ -17,7 +17,7 @@ import sys
 import threading
 import types
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import IO, Any, NamedTuple, TypeVar
 
 import cloudpickle
@@ -26,12 +26,13 @@ import numpy as np
 from . import errors, sharing
 from ._beside import joined
 from ._blocks import target_for, write_rows
+from ._checks import whole
 from ._progress import reporter
 from ._python_worker import error_of, packed, receive, send
 from ._waiting import before_end, refuse_at_end
 from .array import Array
-from .cluster import Matrix
 from .functions import blocks_of, runs_of
+from .matrix import Matrix
 
 T = TypeVar("T")
 
@@ -60,8 +61,8 @@ class Executor(concurrent.futures.Executor):
 
     def __init__(self, workers: int | None = None) -> None:
         refuse_at_end("start Python processes")
-        if workers is not None and operator.index(workers) < 1:
-            raise errors.BadUsage(f"start {workers} Python processes: give a whole number, 1 or more")
+        if workers is not None:
+            workers = whole(workers, "start Python processes, whose number shall be", 1)
         self._made_in = os.getpid()
         self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._codes = _Codes()

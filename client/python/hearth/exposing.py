@@ -12,6 +12,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from . import errors
+from ._checks import seconds, text, whole
 
 T = TypeVar("T")
 
@@ -59,6 +60,10 @@ def expose(what: Any = None, /, *, oneway: bool = False, idempotent: bool = Fals
     """
     if mode not in _MODES:
         raise errors.BadUsage(f"expose a class with the mode {mode!r}: it is one of {', '.join(_MODES)}")
+    waiting_max = whole(waiting_max, "expose a class whose waiting_max is")
+    call_time_max = seconds(call_time_max, "expose a class whose call_time_max is")
+    if name is not None:
+        name = text(name, "expose a class named")
     marks = {"oneway": oneway, "idempotent": idempotent, "exactly_once": exactly_once, "concurrent": concurrent,
              "mode": mode, "name": name, "waiting_max": waiting_max, "call_time_max": call_time_max}
 
@@ -83,6 +88,8 @@ def is_exposed(of: type) -> bool:
 
 def described(of: type) -> dict[str, Any]:
     """The class as the extension wants it: what it says of itself, and its methods."""
+    if not isinstance(of, type):
+        raise errors.WrongType(f"serve {of!r}: it is of type {type(of).__name__}; give a class")
     own = of.__dict__.get(_MARK, {})
     said = {"name": own.get("name") or of.__name__, "doc": inspect.getdoc(of) or "" if of.__doc__ else "",
             "mode": own.get("mode", "single"), "concurrent": own.get("concurrent", False),

@@ -27,7 +27,8 @@ from .array import Array
 from .proxy import Call, Proxy
 
 if TYPE_CHECKING:
-    from .cluster import Cluster, Matrix
+    from .cluster import Cluster
+    from .matrix import Matrix
 
 _BLOCK_BYTES_MIN, _BLOCK_BYTES_MAX, _BLOCKS_AIMED_AT = 1 << 20, 16 << 20, 256
 _RUNS_A_PROCESS = 16
@@ -52,7 +53,7 @@ def blocks_of(shape: tuple[int, ...], nbytes: int) -> list[Rows]:
 
 def runs_of(blocks: list[Rows], processes: int) -> list[list[Rows]]:
     """Aligned runs of 2^k blocks, some for each process: whole subtrees of one tree."""
-    size = 1 << max((len(blocks) // (processes * _RUNS_A_PROCESS)).bit_length() - 1, 0)
+    size = 1 << max((len(blocks) // (max(processes, 1) * _RUNS_A_PROCESS)).bit_length() - 1, 0)
     return [blocks[i:i + size] for i in range(0, len(blocks), size)]
 
 
@@ -312,6 +313,11 @@ def start_beside(cluster: Cluster, again: bool = False) -> None:
         raise errors.NotAllowed("run a function over blocks: no worker of this cluster has a Python process that takes "
                                 "functions; start hearth worker with --allow-python, or, where it was, wait a minute: "
                                 "processes that end again and again are started again after one")
+    with cluster._starting:  # whoever comes meanwhile goes on when they are ready, too
+        _start_beside(cluster, again)
+
+
+def _start_beside(cluster: Cluster, again: bool) -> None:
     workers = [one for one in cluster.workers() if one["state"] == "ready"]
     threads = str(max(1, (os.cpu_count() or 1) // max(1, len(workers))))
     environment = {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, **os.environ,

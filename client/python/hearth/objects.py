@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from . import _native, errors
 from . import cluster as _cluster
+from ._checks import text, texts, whole
 from ._waiting import before_end
 from .exposing import described
 from .proxy import Proxy
@@ -66,14 +67,14 @@ class Objects:
 
     def get(self, name: str) -> Proxy:
         """A proxy of what has that name; looked up when it is first called."""
-        return Proxy._of(self._native.get(name))
+        return Proxy._of(self._native.get(text(name, "find an object named")))
 
     __getitem__ = get
 
     def find(self, name: str = "", *, prefix: str = "", tags: Iterable[str] = (),
              any_tags: Iterable[str] = ()) -> list[ObjectInfo]:
         """What is there: all that is given must hold, and one of `any_tags`."""
-        return [_info(one) for one in self._native.find(name, prefix, list(tags), list(any_tags))]
+        return [_info(one) for one in self._native.find(*_asked("find objects by", name, prefix, tags, any_tags))]
 
     def watch(self, on_change: Callable[[ObjectInfo, bool], None], *, name: str = "", prefix: str = "",
               tags: Iterable[str] = (), any_tags: Iterable[str] = ()) -> _native.DirectoryWatch:
@@ -89,7 +90,9 @@ class Objects:
         DirectoryWatch
             Its `close`, or letting go of it, ends the watch.
         """
-        watch = self._native.watch(name, prefix, list(tags), list(any_tags),
+        if not callable(on_change):
+            raise errors.WrongType(f"watch objects: {on_change!r} can't be called; give a function")
+        watch = self._native.watch(*_asked("watch objects by", name, prefix, tags, any_tags),
                                    lambda one, left: on_change(_info(one), left))
         _watches.add(watch)
         return watch
@@ -97,13 +100,17 @@ class Objects:
     def create(self, class_name: str, *args: Any, name: str = "", tags: Iterable[str] = (),
                replace: bool = False, pid: int = 0, machine: str = "", near_matrix: str = "") -> Proxy:
         """Makes an object in a worker with a plugin, or in an `ObjectServer`, that has the class."""
-        options = {"name": name, "tags": list(tags), "replace": replace, "pid": pid, "machine": machine,
-                   "near_matrix": near_matrix}
+        class_name = text(class_name, "create an object of the class")
+        attempt = f"create a {class_name}"
+        options = {"name": text(name, f"{attempt} named"), "tags": texts(tags, f"{attempt} with the tags"),
+                   "replace": bool(replace), "pid": whole(pid, f"{attempt} in the process"),
+                   "machine": text(machine, f"{attempt} on the machine"),
+                   "near_matrix": text(near_matrix, f"{attempt} near the matrix")}
         return Proxy._of(_native.create(self._native, class_name, list(args), options))
 
     def remove(self, name: str) -> None:
         """Takes away an object that was created or served by that name."""
-        self._native.remove(name)
+        self._native.remove(text(name, "remove an object named"))
 
     def expose(self, instance: Any) -> Proxy:
         """A proxy of an object of this process, to be passed along for callbacks.
@@ -148,7 +155,7 @@ class ObjectServer:
         # A connection of its own, that ends with it.
         self.objects = Objects.__new__(Objects)
         self._link = self.objects._native = _connect(*_resolved(where, tls_dir, insecure))
-        self._native = _native.ObjectServer.start(self._link, listen, advertise,
+        self._native = _native.ObjectServer.start(self._link, text(listen, "listen at"), text(advertise, "advertise"),
                                                   [_class_of(self._link, one) for one in classes])
         self._by_name: dict[str, _Served] = {}
         self._ended = threading.Event()
@@ -162,9 +169,11 @@ class ObjectServer:
         replace : bool
             In place of what has that name.
         """
+        name = text(name, "serve an object named")
         is_class = isinstance(what, type)
         of = _class_of(self._link, what if is_class else type(what))
-        native = self._native.serve(name, of, None if is_class else what, list(tags), replace)
+        native = self._native.serve(name, of, None if is_class else what,
+                                    texts(tags, f"serve {name} with the tags"), bool(replace))
         if not is_class:
             _forget(self._by_name.get(name))
             self._by_name[name] = _Served(what, self._link, native)
@@ -173,7 +182,7 @@ class ObjectServer:
 
     def unserve(self, name: str) -> None:
         """Takes it away again."""
-        self._native.unserve(name)
+        self._native.unserve(text(name, "take away an object named"))
         _forget(self._by_name.pop(name, None))
 
     def expose(self, instance: Any) -> Proxy:
@@ -224,6 +233,11 @@ def current_call() -> CurrentCall | None:
 
 def _info(said: dict[str, Any]) -> ObjectInfo:
     return ObjectInfo(said["name"], said["class"], tuple(said["tags"]), tuple(said["addresses"]), said["pid"])
+
+
+def _asked(attempt: str, name: Any, prefix: Any, tags: Any, any_tags: Any) -> tuple[str, str, list[str], list[str]]:
+    return (text(name, f"{attempt} the name"), text(prefix, f"{attempt} the prefix"),
+            texts(tags, f"{attempt} the tags"), texts(any_tags, f"{attempt} any of the tags"))
 
 
 def _class_of(link: _native.ObjectsLink, of: type) -> _native.ExposedClass:
@@ -292,9 +306,10 @@ def _resolved(where: _cluster.Cluster | Objects | str | None, tls_dir: str | os.
     """An address, and how to connect to it."""
     if isinstance(where, _cluster.Cluster):
         return where.address, *where._security
-    address = where.address if isinstance(where, Objects) else where or _default_address()
+    address = text(where.address if isinstance(where, Objects) else where or _default_address(),
+                   "find the objects of the cluster")
     if tls_dir or insecure:
-        return address, os.fspath(tls_dir or ""), insecure
+        return address, os.fsdecode(tls_dir or ""), bool(insecure)
     return address, *_security.get(address, ("", False))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import errors
+from ._checks import seconds, text
 from ._waiting import CancellableFuture
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Proxy:
 
     def __init__(self, name: str, where: Cluster | Objects | str | None = None) -> None:
         from .objects import link_to
-        self.__dict__.update(_native=link_to(where).get(name), _methods=None, _class={})
+        self.__dict__.update(_native=link_to(where).get(text(name, "find an object named")), _methods=None, _class={})
 
     @classmethod
     def _of(cls, native: RemoteObject) -> Proxy:
@@ -76,7 +77,7 @@ class Proxy:
             Seconds for which an object that can't be reached is looked for again;
             10 by default.
         """
-        made = self._of(self._native.with_options(timeout, metadata or {}, correlation, patience))
+        made = self._of(self._native.with_options(*call_options(timeout, metadata, correlation, patience)))
         made.__dict__.update(_methods=self._methods, _class=self._class)
         return made
 
@@ -134,6 +135,18 @@ class Proxy:
     def __repr__(self) -> str:
         name, key, class_name = self._native.handle
         return f"<hearth.Proxy {name or key}{f' {class_name}' if class_name else ''}>"
+
+
+def call_options(timeout: Any, metadata: Any, correlation: Any, patience: Any = None
+                 ) -> tuple[float | None, dict[str, str], str, float | None]:
+    """What the extension takes of them."""
+    if not isinstance(metadata or {}, dict):
+        raise errors.WrongType(f"call with the metadata {metadata!r}: it is of type {type(metadata).__name__}; give a "
+                               "dict")
+    return (seconds(timeout, "call with the timeout"),
+            {text(key, "call with the metadata"): text(value, f"call with the metadata {key}:")
+             for key, value in (metadata or {}).items()},
+            text(correlation, "call with the correlation"), seconds(patience, "call with the patience"))
 
 
 class Method:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import os
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _segments, errors
-from ._layout import Layout, layout_of, lengths_of, note
+from ._checks import text
+from ._layout import Layout, layout_of, lengths_of, order_of, raw_of
 from ._native import Segment
 from .array import Array, open_text, segment_of, whole
 
@@ -104,13 +105,10 @@ def load(path: str | bytes | os.PathLike[Any], dtype: npt.DTypeLike | None = Non
         The file must not be truncated while it is read: the system answers that
         with a SIGBUS.
     """
-    name = os.fsdecode(path)
-    if dtype is not None:
-        if shape is None:
-            raise errors.BadUsage(f"load {name}: dtype makes it a raw file, whose shape must be "
-                                  "given too")
-        wanted = np.dtype(dtype)
-        return _raw(name, wanted, lengths_of(shape, f"load {name}: a matrix"), offset, order)
+    name = text(os.fsdecode(path), "load")
+    raw = raw_of(f"load {name}", dtype, shape, offset, order)
+    if raw is not None:
+        return _raw(name, np.dtype(dtype), *raw)
     try:
         segment, layout = Segment.load(name)
     except errors.Error:
@@ -119,8 +117,8 @@ def load(path: str | bytes | os.PathLike[Any], dtype: npt.DTypeLike | None = Non
         if header is None:
             raise
         return _raw(name, *header)
-    text, order, found, numpy = layout
-    return whole(_segments.remember(segment, Layout(text, order, tuple(found), numpy)))
+    element, order, found, numpy = layout
+    return whole(_segments.remember(segment, Layout(element, order, tuple(found), numpy)))
 
 
 def _raw(name: str, dtype: np.dtype, shape: tuple[int, ...], offset: int, order: str) -> Array:
@@ -134,7 +132,7 @@ def _raw(name: str, dtype: np.dtype, shape: tuple[int, ...], offset: int, order:
 
 
 def _npy_header(name: str) -> tuple[np.dtype, tuple[int, ...], int, str] | None:
-    if not name.endswith(".npy"):
+    if not name.endswith(".npy") or not os.path.isfile(name):  # a pipe would have its opener wait for a writer
         return None
     try:
         with open_file(name, "rb") as file:
@@ -175,7 +173,7 @@ def empty(shape: int | tuple[int, ...], dtype: npt.DTypeLike = float, order: str
         nbytes *= length
     if nbytes >= 2**63:
         raise errors.BadUsage(f"make an array of shape {lengths}: it has over 2^63 bytes")
-    layout = layout_of(wanted, order, lengths)
+    layout = layout_of(wanted, order_of(order, "make an array"), lengths)
     return whole(_segments.create(layout, nbytes, mapped=True))
 
 
@@ -195,9 +193,7 @@ def open(handle: str) -> Any:  # noqa: A001 - hearth.open, as CONTRACT names it
     SegmentGone
         No process holds it any more.
     """
-    if not isinstance(handle, str):
-        raise errors.BadUsage(f"open {handle!r}: a handle is a text, what Array.handle gave")
-    if handle.count(":") > 5:
+    if text(handle, "open the handle").count(":") > 5:
         return open_text(handle)
     segment = _segments.open_ticket(handle)
     if segment.layout.numpy.startswith("('cs"):

@@ -40,8 +40,13 @@ PlainLayout PlainOf(const MatrixLayout& layout) {
 nb::dict DictOf(const MatrixInfo& info) {
   nb::dict dict;
   dict["name"] = info.name;
-  dict["layout"] = PlainOf(info.layout);
+  dict["dtype"] = std::string(NameOf(info.layout.type));
+  dict["shape"] = info.layout.shape;
+  dict["order"] = info.layout.order == Order::kC ? "C" : "F";
+  dict["bytes"] = info.layout.bytes();
+  dict["layout"] = PlainOf(info.layout);  // with the order of bytes, too
   dict["sealed"] = info.sealed;
+  dict["source"] = info.file.empty() ? "memory" : "file";
   dict["file"] = info.file;
   dict["page_bytes"] = info.page_bytes;
   dict["row_blocks"] = info.row_blocks;
