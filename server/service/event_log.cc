@@ -77,7 +77,7 @@ void EventLog::NoteJob(JobId job, const CoordinatorCore& core) {
   if (HasEnded(told->second) || !HasEnded(record->state)) return;
   told->second = record->state;
   Log(absl::StrCat(
-      ToString(job), " is ", NameOf(record->state), " after ",
+      ToString(job), ": ", NameOf(record->state), " after ",
       absl::FormatDuration(record->ended_at - record->submitted_at), ", ",
       record->workers_used, " workers, ", record->retries, " retries",
       record->status.ok() ? "" : ": ", record->status.message()));
