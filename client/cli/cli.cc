@@ -7,10 +7,12 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/checks.h"
 #include "client/cli/command.h"
@@ -91,6 +93,43 @@ void RefuseEmptyValues(CLI::App& app) {
   }
 }
 
+// CLI11 takes a word in brackets for a list and splits it at its commas. A mark
+// before it, which no text of an option keeps, hides the bracket.
+constexpr char kBracketMark = '\1';
+
+std::string Unmarked(std::string word) {
+  if (!word.empty() && word[0] == kBracketMark) word.erase(0, 1);
+  return word;
+}
+
+// As CLI11 wants them: the last one first, and without the program's name.
+std::vector<std::string> MarkedWords(int argc, char** argv) {
+  std::vector<std::string> words;
+  for (int i = argc - 1; i > 0; --i) {
+    std::string word = argv[i];
+    if (!word.empty() && (word[0] == '[' || word[0] == kBracketMark)) {
+      word.insert(word.begin(), kBracketMark);
+    }
+    words.push_back(std::move(word));
+  }
+  return words;
+}
+
+// Every value as it was typed, and one with each name of an option.
+void TakeValuesAsTheyAre(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_expected_max() == 0) continue;  // a flag
+    option->transform(Unmarked);
+    if (!option->nonpositional() || !option->get_allow_extra_args()) continue;
+    option->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->allow_extra_args(false);
+  }
+  for (CLI::App* command : app.get_subcommands(nullptr)) {
+    TakeValuesAsTheyAre(*command);
+  }
+}
+
 // The first word that should have been a command, if it is none.
 std::string UnknownCommand(const CLI::App& app, int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
@@ -110,7 +149,10 @@ std::string UnknownCommand(const CLI::App& app, int argc, char** argv) {
 
 // What is wrong with it, in our words where CLI11's name something else first.
 std::string FindingOf(const CLI::ParseError& error, const CLI::App& app) {
-  if (error.get_name() != "RequiredError") return error.what();
+  if (error.get_name() != "RequiredError") {
+    return absl::StrReplaceAll(error.what(),
+                               {{std::string(1, kBracketMark) + "[", "["}});
+  }
   for (const std::string& word : app.remaining(/*recurse=*/true)) {
     if (absl::StartsWith(word, "-")) {
       return absl::StrCat("there is no option ", word);
@@ -193,9 +235,10 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   AddDoctor(app, line);
   AddNotYet(app, line);
   RefuseEmptyValues(app);
+  TakeValuesAsTheyAre(app);
 
   try {
-    app.parse(argc, argv);
+    app.parse(MarkedWords(argc, argv));
   } catch (const CLI::Success& asked_for_text) {
     const int exit_status = app.exit(asked_for_text);
     std::cout.flush();

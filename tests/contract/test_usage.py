@@ -54,6 +54,10 @@ def test_what_is_not_built_yet_is_refused_by_name(command):
     ["run", "sum", "a.npy", "axis=0,0"],
     ["run", "sum", "a.npy", "axis=0.5"],
     ["run", "sum", "a.npy", "keepdims=maybe"],
+    # A list in brackets was its items, and an empty one nothing.
+    ["run", "sum", "a.npy", "[]"],
+    ["run", "sum", "a.npy", "[axis=0,keepdims=true]"],
+    ["security", "issue", "--out", "x", "--host", "a", "b"],
     ["run", "sum", "a.npy", "dtype=nonsense"],
     ["run", "sum", "a.npy", "--workers", "0"],
     ["run", "sum", "a.npy", "--workers", "-1"],
