@@ -70,6 +70,19 @@ def test_sigterm_ends_a_local_cluster():
         local.killed = True
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
+def test_a_local_cluster_whose_coordinator_is_killed_fails_and_says_so(number):
+    """Its status was 128 and the signal: that of a process which a signal ended."""
+    with Server("local", "--workers", "1") as local:
+        os.kill(local.pids[1], number)
+        result = finish(local.process, 20)
+        assert result.status == 1, result
+        assert_one_error_line(result)
+        assert "coordinator" in result.err and number.name in result.err, result
+        assert "start it again" in result.err, result
+        local.killed = True
+
+
 def test_a_coordinator_and_workers_of_their_own(square):
     address = f"unix-abstract:hearth-test-{uuid.uuid4().hex}"
     with Server("coordinator", "--listen", address) as coordinator:
