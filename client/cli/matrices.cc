@@ -175,6 +175,7 @@ absl::Status RunGet(const GetOptions& options, const Context& context) {
   if (!options.rows.empty()) {
     HEARTH_ASSIGN_OR_RETURN(rows, ParseRows(options.rows));
   }
+  HEARTH_RETURN_IF_ERROR(OutputFile::CheckCreate(options.file));
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
   HEARTH_ASSIGN_OR_RETURN(const MatrixInfo info, cluster.Info(options.name));
   if (info.layout.type == ElementType::kBfloat16) {

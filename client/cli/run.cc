@@ -19,6 +19,7 @@
 #include "client/cli/output/array_json.h"
 #include "client/cli/output/array_text.h"
 #include "client/cli/output/npy_writer.h"
+#include "client/cli/output/output_file.h"
 #include "client/cli/output/progress.h"
 #include "client/cli/output/table.h"
 #include "client/cli/output/units.h"
@@ -237,6 +238,9 @@ absl::Status Run(const RunOptions& options, const Context& context) {
                         .replay_command = ReplayCommand(options)};
   // The file's own faults, before anything is started for it.
   HEARTH_RETURN_IF_ERROR(CheckSource(source));
+  const bool writes =
+      !options.file.empty() && !options.explain && options.leaves.empty();
+  if (writes) HEARTH_RETURN_IF_ERROR(OutputFile::CheckCreate(options.file));
 
   Mutex mutex;
   std::optional<Job> job;
@@ -268,9 +272,14 @@ absl::Status Run(const RunOptions& options, const Context& context) {
   // What can't be written is refused before it is computed.
   HEARTH_ASSIGN_OR_RETURN(const Declaration declared,
                           cluster.Declare(options.operation, submission));
-  if (!options.file.empty()) {
+  if (writes) {
     HEARTH_RETURN_IF_ERROR(
         CheckOutputPath(options.file, declared.results.size()));
+    std::int64_t bytes = 0;
+    for (const ResultField& field : declared.results) {
+      bytes += field.layout.bytes();
+    }
+    HEARTH_RETURN_IF_ERROR(OutputFile::CheckCreate(options.file, bytes));
   }
   {
     HEARTH_ASSIGN_OR_RETURN(Job submitted,
