@@ -82,7 +82,7 @@ absl::Status FlushOutput() {
       absl::StrCat("print the answer: standard output takes none of "
                    "it (",
                    errno == 0 ? "a write failed" : std::strerror(errno),
-                   "); give it a place that does, or say -o FILE"));
+                   "); send it to a file, a pipe or a terminal that does"));
 }
 
 }  // namespace hearth::client

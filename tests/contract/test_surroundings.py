@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from hearth_process import BINARY, fail, finish, start, succeed, wait_until
+from hearth_process import BINARY, Server, fail, finish, start, succeed, wait_until
 
 
 @pytest.fixture
@@ -34,6 +34,31 @@ def one_line(result, status=1):
                                      "local --workers 1", "coordinator --json"])
 def test_an_answer_that_is_not_taken_is_no_success(small, command, to):
     assert "standard output" in one_line(in_shell(f"\"$0\" {command} {to}", small))
+
+
+@pytest.mark.parametrize("command", [["local", "--workers", "1"], ["coordinator"], ["worker"]], ids=" ".join)
+def test_a_ready_line_that_nobody_can_read_ends_what_is_ready(command):
+    """A cluster ran on that nobody knew the address of; a coordinator died of SIGPIPE."""
+    with Server("coordinator") as server:
+        more = ["--coordinator", server.address] if command == ["worker"] else []
+        reading, writing = os.pipe()
+        os.close(reading)
+        process = subprocess.Popen([BINARY, *command, *more], stdout=writing, stderr=subprocess.PIPE,
+                                   text=True)
+        os.close(writing)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1 and err.count("\n") == 1, err
+    assert err.startswith(f"hearth: start hearth {command[0]}: standard output"), err
+    assert "> FILE" in err and "-o" not in err, err
+
+
+def test_a_reader_who_leaves_after_the_ready_line_ends_nothing():
+    process = start("local", "--workers", "1")
+    assert process.stdout.readline().startswith("ready ")
+    process.stdout.close()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130 and process.stderr.read() == ""
+    process.stderr.close()
 
 
 def test_a_reader_that_has_enough_is_no_failure(small):
