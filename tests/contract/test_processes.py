@@ -83,6 +83,20 @@ def test_a_local_cluster_whose_coordinator_is_killed_fails_and_says_so(number):
         local.killed = True
 
 
+def test_how_a_worker_ended_stands_in_the_list_whole():
+    """The column was cut before the signal, and w2 was called worker 0."""
+    with Server("local", "--workers", "2") as local:
+        ended = {worker["pid"]: worker["id"] for worker in local.succeed("workers")["workers"]}
+        pid = local.pids[2]
+        os.kill(pid, signal.SIGKILL)
+        story = wait_until(lambda: next((worker["ended"] for worker in local.succeed("workers")["workers"]
+                                         if worker["pid"] == pid), None), 10, "its story")
+        assert story.startswith(f"worker {ended[pid]} (pid {pid}) was killed by signal 9 (SIGKILL)"), story
+        out = run("workers", cluster=local.address).out
+        assert f"\n{ended[pid]}  was killed by signal 9 (SIGKILL) after " in out
+        assert max(map(len, out.splitlines())) <= 80, out
+
+
 def test_a_coordinator_and_workers_of_their_own(square):
     address = f"unix-abstract:hearth-test-{uuid.uuid4().hex}"
     with Server("coordinator", "--listen", address) as coordinator:
