@@ -11,6 +11,7 @@
 #include "client/cli/command.h"
 #include "client/cli/object_access.h"
 #include "client/cli/output/units.h"
+#include "client/cli/print.h"
 #include "client/cli/surroundings.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
@@ -57,7 +58,7 @@ absl::Status PrintItemsAsTheyCome(const ItemSource& next) {
   while (true) {
     HEARTH_ASSIGN_OR_RETURN(const auto item, next());
     if (!item.has_value()) return absl::OkStatus();
-    std::printf("%s\n", ToJson(*item).c_str());
+    PrintText(ToJson(*item) + "\n");
     errno = 0;
     if (std::fflush(stdout) == 0) continue;
     if (errno == EPIPE) std::clearerr(stdout);  // its reader has enough
@@ -116,9 +117,9 @@ absl::Status RunCall(const CallArguments& call, const Context& context) {
   if (context.json) {
     std::printf("{\"result\":%s}\n", ToJson(result).c_str());
   } else if (const auto* text = result.get<std::string>()) {
-    std::printf("%s\n", text->c_str());
+    PrintText(*text + "\n");
   } else if (!result.is_null()) {
-    std::printf("%s\n", ToJson(result).c_str());
+    PrintText(ToJson(result) + "\n");
   }
   return absl::OkStatus();
 }

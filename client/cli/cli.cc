@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -17,11 +16,11 @@
 #include "client/cli/checks.h"
 #include "client/cli/command.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/output/display.h"
 #include "client/cli/output/table.h"
 #include "client/cli/output/wrap.h"
 #include "client/cli/surroundings.h"
 #include "hearth/base/error.h"
-#include "hearth/base/quoted.h"
 #include "hearth/base/version.h"
 
 namespace hearth::client {
@@ -30,19 +29,7 @@ namespace {
 // One line, whatever a library put into its message or a user into a name: a
 // terminal obeys what is not printable.
 void PrintError(absl::string_view message) {
-  std::string line;
-  for (const char c : ValidUtf8(std::string(message))) {
-    if (c == '\n' || c == '\r' || c == '\t') {
-      line += ' ';
-    } else if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) {
-      absl::StrAppend(
-          &line, "\\x",
-          absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
-    } else {
-      line += c;
-    }
-  }
-  std::fprintf(stderr, "hearth: %s\n", line.c_str());
+  std::fprintf(stderr, "hearth: %s\n", Escaped(message).c_str());
 }
 
 void AddSharedOptions(CLI::App& app, Context& context) {

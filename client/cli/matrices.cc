@@ -128,8 +128,8 @@ void PrintWritten(const std::string& file, ElementType type, const Shape& shape,
                {"dtype", std::string(NameOf(type))},
                {"shape", shape}});
   } else {
-    std::printf("%s: %s of %s\n", file.c_str(), ToString(shape).c_str(),
-                std::string(NameOf(type)).c_str());
+    PrintText(
+        absl::StrCat(file, ": ", ToString(shape), " of ", NameOf(type), "\n"));
   }
 }
 

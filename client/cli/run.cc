@@ -173,7 +173,7 @@ absl::Status Print(const RunOptions& options, const Context& context,
   if (options.file.empty()) {
     std::fputs(ResultText(views).c_str(), stdout);
   } else {
-    std::printf("%s\n", options.file.c_str());
+    PrintText(options.file + "\n");
   }
   return absl::OkStatus();
 }
