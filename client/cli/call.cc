@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/checks.h"
 #include "client/cli/command.h"
 #include "client/cli/object_access.h"
 #include "client/cli/output/units.h"
@@ -145,8 +146,10 @@ void AddCall(CLI::App& app, CommandLine& line) {
       ->required();
   command->add_option("ARG", call->arguments,
                       "Arguments as JSON; what is no JSON is a text");
-  command->add_option("--timeout", call->timeout_seconds,
-                      "Seconds to wait; default: as long as it takes");
+  command
+      ->add_option("--timeout", call->timeout_seconds,
+                   "Seconds to wait; default: as long as it takes")
+      ->check(IsPositive());
 }
 
 }  // namespace hearth::client

@@ -164,6 +164,23 @@ absl::Status CheckSecurity(const Context& context) {
   return absl::OkStatus();
 }
 
+// "put m big.npy": a command and the values of its positionals.
+std::string AttemptOf(const CLI::App& app) {
+  std::string attempt;
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    absl::StrAppend(&attempt, attempt.empty() ? "" : " ", command->get_name());
+  }
+  for (const CLI::Option* option : command->get_options()) {
+    if (option->nonpositional()) continue;
+    for (const std::string& value : option->results()) {
+      absl::StrAppend(&attempt, " ", Unmarked(value));
+    }
+  }
+  return attempt;
+}
+
 int ExitStatusOf(const absl::Status& status) {
   if (InterruptGuard::interrupted()) return kExitInterrupted;
   return ReasonOf(status) == Reason::kBadUsage ? kExitUsage : kExitFailed;
@@ -252,6 +269,11 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   }
   // gRPC's own log, unless its user set it up: the one line is ours.
   if (!line.context.verbose) setenv("GRPC_VERBOSITY", "NONE", /*replace=*/0);
+  NameAttempt(AttemptOf(app),
+              app.got_subcommand("call")
+                  ? "the method may run all the same: look at the object "
+                    "before you call it again"
+                  : "run it again");
   absl::Status status = CheckSecurity(line.context);
   if (status.ok()) status = CheckProcessLimits();
   if (status.ok()) status = line.chosen();

@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/arguments.h"
+#include "client/cli/checks.h"
 #include "client/cli/command.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/matrix_options.h"
@@ -295,6 +296,13 @@ absl::Status Run(const RunOptions& options, const Context& context) {
                     declared.matrix.bytes());
     result = job->Wait([&bar](const JobSummary& now) { bar.Show(now); });
   }
+  if (ReasonOf(result.status()) == Reason::kJobCancelled &&
+      InterruptGuard::interrupted()) {
+    return Error(Reason::kJobCancelled,
+                 absl::StrCat("run ", options.operation, " ", options.matrix,
+                              ": interrupted, and job ", job->id(),
+                              " cancelled; run it again for its result"));
+  }
   if (!result.ok()) return result.status();
   return Print(options, context, job->id(), *result);
 }
@@ -303,14 +311,16 @@ absl::Status Run(const RunOptions& options, const Context& context) {
 
 void AddRun(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<RunOptions>();
-  CLI::App* command =
-      AddCommand(app, line, "run", "Compute something of a matrix",
-                 "  hearth run sum big.npy\n"
-                 "  hearth run mean big.npy axis=0 --json\n"
-                 "  hearth run matvec big.npy v=weights.npy -o out.npy\n"
-                 "  hearth run sum x.raw --dtype f4 --shape 1000,64\n"
-                 "  hearth operations            # what there is to compute",
-                 [options, &line] { return Run(*options, line.context); });
+  CLI::App* command = AddCommand(
+      app, line, "run", "Compute something of a matrix",
+      "  hearth run sum big.npy\n"
+      "  hearth run mean big.npy axis=0 --json\n"
+      "  hearth run matvec big.npy v=weights.npy -o out.npy\n"
+      "  hearth run sum x.raw --dtype f4 --shape 1000,64\n"
+      "  hearth operations            # what there is to compute",
+      [options, &line] {
+        return WithHintOfMember(Run(*options, line.context), options->matrix);
+      });
   command->add_option("OPERATION", options->operation, "See hearth operations")
       ->required();
   command
@@ -320,7 +330,7 @@ void AddRun(CLI::App& app, CommandLine& line) {
   command->add_option("PARAMETERS", options->parameters,
                       "key=value, as axis=0 keepdims=true");
   command->add_option("--workers", options->workers, "Workers to use at most")
-      ->check(CLI::Range(1, 1024));
+      ->check(IsWithin(1, 1024));
   command
       ->add_option("-o", options->file,
                    "Write the result to this .npy (.npz for several)")

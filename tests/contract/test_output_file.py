@@ -53,6 +53,16 @@ def test_a_result_as_long_as_the_matrix(cluster, tmp_path):
     np.testing.assert_array_equal(read_array(answer["result"]), array.sum(axis=1))
 
 
+def test_rows_without_an_end_go_to_the_last_and_without_a_begin_from_the_first(cluster, tmp_path, name):
+    array, path, out = np.arange(12.0).reshape(4, 3), tmp_path / "a.npy", tmp_path / "out.npy"
+    np.save(path, array)
+    cluster.succeed("put", name, path)
+    for text, rows in (("1:", slice(1, None)), (":2", slice(2)), (":", slice(None)), ("4:", slice(4, None))):
+        cluster.succeed("get", name, "--rows", text, "-o", out)
+        np.testing.assert_array_equal(np.load(out), array[rows])
+    cluster.fail("get", name, "--rows", "5:", "-o", out, status=1)
+
+
 def test_what_is_there_is_replaced(cluster, square, tmp_path):
     out = tmp_path / "out.npy"
     out.write_bytes(b"old")

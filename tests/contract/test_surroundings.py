@@ -99,6 +99,7 @@ def test_ctrl_c_in_a_command_without_a_cluster_is_status_130(tmp_path):
     process.send_signal(signal.SIGINT)
     result = finish(process, 20)
     assert result.status == 130 and result.out == "", result
+    assert "hearth: make " in result.err and "interrupted; run it again" in result.err, result
     assert list(tmp_path.iterdir()) == []
 
 
