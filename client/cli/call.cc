@@ -1,5 +1,4 @@
 // call: one call of a remote object, its arguments as JSON.
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <iterator>
@@ -60,10 +59,10 @@ absl::Status PrintItemsAsTheyCome(const ItemSource& next) {
     HEARTH_ASSIGN_OR_RETURN(const auto item, next());
     if (!item.has_value()) return absl::OkStatus();
     PrintText(ToJson(*item) + "\n");
-    errno = 0;
-    if (std::fflush(stdout) == 0) continue;
-    if (errno == EPIPE) std::clearerr(stdout);  // its reader has enough
-    return FlushOutput();
+    HEARTH_RETURN_IF_ERROR(FlushOutput());
+    if (std::ferror(stdout) == 0) continue;
+    std::clearerr(stdout);  // its reader has enough
+    return absl::OkStatus();
   }
 }
 

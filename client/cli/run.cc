@@ -26,6 +26,7 @@
 #include "client/cli/output/units.h"
 #include "client/cli/print.h"
 #include "client/cli/replay.h"
+#include "client/cli/surroundings.h"
 #include "hearth/base/error.h"
 #include "hearth/base/mutex.h"
 #include "hearth/base/status.h"
@@ -304,7 +305,12 @@ absl::Status Run(const RunOptions& options, const Context& context) {
                               " cancelled; run it again for its result"));
   }
   if (!result.ok()) return result.status();
-  return Print(options, context, job->id(), *result);
+  HEARTH_RETURN_IF_ERROR(Print(options, context, job->id(), *result));
+  const absl::Status printed = FlushOutput();
+  if (printed.ok() || options.file.empty()) return printed;
+  return Error(ReasonOf(printed),
+               absl::StrCat(printed.message(), "; the result itself is in ",
+                            options.file));
 }
 
 }  // namespace

@@ -67,6 +67,13 @@ def test_a_reader_who_leaves_after_the_ready_line_ends_nothing():
     process.stderr.close()
 
 
+def test_an_answer_that_is_not_taken_says_where_the_result_is(small, tmp_path):
+    """It advised -o FILE, which had been given."""
+    line = one_line(in_shell("\"$0\" run sum \"$1\" -o \"$2\" >&-", small, tmp_path / "out.npy"))
+    assert f"the result itself is in {tmp_path}/out.npy" in line and "-o FILE" not in line, line
+    assert np.load(tmp_path / "out.npy") == 66
+
+
 def test_a_reader_that_has_enough_is_no_failure(small):
     result = in_shell("\"$0\" operations | head -n 1; exit ${PIPESTATUS[0]}")
     assert result.returncode in (0, 128 + signal.SIGPIPE) and result.stderr == "", result
