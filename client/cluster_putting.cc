@@ -15,6 +15,7 @@
 #include "hearth/base/crash_point.h"
 #include "hearth/base/error.h"
 #include "hearth/base/id.h"
+#include "hearth/base/missing_hosts.h"
 #include "hearth/base/status.h"
 #include "hearth/matrix/reference.h"
 #include "hearth/shm/file_sample.h"
@@ -228,7 +229,7 @@ absl::StatusOr<MatrixInfo> Cluster::PutFile(absl::string_view name,
   }
   if (options.copy) {
     if (!options.replace) HEARTH_RETURN_IF_ERROR(CheckFree("put", name));
-    HEARTH_RETURN_IF_ERROR(CheckHosts(name, options.replicas));
+    HEARTH_RETURN_IF_ERROR(CheckHosts("put", name, options.replicas));
     auto put = PutWhole(*state_, name, file, options);
     if (IsWorthSpreading(put.status())) {
       put = PutSpread(*state_, name, file, options);
@@ -283,7 +284,7 @@ absl::StatusOr<MatrixInfo> Cluster::Make(absl::string_view name,
                                          int replicas) const {
   HEARTH_RETURN_IF_ERROR(CheckMatrixName(name));
   HEARTH_RETURN_IF_ERROR(CheckFree("make", name));
-  HEARTH_RETURN_IF_ERROR(CheckHosts(name, replicas));
+  HEARTH_RETURN_IF_ERROR(CheckHosts("make", name, replicas));
   const std::string attempt = absl::StrCat("make \"", name, "\"");
   const auto whole = MakeWhole(*state_, name, layout, seed, replicas);
   if (whole.ok()) return whole;
@@ -307,18 +308,20 @@ bool Cluster::IsWorthSpreading(const absl::Status& whole) const {
 }
 
 // Before the work, not after it; the coordinator looks again.
-absl::Status Cluster::CheckHosts(absl::string_view name, int replicas) const {
+absl::Status Cluster::CheckHosts(absl::string_view attempt,
+                                 absl::string_view name, int replicas) const {
   const auto enough = [&](const std::vector<std::string>& hosts) {
     return std::ssize(hosts) >= replicas;
   };
   if (enough(state_->Hosts())) return absl::OkStatus();
-  const std::vector<std::string> hosts = state_->HostsNow();
+  std::vector<std::string> hosts = state_->HostsNow();
+  // A cluster that has just been started gets the workers that a job waits for.
+  if (hosts.empty()) hosts = state_->HostsOnceReady();
   if (enough(hosts)) return absl::OkStatus();
-  return Error(Reason::kOutOfMemory,
-               absl::StrCat("put \"", name, "\": ", replicas, " replicas need ",
-                            replicas, " hosts; ", hosts.size(),
-                            hosts.size() == 1 ? " is" : " are",
-                            " ready; start workers on more hosts"));
+  return Error(
+      Reason::kOutOfMemory,
+      absl::StrCat(attempt, " \"", name, "\": ",
+                   MissingHosts(replicas, static_cast<int>(hosts.size()))));
 }
 
 // Before the work, not after it.

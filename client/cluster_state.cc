@@ -16,6 +16,7 @@ namespace {
 
 constexpr absl::Duration kKeeperTime = absl::Seconds(1);
 constexpr absl::Duration kHostsTime = absl::Seconds(5);
+constexpr absl::Duration kFirstHostTime = absl::Seconds(10);
 
 // A host's keeper is on this machine if it answers.
 std::optional<std::string> HereOf(const std::vector<std::string>& hosts) {
@@ -38,6 +39,13 @@ std::vector<std::string> ClusterState::Hosts() {
 
 std::vector<std::string> ClusterState::HostsNow() {
   const auto info = coordinator_->WaitReady(0, kHostsTime);
+  MutexLock lock(mutex_);
+  if (info.ok()) hosts_.assign(info->hosts().begin(), info->hosts().end());
+  return hosts_;
+}
+
+std::vector<std::string> ClusterState::HostsOnceReady() {
+  const auto info = coordinator_->WaitReady(1, kFirstHostTime);
   MutexLock lock(mutex_);
   if (info.ok()) hosts_.assign(info->hosts().begin(), info->hosts().end());
   return hosts_;

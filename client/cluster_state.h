@@ -38,6 +38,8 @@ class ClusterState {
   // if it does.
   std::vector<std::string> Hosts() ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<std::string> HostsNow() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits for the first of them for as long as a job waits for workers.
+  std::vector<std::string> HostsOnceReady() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The keeper of `host`, which must be this one.
   HandoverClient& KeeperOf(const std::string& host) {

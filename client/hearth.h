@@ -333,7 +333,8 @@ class Cluster {
                          absl::string_view name) const;
   absl::StatusOr<MatrixLayout> LayoutOf(
       const MatrixArgumentSource& source) const;
-  absl::Status CheckHosts(absl::string_view name, int replicas) const;
+  absl::Status CheckHosts(absl::string_view attempt, absl::string_view name,
+                          int replicas) const;
   bool IsWorthSpreading(const absl::Status& whole) const;
   explicit Cluster(std::shared_ptr<ClusterState> state)
       : state_(std::move(state)) {}

@@ -117,7 +117,7 @@ absl::StatusOr<int> RunCoordinator(const client::CoordinatorProcess& options,
       ready.http = gateway->url();
       ready.http_token = token_file;
     }
-    PrintReady(ready, context.json);
+    HEARTH_RETURN_IF_ERROR(PrintReady("coordinator", ready, context.json));
   }
   int signal = 0;
   sigwait(&stop_signals, &signal);

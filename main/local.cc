@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <optional>
 #include <utility>
 
@@ -85,18 +86,23 @@ absl::StatusOr<int> RunLocal(const client::LocalProcess& options,
     keeper.worker.argv.push_back(absl::StrCat("--memory=", bytes));
   }
   keeper.verbose = context.verbose;
+  absl::Status told;
   keeper.on_ready = [&](const std::vector<worker::ReadyChild>& children) {
     listener.Reset();  // the coordinator has it now
     if (embedded) return;
     std::vector<int> pids = {getpid()};
     for (const worker::ReadyChild& child : children) pids.push_back(child.pid);
     // A TCP port may have been chosen by the kernel: the coordinator knows it.
-    PrintReady({.address = tcp.has_value() ? children.front().note
-                                           : address.ToString(),
-                .pids = pids},
-               context.json);
+    told = PrintReady("local",
+                      {.address = tcp.has_value() ? children.front().note
+                                                  : address.ToString(),
+                       .pids = pids},
+                      context.json);
+    if (!told.ok()) kill(getpid(), SIGTERM);
   };
-  return worker::RunKeeper(std::move(keeper));
+  const int exit_status = worker::RunKeeper(std::move(keeper));
+  HEARTH_RETURN_IF_ERROR(told);
+  return exit_status;
 }
 
 }  // namespace hearth

@@ -1,19 +1,24 @@
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/cli.h"
-#include "client/cli/surroundings.h"
+#include "hearth/base/error.h"
 #include "main/mains.h"
 #include "worker/keeper/keeper.h"
 #include "worker/keeper/lifeline.h"
 
 namespace hearth {
 
-void PrintReady(const ReadyLine& ready, bool json) {
+absl::Status PrintReady(absl::string_view command, const ReadyLine& ready,
+                        bool json) {
+  signal(SIGPIPE, SIG_IGN);
   if (json) {
     nlohmann::ordered_json line = {{"address", ready.address},
                                    {"pid", ready.pids.front()},
@@ -34,9 +39,16 @@ void PrintReady(const ReadyLine& ready, bool json) {
     }
     std::printf("ready %s\n", ready.address.c_str());
   }
-  // Whoever waits for the line would wait for ever: all ends, and the exit
-  // status and one line on standard error say why.
-  if (!client::FlushOutput().ok()) kill(getpid(), SIGTERM);
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) {
+    return absl::OkStatus();
+  }
+  return Error(Reason::kNotAllowed,
+               absl::StrCat("start hearth ", command,
+                            ": standard output does not take the ready line (",
+                            errno == 0 ? "a write failed" : strerror(errno),
+                            "), and nobody would learn the address; start it "
+                            "where somebody reads it, as with > FILE"));
 }
 
 void AddSecurityOptions(const client::Context& context,

@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "client/cli/context.h"
 
 namespace hearth {
@@ -27,8 +29,10 @@ struct ReadyLine {
   std::string http_token = {};
 };
 // Prints "ready ADDRESS", or its JSON; where the gateway is, besides that, on
-// stderr or in the JSON.
-void PrintReady(const ReadyLine& ready, bool json);
+// stderr or in the JSON. NOT_ALLOWED where nobody can have read it: whoever
+// waits for the line would wait for ever, so `command` has to end.
+absl::Status PrintReady(absl::string_view command, const ReadyLine& ready,
+                        bool json);
 
 // Tells a child of this binary what its TCP connections go by.
 void AddSecurityOptions(const client::Context& context,

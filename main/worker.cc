@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -146,6 +147,7 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
   if (context.verbose) keeper.worker.argv.push_back("-v");
   keeper.hands_over = true;
   keeper.verbose = context.verbose;
+  absl::Status told;
   keeper.on_ready = [&](const std::vector<worker::ReadyChild>& children) {
     std::vector<int> pids = {getpid()};
     for (const worker::ReadyChild& child : children) {
@@ -155,9 +157,14 @@ absl::StatusOr<int> RunWorkers(const client::WorkerProcess& options,
         pids.push_back(python);
       }
     }
-    PrintReady({.address = coordinator.ToString(), .pids = pids}, context.json);
+    told =
+        PrintReady("worker", {.address = coordinator.ToString(), .pids = pids},
+                   context.json);
+    if (!told.ok()) kill(getpid(), SIGTERM);
   };
-  return worker::RunKeeper(std::move(keeper));
+  const int exit_status = worker::RunKeeper(std::move(keeper));
+  HEARTH_RETURN_IF_ERROR(told);
+  return exit_status;
 }
 
 absl::StatusOr<int> RunOneWorker(const client::WorkerProcess& options,

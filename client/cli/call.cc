@@ -1,13 +1,20 @@
 // call: one call of a remote object, its arguments as JSON.
+#include <cstdint>
 #include <cstdio>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/checks.h"
 #include "client/cli/command.h"
 #include "client/cli/object_access.h"
+#include "client/cli/output/units.h"
+#include "client/cli/print.h"
+#include "client/cli/surroundings.h"
 #include "hearth/base/error.h"
+#include "hearth/base/limits.h"
 #include "hearth/base/status.h"
 #include "hearth/object/json.h"
 
@@ -46,19 +53,40 @@ bool LooksLikeJson(const std::string& text) {
   return !text.empty() && (text[0] == '{' || text[0] == '[' || text[0] == '"');
 }
 
-// One line an item, as they come; or one document of all, once they are there.
-absl::Status PrintItems(const ItemSource& next, bool json) {
-  std::string items;
+// One line an item, each as it comes: there may be no end to them.
+absl::Status PrintItemsAsTheyCome(const ItemSource& next) {
   while (true) {
     HEARTH_ASSIGN_OR_RETURN(const auto item, next());
-    if (!item.has_value()) break;
-    if (json) {
-      absl::StrAppend(&items, items.empty() ? "" : ",", ToJson(*item));
-    } else {
-      std::printf("%s\n", ToJson(*item).c_str());
-    }
+    if (!item.has_value()) return absl::OkStatus();
+    PrintText(ToJson(*item) + "\n");
+    HEARTH_RETURN_IF_ERROR(FlushOutput());
+    if (std::ferror(stdout) == 0) continue;
+    std::clearerr(stdout);  // its reader has enough
+    return absl::OkStatus();
   }
-  if (json) std::printf("{\"result\":[%s]}\n", items.c_str());
+}
+
+// One document of all, once they are there.
+absl::Status PrintAllItems(const ItemSource& next, absl::string_view attempt) {
+  std::string items;
+  for (std::int64_t count = 0;; ++count) {
+    HEARTH_ASSIGN_OR_RETURN(const auto item, next());
+    if (!item.has_value()) break;
+    absl::StrAppend(&items, count == 0 ? "" : ",", ToJson(*item));
+    if (count < limits::kJsonValuesMax &&
+        std::ssize(items) <= limits::kCallBytesMax) {
+      continue;
+    }
+    return Error(Reason::kTooLarge,
+                 absl::StrCat(attempt,
+                              ": there are more items than one JSON "
+                              "document may have (",
+                              limits::kJsonValuesMax, ", or ",
+                              HumanBytes(limits::kCallBytesMax),
+                              "); leave out --json: then each is printed as it "
+                              "comes"));
+  }
+  std::printf("{\"result\":[%s]}\n", items.c_str());
   return absl::OkStatus();
 }
 
@@ -82,14 +110,16 @@ absl::Status RunCall(const CallArguments& call, const Context& context) {
                           proxy.CallValues(call.method, std::move(arguments)));
   const auto* stream = result.get<ValueStream>();
   if (stream != nullptr && stream->source != nullptr) {
-    return PrintItems(*stream->source, context.json);
+    if (!context.json) return PrintItemsAsTheyCome(*stream->source);
+    return PrintAllItems(*stream->source,
+                         absl::StrCat("call ", call.name, ".", call.method));
   }
   if (context.json) {
     std::printf("{\"result\":%s}\n", ToJson(result).c_str());
   } else if (const auto* text = result.get<std::string>()) {
-    std::printf("%s\n", text->c_str());
+    PrintText(*text + "\n");
   } else if (!result.is_null()) {
-    std::printf("%s\n", ToJson(result).c_str());
+    PrintText(ToJson(result) + "\n");
   }
   return absl::OkStatus();
 }
@@ -103,15 +133,22 @@ void AddCall(CLI::App& app, CommandLine& line) {
       "  hearth call counter add 5\n"
       "  hearth call bank transfer '\"alice\"' '\"bob\"' 12.5 --json\n"
       "  hearth call counter sum              # an attribute\n"
-      "  hearth call counter '$describe'      # what there is to call",
+      "  hearth call counter '$describe'      # what there is to call\n"
+      "  hearth call hall readings 5          # items: a line each, as they "
+      "come\n"
+      "  hearth call hall readings 5 --json   # all of them in one document, "
+      "or "
+      "none",
       [call, &line] { return RunCall(*call, line.context); });
   command->add_option("NAME", call->name, "The object's name")->required();
   command->add_option("METHOD", call->method, "NAME= sets an attribute")
       ->required();
   command->add_option("ARG", call->arguments,
                       "Arguments as JSON; what is no JSON is a text");
-  command->add_option("--timeout", call->timeout_seconds,
-                      "Seconds to wait; default: as long as it takes");
+  command
+      ->add_option("--timeout", call->timeout_seconds,
+                   "Seconds to wait; default: as long as it takes")
+      ->check(IsPositive());
 }
 
 }  // namespace hearth::client

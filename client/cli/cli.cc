@@ -7,20 +7,21 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/checks.h"
 #include "client/cli/command.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/output/display.h"
 #include "client/cli/output/table.h"
 #include "client/cli/output/wrap.h"
 #include "client/cli/surroundings.h"
 #include "hearth/base/error.h"
 #include "hearth/base/log.h"
-#include "hearth/base/quoted.h"
 #include "hearth/base/version.h"
 
 namespace hearth::client {
@@ -29,19 +30,7 @@ namespace {
 // One line, whatever a library put into its message or a user into a name: a
 // terminal obeys what is not printable.
 void PrintError(absl::string_view message) {
-  std::string line;
-  for (const char c : ValidUtf8(std::string(message))) {
-    if (c == '\n' || c == '\r' || c == '\t') {
-      line += ' ';
-    } else if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) {
-      absl::StrAppend(
-          &line, "\\x",
-          absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
-    } else {
-      line += c;
-    }
-  }
-  std::fprintf(stderr, "hearth: %s\n", line.c_str());
+  std::fprintf(stderr, "hearth: %s\n", Escaped(message).c_str());
 }
 
 void AddSharedOptions(CLI::App& app, Context& context) {
@@ -92,6 +81,43 @@ void RefuseEmptyValues(CLI::App& app) {
   }
 }
 
+// CLI11 takes a word in brackets for a list and splits it at its commas. A mark
+// before it, which no text of an option keeps, hides the bracket.
+constexpr char kBracketMark = '\1';
+
+std::string Unmarked(std::string word) {
+  if (!word.empty() && word[0] == kBracketMark) word.erase(0, 1);
+  return word;
+}
+
+// As CLI11 wants them: the last one first, and without the program's name.
+std::vector<std::string> MarkedWords(int argc, char** argv) {
+  std::vector<std::string> words;
+  for (int i = argc - 1; i > 0; --i) {
+    std::string word = argv[i];
+    if (!word.empty() && (word[0] == '[' || word[0] == kBracketMark)) {
+      word.insert(word.begin(), kBracketMark);
+    }
+    words.push_back(std::move(word));
+  }
+  return words;
+}
+
+// Every value as it was typed, and one with each name of an option.
+void TakeValuesAsTheyAre(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_expected_max() == 0) continue;  // a flag
+    option->transform(Unmarked);
+    if (!option->nonpositional() || !option->get_allow_extra_args()) continue;
+    option->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->allow_extra_args(false);
+  }
+  for (CLI::App* command : app.get_subcommands(nullptr)) {
+    TakeValuesAsTheyAre(*command);
+  }
+}
+
 // The first word that should have been a command, if it is none.
 std::string UnknownCommand(const CLI::App& app, int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
@@ -111,7 +137,10 @@ std::string UnknownCommand(const CLI::App& app, int argc, char** argv) {
 
 // What is wrong with it, in our words where CLI11's name something else first.
 std::string FindingOf(const CLI::ParseError& error, const CLI::App& app) {
-  if (error.get_name() != "RequiredError") return error.what();
+  if (error.get_name() != "RequiredError") {
+    return absl::StrReplaceAll(error.what(),
+                               {{std::string(1, kBracketMark) + "[", "["}});
+  }
   for (const std::string& word : app.remaining(/*recurse=*/true)) {
     if (absl::StartsWith(word, "-")) {
       return absl::StrCat("there is no option ", word);
@@ -134,6 +163,23 @@ absl::Status CheckSecurity(const Context& context) {
                  "encrypted nor checked\n");
   }
   return absl::OkStatus();
+}
+
+// "put m big.npy": a command and the values of its positionals.
+std::string AttemptOf(const CLI::App& app) {
+  std::string attempt;
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    absl::StrAppend(&attempt, attempt.empty() ? "" : " ", command->get_name());
+  }
+  for (const CLI::Option* option : command->get_options()) {
+    if (option->nonpositional()) continue;
+    for (const std::string& value : option->results()) {
+      absl::StrAppend(&attempt, " ", Unmarked(value));
+    }
+  }
+  return attempt;
 }
 
 int ExitStatusOf(const absl::Status& status) {
@@ -194,9 +240,10 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   AddDoctor(app, line);
   AddNotYet(app, line);
   RefuseEmptyValues(app);
+  TakeValuesAsTheyAre(app);
 
   try {
-    app.parse(argc, argv);
+    app.parse(MarkedWords(argc, argv));
   } catch (const CLI::Success& asked_for_text) {
     const int exit_status = app.exit(asked_for_text);
     std::cout.flush();
@@ -227,6 +274,11 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
     StartLog(
         absl::StrCat(app.get_subcommands().front()->get_name(), " ", getpid()));
   }
+  NameAttempt(AttemptOf(app),
+              app.got_subcommand("call")
+                  ? "the method may run all the same: look at the object "
+                    "before you call it again"
+                  : "run it again");
   absl::Status status = CheckSecurity(line.context);
   if (status.ok()) status = CheckProcessLimits();
   if (status.ok()) status = line.chosen();

@@ -1,11 +1,16 @@
 // workers, jobs, cancel, drain.
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <memory>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "client/cli/command.h"
 #include "client/cli/output/table.h"
 #include "client/cli/output/units.h"
+#include "client/cli/output/wrap.h"
 #include "client/cli/print.h"
 #include "hearth/base/status.h"
 
@@ -13,6 +18,26 @@ namespace hearth::client {
 namespace {
 
 using Align = Table::Align;
+
+// How each of those that ended did, below the table: a column is too narrow.
+void PrintEnds(const std::vector<WorkerInfo>& infos) {
+  std::size_t id_width = 0;
+  for (const WorkerInfo& info : infos) {
+    if (!info.ended.empty()) id_width = std::max(id_width, info.id.size());
+  }
+  if (id_width == 0) return;
+  id_width = std::max<std::size_t>(id_width, 2);
+  std::printf("\n%-*s  ENDED\n", static_cast<int>(id_width), "ID");
+  for (const WorkerInfo& info : infos) {
+    if (info.ended.empty()) continue;
+    // The row above has its number and its pid.
+    absl::string_view how = info.ended;
+    absl::ConsumePrefix(
+        &how, absl::StrCat("worker ", info.id, " (pid ", info.pid, ") "));
+    std::printf("%-*s  %s\n", static_cast<int>(id_width), info.id.c_str(),
+                Wrapped(how, static_cast<int>(id_width) + 2).c_str());
+  }
+}
 
 absl::Status RunWorkers(const Context& context) {
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
@@ -41,16 +66,16 @@ absl::Status RunWorkers(const Context& context) {
                           {"THREADS", Align::kRight, true},
                           {"OWN", Align::kRight, true},
                           {"SHARED", Align::kRight, true},
-                          {"PROPORTIONAL", Align::kRight, true},
-                          {"ENDED"}},
+                          {"PROPORTIONAL", Align::kRight, true}},
               .rows = {}};
   for (const WorkerInfo& info : infos) {
     table.rows.push_back({info.id, absl::StrCat(info.pid), info.state,
                           absl::StrCat(info.thread_count), HumanBytes(info.own),
                           HumanBytes(info.shared),
-                          HumanBytes(info.proportional), info.ended});
+                          HumanBytes(info.proportional)});
   }
   std::fputs(FormatTable(table).c_str(), stdout);
+  PrintEnds(infos);
   return absl::OkStatus();
 }
 

@@ -14,6 +14,7 @@
 #include "client/cli/print.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
+#include "hearth/base/quoted.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/random_fill.h"
 #include "hearth/matrix/npy.h"
@@ -76,6 +77,13 @@ absl::Status MakeFile(const std::string& path, const MatrixLayout& layout,
 
 absl::Status RunMake(const MakeOptions& options, const Context& context) {
   HEARTH_ASSIGN_OR_RETURN(const MatrixLayout layout, LayoutOf(options));
+  if (absl::EndsWith(options.target, ".raw") ||
+      absl::StrContains(options.target, ".npz")) {
+    return Error(Reason::kBadUsage,
+                 absl::StrCat("make ", Quoted(options.target),
+                              ": of files it writes .npy alone; let the name "
+                              "end in .npy, or make a name in the cluster"));
+  }
   HEARTH_ASSIGN_OR_RETURN(
       const MatrixReference target,
       ParseMatrixReference(options.target, /*has_dtype=*/false));
@@ -142,7 +150,7 @@ void AddMake(CLI::App& app, CommandLine& line) {
   command
       ->add_option("--replicas", options->replicas,
                    "Hosts that keep a named one's bytes; default: 1")
-      ->check(CLI::Range(1, 1024));
+      ->check(IsWithin(1, 1024));
 }
 
 }  // namespace hearth::client

@@ -1,4 +1,6 @@
 // put, ls, info, get, rm.
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -10,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "client/cli/checks.h"
 #include "client/cli/command.h"
 #include "client/cli/matrix_options.h"
 #include "client/cli/output/npy_writer.h"
@@ -104,19 +107,32 @@ struct Rows {
   std::int64_t begin = 0;
   std::int64_t end = 0;
 };
+// "10:20"; without an end, to the last row: "10:", ":".
+struct RowsAsked {
+  std::int64_t begin = 0;
+  std::optional<std::int64_t> end;
 
-absl::StatusOr<Rows> ParseRows(const std::string& text) {
+  Rows Of(std::int64_t row_count) const {
+    return {begin, end.value_or(std::max(begin, row_count))};
+  }
+};
+
+absl::StatusOr<RowsAsked> ParseRows(const std::string& text) {
   const std::pair<std::string, std::string> halves =
       absl::StrSplit(text, absl::MaxSplits(':', 1));
-  Rows rows;
-  if (text.find(':') == std::string::npos ||
-      !absl::SimpleAtoi(halves.first, &rows.begin) ||
-      !absl::SimpleAtoi(halves.second, &rows.end) || rows.begin < 0 ||
-      rows.end < rows.begin) {
+  RowsAsked rows;
+  bool sound = absl::StrContains(text, ':');
+  if (!halves.first.empty()) {
+    sound = sound && absl::SimpleAtoi(halves.first, &rows.begin);
+  }
+  if (!halves.second.empty()) {
+    sound = sound && absl::SimpleAtoi(halves.second, &rows.end.emplace());
+  }
+  if (!sound || rows.begin < 0 || rows.end.value_or(rows.begin) < rows.begin) {
     return Error(Reason::kBadUsage,
                  absl::StrCat("read --rows ", text,
                               ": give the first row and the one after the "
-                              "last, as 10:20"));
+                              "last, as 10:20, 10: or :20"));
   }
   return rows;
 }
@@ -128,8 +144,8 @@ void PrintWritten(const std::string& file, ElementType type, const Shape& shape,
                {"dtype", std::string(NameOf(type))},
                {"shape", shape}});
   } else {
-    std::printf("%s: %s of %s\n", file.c_str(), ToString(shape).c_str(),
-                std::string(NameOf(type)).c_str());
+    PrintText(
+        absl::StrCat(file, ": ", ToString(shape), " of ", NameOf(type), "\n"));
   }
 }
 
@@ -171,10 +187,11 @@ absl::Status StreamRows(const Cluster& cluster, const MatrixInfo& info,
 
 absl::Status RunGet(const GetOptions& options, const Context& context) {
   HEARTH_RETURN_IF_ERROR(CheckOutputPath(options.file, 1));
-  std::optional<Rows> rows;
+  std::optional<RowsAsked> asked;
   if (!options.rows.empty()) {
-    HEARTH_ASSIGN_OR_RETURN(rows, ParseRows(options.rows));
+    HEARTH_ASSIGN_OR_RETURN(asked, ParseRows(options.rows));
   }
+  HEARTH_RETURN_IF_ERROR(OutputFile::CheckCreate(options.file));
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
   HEARTH_ASSIGN_OR_RETURN(const MatrixInfo info, cluster.Info(options.name));
   if (info.layout.type == ElementType::kBfloat16) {
@@ -186,16 +203,15 @@ absl::Status RunGet(const GetOptions& options, const Context& context) {
                      "where results are float32, or take the raw file that it "
                      "was put from"));
   }
-  if (info.in_pieces && CanStream(info.layout, rows.has_value()) &&
+  const Rows rows = asked.value_or(RowsAsked()).Of(info.layout.row_count());
+  if (info.in_pieces && CanStream(info.layout, asked.has_value()) &&
       absl::EndsWith(options.file, ".npy")) {
-    const std::int64_t count = info.layout.row_count();
-    return StreamRows(cluster, info, rows.value_or(Rows{0, count}),
-                      options.file, context);
+    return StreamRows(cluster, info, rows, options.file, context);
   }
   HEARTH_ASSIGN_OR_RETURN(const Matrix matrix, cluster.Get(options.name));
-  if (rows.has_value()) {
+  if (asked.has_value()) {
     HEARTH_RETURN_IF_ERROR(
-        CheckRows(options.name, matrix.layout(), rows->begin, rows->end));
+        CheckRows(options.name, matrix.layout(), rows.begin, rows.end));
   }
   ArrayView view{.type = matrix.layout().type,
                  .shape = matrix.layout().shape,
@@ -203,8 +219,7 @@ absl::Status RunGet(const GetOptions& options, const Context& context) {
                  .bytes = matrix.bytes()};
   HEARTH_ASSIGN_OR_RETURN(
       const RowSlice slice,
-      TakeRows(matrix, rows.has_value(), rows.value_or(Rows()).begin,
-               rows.value_or(Rows()).end));
+      TakeRows(matrix, asked.has_value(), rows.begin, rows.end));
   view.shape = slice.shape;
   view.order = slice.order;
   view.bytes = slice.bytes;
@@ -229,13 +244,15 @@ absl::Status RunRemove(const std::string& name, const Context& context) {
 
 void AddPut(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<PutOptions>();
-  CLI::App* command =
-      AddCommand(app, line, "put", "Publish a file as a matrix of the cluster",
-                 "  hearth put m big.npy              # mapped where it lies\n"
-                 "  hearth put m big.npy --copy       # its bytes in memory\n"
-                 "  hearth put m big.npy --copy --replicas 2   # on two hosts\n"
-                 "  hearth put m x.raw --dtype f4 --shape 1000,64",
-                 [options, &line] { return RunPut(*options, line.context); });
+  CLI::App* command = AddCommand(
+      app, line, "put", "Publish a file as a matrix of the cluster",
+      "  hearth put m big.npy              # mapped where it lies\n"
+      "  hearth put m big.npy --copy       # its bytes in memory\n"
+      "  hearth put m big.npy --copy --replicas 2   # on two hosts\n"
+      "  hearth put m x.raw --dtype f4 --shape 1000,64",
+      [options, &line] {
+        return WithHintOfMember(RunPut(*options, line.context), options->file);
+      });
   command->add_option("NAME", options->name, "What to call it")->required();
   command->add_option("FILE", options->file, ".npy, .npz:MEMBER or raw file")
       ->required();
@@ -246,7 +263,7 @@ void AddPut(CLI::App& app, CommandLine& line) {
   command
       ->add_option("--replicas", options->replicas,
                    "Hosts that keep its bytes, with --copy; default: 1")
-      ->check(CLI::Range(1, 1024));
+      ->check(IsWithin(1, 1024));
 }
 
 void AddList(CLI::App& app, CommandLine& line) {
@@ -273,7 +290,9 @@ void AddGet(CLI::App& app, CommandLine& line) {
                  [options, &line] { return RunGet(*options, line.context); });
   command->add_option("NAME", options->name, "A matrix of the cluster")
       ->required();
-  command->add_option("--rows", options->rows, "Rows a to b, b not included")
+  command
+      ->add_option("--rows", options->rows,
+                   "Rows a to b, b not included; a: and :b too")
       ->type_name("a:b");
   command->add_option("-o", options->file, "The .npy file to write")
       ->type_name("FILE")

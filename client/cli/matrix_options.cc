@@ -1,8 +1,12 @@
 #include "client/cli/matrix_options.h"
 
+#include <unistd.h>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/checks.h"
 #include "hearth/base/error.h"
+#include "hearth/base/quoted.h"
 #include "hearth/base/status.h"
 
 namespace hearth::client {
@@ -19,6 +23,17 @@ void AddRawOptions(CLI::App& command, RawOptions& options) {
       ->check(IsNumber<std::int64_t>());
   command.add_option("--order", options.order, "C (rows) or F (columns)")
       ->type_name("C|F");
+}
+
+absl::Status WithHintOfMember(absl::Status status, const std::string& text) {
+  if (status.ok() || !absl::EndsWith(text, ".npz") ||
+      access(text.c_str(), F_OK) != 0) {
+    return status;
+  }
+  return Error(
+      ReasonOf(status),
+      absl::StrCat(status.message(), "; the archive ", Quoted(text),
+                   " is a file: name a member of it, as ", text, ":MEMBER"));
 }
 
 absl::StatusOr<MatrixArgumentSource> SourceOf(const std::string& text,

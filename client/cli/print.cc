@@ -1,9 +1,12 @@
 #include "client/cli/print.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/output/display.h"
 #include "client/cli/output/units.h"
 #include "client/cli/output/wrap.h"
 
@@ -13,6 +16,13 @@ namespace {
 constexpr int kFieldWidth = 11;
 
 }  // namespace
+
+void PrintText(absl::string_view text) {
+  static const bool terminal = isatty(STDOUT_FILENO) == 1;
+  const std::string shown =
+      terminal ? Escaped(text, "\n\t") : std::string(text);
+  std::fwrite(shown.data(), 1, shown.size(), stdout);
+}
 
 void PrintJson(const Json& document) {
   // Names of files may hold any bytes; JSON holds Unicode.

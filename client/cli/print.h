@@ -4,12 +4,17 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "client/cli/output/array_view.h"
 #include "client/hearth.h"
 
 namespace hearth::client {
 
 using Json = nlohmann::ordered_json;
+
+// Results and names, to standard output: as they are, but for what a terminal
+// would obey, which is escaped where that is one. "\n" and "\t" stay.
+void PrintText(absl::string_view text);
 
 // To standard output, on one line.
 void PrintJson(const Json& document);

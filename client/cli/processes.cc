@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/checks.h"
 #include "client/cli/command.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
@@ -43,11 +44,11 @@ void AddLocal(CLI::App& app, CommandLine& line) {
         return End(line, line.mains->local(*options, line.context));
       });
   command->add_option("--workers", options->workers, "Workers; default: cores")
-      ->check(CLI::Range(1, 1024));
+      ->check(IsWithin(1, 1024));
   command
       ->add_option("--threads", options->threads,
                    "Threads of a worker; default: cores / workers")
-      ->check(CLI::Range(1, 1024));
+      ->check(IsWithin(1, 1024));
   command->add_option("--memory", options->memory,
                       "Most memory that matrices may take, as 48GiB");
   command
@@ -119,11 +120,11 @@ void AddWorker(CLI::App& app, CommandLine& line) {
       ->type_name("ADDRESS")
       ->required();
   command->add_option("--workers", options->workers, "Worker processes")
-      ->check(CLI::Range(1, 1024));
+      ->check(IsWithin(1, 1024));
   command
       ->add_option("--threads", options->threads,
                    "Threads of a worker; default: cores / workers")
-      ->check(CLI::Range(1, 1024));
+      ->check(IsWithin(1, 1024));
   command->add_option("--memory", options->memory,
                       "Most memory that matrices may take, as 48GiB");
   command

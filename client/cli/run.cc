@@ -13,17 +13,20 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/arguments.h"
+#include "client/cli/checks.h"
 #include "client/cli/command.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/matrix_options.h"
 #include "client/cli/output/array_json.h"
 #include "client/cli/output/array_text.h"
 #include "client/cli/output/npy_writer.h"
+#include "client/cli/output/output_file.h"
 #include "client/cli/output/progress.h"
 #include "client/cli/output/table.h"
 #include "client/cli/output/units.h"
 #include "client/cli/print.h"
 #include "client/cli/replay.h"
+#include "client/cli/surroundings.h"
 #include "hearth/base/error.h"
 #include "hearth/base/mutex.h"
 #include "hearth/base/status.h"
@@ -172,7 +175,7 @@ absl::Status Print(const RunOptions& options, const Context& context,
   if (options.file.empty()) {
     std::fputs(ResultText(views).c_str(), stdout);
   } else {
-    std::printf("%s\n", options.file.c_str());
+    PrintText(options.file + "\n");
   }
   return absl::OkStatus();
 }
@@ -237,6 +240,9 @@ absl::Status Run(const RunOptions& options, const Context& context) {
                         .replay_command = ReplayCommand(options)};
   // The file's own faults, before anything is started for it.
   HEARTH_RETURN_IF_ERROR(CheckSource(source));
+  const bool writes =
+      !options.file.empty() && !options.explain && options.leaves.empty();
+  if (writes) HEARTH_RETURN_IF_ERROR(OutputFile::CheckCreate(options.file));
 
   Mutex mutex;
   std::optional<Job> job;
@@ -268,9 +274,14 @@ absl::Status Run(const RunOptions& options, const Context& context) {
   // What can't be written is refused before it is computed.
   HEARTH_ASSIGN_OR_RETURN(const Declaration declared,
                           cluster.Declare(options.operation, submission));
-  if (!options.file.empty()) {
+  if (writes) {
     HEARTH_RETURN_IF_ERROR(
         CheckOutputPath(options.file, declared.results.size()));
+    std::int64_t bytes = 0;
+    for (const ResultField& field : declared.results) {
+      bytes += field.layout.bytes();
+    }
+    HEARTH_RETURN_IF_ERROR(OutputFile::CheckCreate(options.file, bytes));
   }
   {
     HEARTH_ASSIGN_OR_RETURN(Job submitted,
@@ -286,22 +297,36 @@ absl::Status Run(const RunOptions& options, const Context& context) {
                     declared.matrix.bytes());
     result = job->Wait([&bar](const JobSummary& now) { bar.Show(now); });
   }
+  if (ReasonOf(result.status()) == Reason::kJobCancelled &&
+      InterruptGuard::interrupted()) {
+    return Error(Reason::kJobCancelled,
+                 absl::StrCat("run ", options.operation, " ", options.matrix,
+                              ": interrupted, and job ", job->id(),
+                              " cancelled; run it again for its result"));
+  }
   if (!result.ok()) return result.status();
-  return Print(options, context, job->id(), *result);
+  HEARTH_RETURN_IF_ERROR(Print(options, context, job->id(), *result));
+  const absl::Status printed = FlushOutput();
+  if (printed.ok() || options.file.empty()) return printed;
+  return Error(ReasonOf(printed),
+               absl::StrCat(printed.message(), "; the result itself is in ",
+                            options.file));
 }
 
 }  // namespace
 
 void AddRun(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<RunOptions>();
-  CLI::App* command =
-      AddCommand(app, line, "run", "Compute something of a matrix",
-                 "  hearth run sum big.npy\n"
-                 "  hearth run mean big.npy axis=0 --json\n"
-                 "  hearth run matvec big.npy v=weights.npy -o out.npy\n"
-                 "  hearth run sum x.raw --dtype f4 --shape 1000,64\n"
-                 "  hearth operations            # what there is to compute",
-                 [options, &line] { return Run(*options, line.context); });
+  CLI::App* command = AddCommand(
+      app, line, "run", "Compute something of a matrix",
+      "  hearth run sum big.npy\n"
+      "  hearth run mean big.npy axis=0 --json\n"
+      "  hearth run matvec big.npy v=weights.npy -o out.npy\n"
+      "  hearth run sum x.raw --dtype f4 --shape 1000,64\n"
+      "  hearth operations            # what there is to compute",
+      [options, &line] {
+        return WithHintOfMember(Run(*options, line.context), options->matrix);
+      });
   command->add_option("OPERATION", options->operation, "See hearth operations")
       ->required();
   command
@@ -311,7 +336,7 @@ void AddRun(CLI::App& app, CommandLine& line) {
   command->add_option("PARAMETERS", options->parameters,
                       "key=value, as axis=0 keepdims=true");
   command->add_option("--workers", options->workers, "Workers to use at most")
-      ->check(CLI::Range(1, 1024));
+      ->check(IsWithin(1, 1024));
   command
       ->add_option("-o", options->file,
                    "Write the result to this .npy (.npz for several)")

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/cli/checks.h"
 #include "client/cli/command.h"
 #include "client/cli/print.h"
 #include "hearth/base/clock.h"
@@ -108,7 +109,7 @@ void AddCertificateOptions(CLI::App* command, SecurityOptions& options) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("--days", options.days, "How long it is good")
-      ->check(CLI::Range(1, 3650))
+      ->check(IsWithin(1, 3650))
       ->capture_default_str();
   command->add_flag("--force", options.force,
                     "Replace credentials that are there");

@@ -5,13 +5,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/context.h"
+#include "client/cli/output/display.h"
 #include "client/cli/output/units.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
@@ -23,11 +28,16 @@ namespace {
 // it stacks and arenas that are never touched.
 constexpr std::int64_t kAddressSpaceMin = limits::kGiB;
 constexpr rlim_t kDescriptorsMin = 128;
+constexpr int kAttemptWidth = 80;  // of a line that a signal handler writes
+
+// What a signal handler may read: the line is whole before its length is set.
+char interrupt_line[512] = "hearth: start: interrupted; run it again\n";
+std::atomic<std::size_t> interrupt_line_bytes =
+    sizeof("hearth: start: interrupted; run it again\n") - 1;
 
 extern "C" void EndByInterrupt(int) {
-  constexpr char kLine[] = "hearth: interrupted\n";
   [[maybe_unused]] const ssize_t ignored =
-      write(STDERR_FILENO, kLine, sizeof(kLine) - 1);
+      write(STDERR_FILENO, interrupt_line, interrupt_line_bytes);
   _exit(kExitInterrupted);
 }
 
@@ -47,6 +57,16 @@ void PrepareProcess() {
     action.sa_handler = EndByInterrupt;
     sigaction(SIGINT, &action, nullptr);
   }
+}
+
+void NameAttempt(absl::string_view attempt, absl::string_view advice) {
+  const std::string line =
+      absl::StrCat("hearth: ", Shortened(Escaped(attempt), kAttemptWidth),
+                   ": interrupted; ", advice, "\n");
+  interrupt_line_bytes = 0;
+  const std::size_t bytes = std::min(line.size(), sizeof(interrupt_line));
+  std::memcpy(interrupt_line, line.data(), bytes);
+  interrupt_line_bytes = bytes;
 }
 
 absl::Status CheckProcessLimits() {
@@ -82,7 +102,7 @@ absl::Status FlushOutput() {
       absl::StrCat("print the answer: standard output takes none of "
                    "it (",
                    errno == 0 ? "a write failed" : std::strerror(errno),
-                   "); give it a place that does, or say -o FILE"));
+                   "); send it to a file, a pipe or a terminal that does"));
 }
 
 }  // namespace hearth::client

@@ -201,7 +201,9 @@ absl::StatusOr<proto::JobUpdate> CoordinatorClient::Watch(
         stub, *give_up,
         Error(Reason::kClusterEnded,
               absl::StrCat("watch job ", job,
-                           ": the coordinator ended before the job did"))));
+                           ": the coordinator ended before the job did; "
+                           "see that the cluster runs, or start it again, and "
+                           "run the job again"))));
   }
 }
 

@@ -27,6 +27,10 @@ absl::string_view AdviceFor(int error) {
     case ENOENT:
     case ENOTDIR:
       return "check the path";
+    case ELOOP:
+      return "it is a link that leads back to itself; give another path";
+    case ENAMETOOLONG:
+      return "give a shorter path";
     case EIO:
       return "see the kernel's log (dmesg) for what the device said";
     default:

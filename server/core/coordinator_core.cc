@@ -384,7 +384,9 @@ void CoordinatorCore::Impl::On(CancelJob& cancel) {
   if (live_.contains(cancel.job)) {
     End(cancel.job, JobState::kCancelled,
         Error(Reason::kJobCancelled,
-              absl::StrCat("job ", ToString(cancel.job), " was cancelled")));
+              absl::StrCat("job ", ToString(cancel.job),
+                           " was cancelled; run it again if that was not "
+                           "you")));
   } else if (ended_.Find(cancel.job) == nullptr) {
     Say(Answer{cancel.call, UnknownJob("cancel", cancel.job), {}});
     return;

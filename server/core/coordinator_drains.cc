@@ -14,7 +14,17 @@ namespace hearth::server {
 void CoordinatorCore::Impl::On(DrainWorker& drain) {
   const WorkerRecord* worker = members_.Find(drain.worker);
   const std::string attempt = absl::StrCat("drain ", ToString(drain.worker));
-  if (worker == nullptr || worker->state == WorkerState::kLost) {
+  if (worker != nullptr && worker->state == WorkerState::kLost) {
+    Say(Answer{drain.call,
+               Error(Reason::kNameUnknown,
+                     absl::StrCat(attempt, ": it is lost (",
+                                  worker->story.value_or(worker->lost_why),
+                                  "), so nothing of it is left to drain; see "
+                                  "\"hearth workers\"")),
+               {}});
+    return;
+  }
+  if (worker == nullptr) {
     Say(Answer{drain.call,
                Error(Reason::kNameUnknown,
                      absl::StrCat(attempt,

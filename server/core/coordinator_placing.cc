@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "hearth/base/error.h"
+#include "hearth/base/missing_hosts.h"
 #include "hearth/matrix/partition.h"
 #include "server/core/coordinator_impl.h"
 
@@ -30,12 +31,9 @@ void CoordinatorCore::Impl::Place(PutMatrix& put) {
   if (!possible.ok()) return refuse(std::move(possible));
   const int ready = static_cast<int>(members_.ReadyHosts().size());
   if (ready < put.replicas) {
-    return refuse(
-        Error(Reason::kOutOfMemory,
-              absl::StrCat("put \"", put.record.name, "\": ", put.replicas,
-                           " replicas need ", put.replicas, " hosts; ", ready,
-                           ready == 1 ? " is" : " are",
-                           " ready; start workers on more hosts")));
+    return refuse(Error(Reason::kOutOfMemory,
+                        absl::StrCat("put \"", put.record.name, "\": ",
+                                     MissingHosts(put.replicas, ready))));
   }
   tokens_.Hold({"", put.origin->holder.token});
   const std::uint64_t number = next_placing_++;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
+#include "hearth/base/missing_hosts.h"
 
 namespace hearth::server {
 namespace {
@@ -36,9 +37,7 @@ absl::Status CopyCore::NoHost(const Want& want, int ready, int found,
     const int there = ready + static_cast<int>(want.from.size());
     return Error(
         Reason::kOutOfMemory,
-        absl::StrCat(want.attempt, ": ", replicas, " replicas need ", replicas,
-                     " hosts; ", there, there == 1 ? " is" : " are",
-                     " ready; start workers on more hosts"));
+        absl::StrCat(want.attempt, ": ", MissingHosts(replicas, there)));
   }
   return Error(
       Reason::kOutOfMemory,

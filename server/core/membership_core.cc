@@ -3,8 +3,23 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace hearth::server {
+namespace {
+
+// A keeper numbers the places of its host; people know the worker's id.
+std::string NamedByItsId(absl::string_view story, WorkerId worker) {
+  absl::string_view rest = story;
+  if (!absl::ConsumePrefix(&rest, "worker ")) return std::string(story);
+  const std::size_t end = rest.find_first_not_of("0123456789");
+  if (end == 0 || end == absl::string_view::npos || rest[end] != ' ') {
+    return std::string(story);
+  }
+  return absl::StrCat("worker ", ToString(worker), rest.substr(end));
+}
+
+}  // namespace
 
 absl::string_view NameOf(WorkerState state) {
   switch (state) {
@@ -141,7 +156,7 @@ void MembershipCore::Tell(absl::string_view host, std::int64_t pid,
   for (auto entry = workers_.rbegin(); entry != workers_.rend(); ++entry) {
     WorkerRecord& record = entry->second;
     if (record.identity.pid != pid || record.identity.host != host) continue;
-    record.story = std::string(story);
+    record.story = NamedByItsId(story, record.id);
     record.is_silent = false;
     return;
   }

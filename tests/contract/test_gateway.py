@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from hearth_process import Server, environment, fail, run, start, wait_until
+from hearth_process import BINARY, Server, environment, fail, run, start, wait_until
 from http_gateway import EXAMPLES, Gateway, Serving, everything, request
 
 pytestmark = pytest.mark.skipif(not (EXAMPLES / "example_thermostat").is_file(),
@@ -134,6 +134,30 @@ def test_items_come_one_a_line(gateway):
         assert answer.headers["Transfer-Encoding"] == "chunked"
         found = [json.loads(line) for line in answer]
     assert found == [20 + 0.5 * (i % 4) for i in range(100000)]
+
+
+def test_a_command_prints_items_as_they_come_and_then_what_failed():
+    """They were shown when a pipe's buffer was full."""
+    with Server("coordinator") as server, Serving(server.address, "thermostat") as serving:
+        assert run("call", "hall", "readings", 3, cluster=server.address).out == "20.0\n20.5\n21.0\n"
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([BINARY, "call", "hall", "readings", "3"], stdout=full, text=True,
+                                  stderr=subprocess.PIPE, env=environment(server.address), check=False)
+        assert done.returncode == 1 and "No space left" in done.stderr, done
+        process = server.start("call", "hall", "readings", 10**12)
+        assert [process.stdout.readline() for _ in range(3)] == ["20.0\n", "20.5\n", "21.0\n"]
+        serving.process.kill()
+        with process:
+            assert set(process.stdout.read().split()) <= {"20.0", "20.5", "21.0", "21.5"}
+            err = process.stderr.read()
+            assert process.wait(20) == 1 and err.startswith("hearth: ") and err.count("\n") == 1, err
+
+
+def test_items_as_one_document_are_all_of_them_or_none():
+    with Server("coordinator") as server, Serving(server.address, "thermostat"):
+        assert len(server.succeed("call", "hall", "readings", 1000)["result"]) == 1000
+        line = server.fail("call", "hall", "readings", 10**12, "--json")
+        assert "call hall.readings" in line and "leave out --json" in line
 
 
 def test_a_reader_who_stops_makes_the_items_wait(gateway):

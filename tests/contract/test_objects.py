@@ -94,6 +94,17 @@ def test_mistakes_are_one_clear_line(coordinator):
         coordinator.fail("call", "counter", "add", "[1,", *more, status=2)
 
 
+@pytest.mark.parametrize("text, kind", [
+    ("[1]", "list"), ("[1,2]", "list"), ("[]", "list"), ('["a,b"]', "list"), ("[[1],[2]]", "list"),
+    ("{}", "map"), ('{"a": [1]}', "map"), ("%%", "string"), ("1,2", "string"), ("\x01[1]", "string"),
+])
+def test_an_argument_is_what_was_typed(coordinator, text, kind):
+    """The parser took the brackets away and made an argument of each item, so [1] was 1 and [] was none."""
+    with Serving(coordinator.address):
+        line = coordinator.fail("call", "counter", "add", text, *coordinator.more)
+        assert f'parameter "amount" expects int64, got {kind}' in line
+
+
 def test_without_a_cluster_there_are_no_objects():
     assert "--cluster" in fail("objects", status=2)
     assert "--cluster" in fail("call", "counter", "add", "1", status=2)

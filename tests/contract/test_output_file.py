@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from arrays import DTYPES, random_array, read_array
-from hearth_process import finish
+from hearth_process import fail, finish
 
 
 def test_one_array_as_npy(cluster, square, tmp_path):
@@ -53,6 +53,16 @@ def test_a_result_as_long_as_the_matrix(cluster, tmp_path):
     np.testing.assert_array_equal(read_array(answer["result"]), array.sum(axis=1))
 
 
+def test_rows_without_an_end_go_to_the_last_and_without_a_begin_from_the_first(cluster, tmp_path, name):
+    array, path, out = np.arange(12.0).reshape(4, 3), tmp_path / "a.npy", tmp_path / "out.npy"
+    np.save(path, array)
+    cluster.succeed("put", name, path)
+    for text, rows in (("1:", slice(1, None)), (":2", slice(2)), (":", slice(None)), ("4:", slice(4, None))):
+        cluster.succeed("get", name, "--rows", text, "-o", out)
+        np.testing.assert_array_equal(np.load(out), array[rows])
+    cluster.fail("get", name, "--rows", "5:", "-o", out, status=1)
+
+
 def test_what_is_there_is_replaced(cluster, square, tmp_path):
     out = tmp_path / "out.npy"
     out.write_bytes(b"old")
@@ -71,6 +81,28 @@ def test_a_folder_that_is_not_there(cluster, square, tmp_path):
     line = cluster.fail("run", "sum", square, "-o", tmp_path / "none" / "out.npy", status=1)
     assert "none" in line
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("where", ["none/out.npy", "folder.npy", "square.npy/out.npy", "/proc/out.npy",
+                                   "/sys/out.npy", "x" * 300 + ".npy"])
+def test_what_can_not_be_written_is_refused_before_the_job(cluster, square, tmp_path, where):
+    """The whole job had run, and its result was lost."""
+    (tmp_path / "folder.npy").mkdir()
+    before, jobs = sorted(tmp_path.iterdir()), cluster.succeed("jobs")
+    cluster.fail("run", "sum", square, "-o", where, status=1, cwd=tmp_path)
+    assert cluster.succeed("jobs") == jobs
+    line = fail("get", "m", "-o", where, "--cluster", "unix-abstract:nobody-is-there", cwd=tmp_path)
+    assert line.startswith("hearth: write "), line
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_result_that_has_no_room_is_refused_before_the_job(cluster, tmp_path):
+    path, out = tmp_path / "a.npy", tmp_path / "out.npy"
+    np.save(path, np.zeros((100_000, 2)))
+    jobs = cluster.succeed("jobs")
+    line = cluster.fail("run", "sum", path, "axis=1", "-o", out, within=("prlimit", "--fsize=10000"))
+    assert "ulimit -f" in line and not out.exists()
+    assert cluster.succeed("jobs") == jobs
 
 
 def test_a_disk_without_room(cluster, square):

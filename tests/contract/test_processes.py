@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import uuid
 
 import numpy as np
@@ -89,6 +90,80 @@ def test_sigterm_ends_a_local_cluster():
         assert result.status in (0, 130, 143), result
         wait_until(lambda: not any(map(alive, local.pids)), 10)
         local.killed = True
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
+def test_a_local_cluster_whose_coordinator_is_killed_fails_and_says_so(number):
+    """Its status was 128 and the signal: that of a process which a signal ended."""
+    with Server("local", "--workers", "1") as local:
+        os.kill(local.pids[1], number)
+        result = finish(local.process, 20)
+        assert result.status == 1, result
+        assert_one_error_line(result)
+        assert "coordinator" in result.err and number.name in result.err, result
+        assert "start it again" in result.err, result
+        local.killed = True
+
+
+def test_how_a_worker_ended_stands_in_the_list_whole():
+    """The column was cut before the signal, and w2 was called worker 0."""
+    with Server("local", "--workers", "2") as local:
+        ended = {worker["pid"]: worker["id"] for worker in local.succeed("workers")["workers"]}
+        pid = local.pids[2]
+        os.kill(pid, signal.SIGKILL)
+        story = wait_until(lambda: next((worker["ended"] for worker in local.succeed("workers")["workers"]
+                                         if worker["pid"] == pid), None), 10, "its story")
+        assert story.startswith(f"worker {ended[pid]} (pid {pid}) was killed by signal 9 (SIGKILL)"), story
+        out = run("workers", cluster=local.address).out
+        assert f"\n{ended[pid]}  was killed by signal 9 (SIGKILL) after " in out
+        assert max(map(len, out.splitlines())) <= 80, out
+
+
+def test_a_lost_worker_can_not_be_drained_and_the_line_says_how_it_was_lost():
+    with Server("local", "--workers", "2") as local:
+        local.succeed("drain", "w1")
+        line = local.fail("drain", "w1")
+        assert "drain w1: it is lost (drained" in line and "no such worker" not in line, line
+        assert "no such worker" in local.fail("drain", "w77")
+
+
+def test_what_needs_a_worker_waits_for_the_first():
+    """A job waited for it, and make and put refused at once, as "put"."""
+    with Server("coordinator") as coordinator:
+        making = coordinator.start("make", "m", "--shape", "1000")
+        with Server("worker", "--coordinator", coordinator.address):
+            assert finish(making).status == 0
+            assert "1 is ready" in coordinator.fail("make", "n", "--shape", "10", "--replicas", "2")
+        wait_until(lambda: all(worker["state"] == "lost"
+                               for worker in coordinator.succeed("workers")["workers"]), 10)
+        line = coordinator.fail("make", "n", "--shape", "10")
+        assert 'make "n": ' in line and "start workers" in line and "1 replicas" not in line, line
+
+
+def test_a_job_that_is_cancelled_or_loses_its_coordinator_says_what_to_do(tmp_path):
+    with Server("local", "--workers", "1") as local:
+        local.succeed("make", "m", "--shape", "4000,4000")
+        for end, says in (("cancel", "was cancelled; run it again"), ("kill", "start it again")):
+            process = local.start("run", "gram", "m", "-o", tmp_path / "x.npy")
+            job = wait_until(lambda: next((job["id"] for job in local.succeed("jobs")["jobs"]
+                                           if job["state"] == "running"), None), 20, "the job")
+            if end == "cancel":
+                local.succeed("cancel", job)
+            else:
+                os.kill(local.pids[1], signal.SIGKILL)
+            result = finish(process, 60)
+            assert result.status == 1 and says in result.err, result
+        finish(local.process, 20)
+        local.killed = True
+
+
+def test_ctrl_c_says_what_it_interrupted():
+    with Server("coordinator") as coordinator:
+        process = coordinator.start("make", "m", "--shape", "1000")  # waits for a worker
+        time.sleep(1)  # its handler is its own from its first moments on
+        process.send_signal(signal.SIGINT)
+        result = finish(process, 20)
+        assert result.status == 130 and result.err == "hearth: make m: interrupted; run it again\n", result
 
 
 def test_a_coordinator_and_workers_of_their_own(square):

@@ -54,10 +54,22 @@ def test_what_is_not_built_yet_is_refused_by_name(command):
     ["run", "sum", "a.npy", "axis=0,0"],
     ["run", "sum", "a.npy", "axis=0.5"],
     ["run", "sum", "a.npy", "keepdims=maybe"],
+    # A list in brackets was its items, and an empty one nothing.
+    ["run", "sum", "a.npy", "[]"],
+    ["run", "sum", "a.npy", "[axis=0,keepdims=true]"],
+    ["security", "issue", "--out", "x", "--host", "a", "b"],
     ["run", "sum", "a.npy", "dtype=nonsense"],
     ["run", "sum", "a.npy", "--workers", "0"],
     ["run", "sum", "a.npy", "--workers", "-1"],
     ["run", "sum", "a.npy", "--workers", "x"],
+    ["run", "sum", "a.npy", "--workers", "1.5"],
+    ["call", "counter", "add", "--timeout", "-1"],
+    ["call", "counter", "add", "--timeout", "0"],  # it was "no limit", silently
+    ["call", "counter", "add", "--timeout", "nan"],
+    ["get", "m", "--rows", "-1:", "-o", "a.npy"],
+    ["get", "m", "--rows", ":-1", "-o", "a.npy"],
+    ["get", "m", "--rows", "2:1", "-o", "a.npy"],
+    ["run", "histogram", "a.npy", "range=x,y"],
     ["run", "var", "a.npy", "ddof=x"],
     ["run", "norm", "a.npy", "ord=x"],
     ["run", "quantile", "a.npy", "q=2"],
@@ -170,6 +182,43 @@ def test_a_wrong_value_names_the_operation_and_the_parameter(arguments, cluster,
     operation, parameter = arguments
     line = cluster.fail("run", operation, square, parameter, status=2)
     assert f"run {operation}: " in line and f"parameter {parameter.partition('=')[0]}" in line
+
+
+@pytest.mark.parametrize("arguments, says, not_said", [
+    # What was right by the rounded digits, what could not be done, what named no attempt, what was advised in vain.
+    (["run", "quantile", "FILE", "q=1.0000001"], "1.0000001 is not in", None),
+    (["run", "histogram", "FILE", "range=x,y"], "run histogram: read parameter range", None),
+    (["make", "x.raw", "--shape", "3"], "writes .npy", "--dtype"),
+    (["make", "x.npz", "--shape", "3"], "writes .npy", None),
+    (["run", "sum", "FILE", "--workers", "x"], "no whole number from 1 to 1024", "Value"),
+    (["local", "--workers", "2000"], "no whole number from 1 to 1024", None),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else None)
+def test_a_line_of_wrong_usage_helps(arguments, says, not_said, cluster, square, tmp_path):
+    named = [str(square) if part == "FILE" else part for part in arguments]
+    line = cluster.fail(*named, status=2, cwd=tmp_path)
+    assert says in line and (not_said is None or not_said not in line), line
+
+
+def test_a_range_of_none_is_none_however_it_is_written(cluster, square):
+    expected = cluster.succeed("run", "histogram", square)["result"]
+    for none in ("none", "None", "NONE"):
+        assert cluster.succeed("run", "histogram", square, f"range={none}")["result"] == expected
+
+
+def test_a_path_that_leads_nowhere_says_why(cluster, tmp_path):
+    (tmp_path / "a.npy").symlink_to("b.npy")
+    (tmp_path / "b.npy").symlink_to("a.npy")
+    line = cluster.fail("run", "sum", tmp_path / "a.npy")
+    assert "link" in line and "another path" in line and "report" not in line, line
+    line = cluster.fail("run", "sum", tmp_path / ("x" * 300 + ".npy"))
+    assert "shorter path" in line and "report" not in line, line
+
+
+def test_an_archive_without_a_member_gets_a_hint(cluster, tmp_path):
+    np.savez(tmp_path / "n.npz", a=np.arange(3))
+    line = cluster.fail("run", "sum", "n.npz", cwd=tmp_path, status=(1, 2))
+    assert "n.npz:MEMBER" in line, line
+    assert "MEMBER" not in cluster.fail("run", "sum", "other.npz", cwd=tmp_path, status=(1, 2))
 
 
 def test_a_newline_in_a_name_stays_on_the_line(cluster):

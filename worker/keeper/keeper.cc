@@ -242,13 +242,18 @@ void KeeperShell::Do(const SupervisorAction& action) {
             const bool essential = report.child < options_.essentials.size();
             last_end_ = report.story.Sentence(
                 essential ? CommandOf(report.child).name : "");
-            if (options_.verbose) {  // its lines were echoed
+            const auto& words = report.story.last_lines;
+            if (!options_.verbose && !words.empty()) {  // else echoed
+              absl::StrAppend(&last_end_, "; its last words: ",
+                              absl::StripPrefix(words.back(), "hearth: "));
+            }
+            if (essential && places_[report.child].ready_pid != 0) {
+              absl::StrAppend(&last_end_,
+                              "; the cluster ended with it: start it again");
+            }
+            if (options_.verbose) {
               Say(last_end_);
               last_end_.clear();
-            } else if (!report.story.last_lines.empty()) {
-              absl::StrAppend(&last_end_, "; its last words: ",
-                              absl::StripPrefix(report.story.last_lines.back(),
-                                                "hearth: "));
             }
           },
           [&](const Finish& finish) {

@@ -82,9 +82,9 @@ struct KeeperOptions {
 // Threads: single-threaded; call it from a main, before any thread is started.
 //          Blocks SIGTERM, SIGINT and SIGCHLD, and ignores SIGPIPE, for good.
 // Returns: an exit status: 0 after SIGTERM, the lifeline or finished workers;
-//          130 after SIGINT; the essential child's own (128 + signal); 1 when
-//          the workers crashed too often or the keeper could not start, which
-//          standard error explains in one line.
+//          130 after SIGINT; the essential child's own (1 after a signal); 1
+//          when the workers crashed too often or the keeper could not start,
+//          which standard error explains in one line.
 int RunKeeper(KeeperOptions options);
 
 // `hearth keeper`: holds tickets for sharing without a server. Exec'ed by

@@ -35,9 +35,7 @@ bool Crashed(const WorkerStory& story) {
 }
 
 int ExitStatusOf(const WorkerStory& story) {
-  // The shell's convention.
-  return story.end == WorkerStory::End::kSignalled ? 128 + story.code
-                                                   : story.code;
+  return story.end == WorkerStory::End::kSignalled ? 1 : story.code;
 }
 
 }  // namespace

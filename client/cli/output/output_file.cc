@@ -1,6 +1,7 @@
 #include "client/cli/output/output_file.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,9 +120,15 @@ absl::StatusOr<std::string> Target(const std::string& path) {
 absl::Status SetAside(int fd, std::int64_t bytes, const std::string& path) {
   if (bytes <= 0) return absl::OkStatus();
   int result = 0;
-  do {
-    result = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, bytes);
-  } while (result != 0 && errno == EINTR);
+  struct rlimit limit {};
+  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+      limit.rlim_cur < static_cast<rlim_t>(bytes)) {
+    result = -1;
+    errno = EFBIG;
+  }
+  while (result == 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, bytes) != 0) {
+    if (errno != EINTR) result = -1;  // else again
+  }
   // Some file systems can't say; they will when they are full.
   if (result != 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) {
     const absl::Status status = FileError(path);
@@ -136,6 +143,10 @@ absl::Status SetAside(int fd, std::int64_t bytes, const std::string& path) {
 absl::StatusOr<OutputFile> OutputFile::Create(const std::string& path,
                                               std::int64_t bytes_expected) {
   HEARTH_ASSIGN_OR_RETURN(std::string target, Target(path));
+  // A file without a name is made under one of any length.
+  if (access(target.c_str(), F_OK) != 0 && errno == ENAMETOOLONG) {
+    return FileError(path);
+  }
   std::string temporary;
   UniqueFd fd(open(DirectoryOf(target).c_str(),
                    O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666));
@@ -148,6 +159,11 @@ absl::StatusOr<OutputFile> OutputFile::Create(const std::string& path,
   OutputFile file(std::move(target), std::move(fd), std::move(temporary));
   HEARTH_RETURN_IF_ERROR(SetAside(file.fd_.get(), bytes_expected, path));
   return file;
+}
+
+absl::Status OutputFile::CheckCreate(const std::string& path,
+                                     std::int64_t bytes_expected) {
+  return Create(path, bytes_expected).status();
 }
 
 OutputFile::OutputFile(OutputFile&& other) noexcept

@@ -31,6 +31,11 @@ class OutputFile {
   static absl::StatusOr<OutputFile> Create(const std::string& path,
                                            std::int64_t bytes_expected);
 
+  // Whether Create would, now: asked before work whose result would be lost.
+  // Leaves nothing.
+  static absl::Status CheckCreate(const std::string& path,
+                                  std::int64_t bytes_expected = 0);
+
   OutputFile(OutputFile&& other) noexcept;
   OutputFile& operator=(OutputFile&&) = delete;
   ~OutputFile();

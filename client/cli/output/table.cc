@@ -9,18 +9,6 @@ namespace {
 constexpr int kGap = 2;        // spaces between columns
 constexpr int kNarrowest = 4;  // what a shortened column keeps
 
-bool ContinuesCodePoint(char byte) {
-  return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
-}
-
-std::string Printable(absl::string_view text) {
-  std::string printable(text);
-  for (char& byte : printable) {
-    if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7F) byte = '?';
-  }
-  return printable;
-}
-
 int Sum(const std::vector<int>& widths) {
   int sum = 0;
   for (const int width : widths) sum += width + kGap;
@@ -54,29 +42,15 @@ void AppendCell(absl::string_view text, int width, Table::Align align,
 
 }  // namespace
 
-int DisplayWidth(absl::string_view text) {
-  return static_cast<int>(
-      std::count_if(text.begin(), text.end(),
-                    [](char byte) { return !ContinuesCodePoint(byte); }));
-}
-
-std::string Shortened(absl::string_view text, int width) {
-  if (DisplayWidth(text) <= width) return std::string(text);
-  std::size_t end = 0;
-  for (int kept = 0; end < text.size(); ++end) {
-    if (ContinuesCodePoint(text[end])) continue;
-    if (++kept >= width) break;
-  }
-  return std::string(text.substr(0, end)) + "…";
-}
-
 std::string FormatTable(const Table& table, int width) {
   std::vector<int> widths;
   for (const Table::Column& column : table.columns) {
     widths.push_back(DisplayWidth(column.heading));
   }
-  for (const auto& row : table.rows) {
+  std::vector<std::vector<std::string>> rows = table.rows;
+  for (auto& row : rows) {
     for (std::size_t i = 0; i < widths.size(); ++i) {
+      row[i] = Printable(row[i]);
       widths[i] = std::max(widths[i], DisplayWidth(row[i]));
     }
   }
@@ -92,8 +66,8 @@ std::string FormatTable(const Table& table, int width) {
     text += '\n';
   };
   append_line([&](std::size_t i) { return table.columns[i].heading; });
-  for (const auto& row : table.rows) {
-    append_line([&](std::size_t i) { return Printable(row[i]); });
+  for (const auto& row : rows) {
+    append_line([&](std::size_t i) { return row[i]; });
   }
   return text;
 }

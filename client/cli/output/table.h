@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/string_view.h"
+#include "client/cli/output/display.h"
 
 namespace hearth::client {
 
@@ -31,11 +31,5 @@ struct Table {
 // columns are shortened, with "…" for what is left out. Control characters in
 // cells become "?", so that a name can't draw on the terminal.
 std::string FormatTable(const Table& table, int width = kTableWidth);
-
-// How many columns of a terminal `text` takes: one a code point.
-int DisplayWidth(absl::string_view text);
-
-// `text`, or its beginning and "…", in at most `width` columns.
-std::string Shortened(absl::string_view text, int width);
 
 }  // namespace hearth::client

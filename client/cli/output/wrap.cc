@@ -9,9 +9,11 @@ namespace {
 // Bytes of the first `columns` columns of `text`.
 std::size_t BytesOf(absl::string_view text, int columns) {
   std::size_t bytes = 0;
-  while (bytes < text.size() &&
-         DisplayWidth(text.substr(0, bytes + 1)) <= columns) {
-    ++bytes;
+  while (bytes < text.size()) {
+    const Character next = FirstCharacter(text.substr(bytes));
+    columns -= next.columns;
+    if (columns < 0) break;
+    bytes += next.bytes;
   }
   return bytes;
 }
@@ -27,9 +29,11 @@ std::size_t BreakOf(absl::string_view text, std::size_t room) {
 
 }  // namespace
 
-std::string Wrapped(absl::string_view text, int indent, int width) {
+std::string Wrapped(absl::string_view given, int indent, int width) {
+  const std::string printable = Printable(given);
+  absl::string_view text = printable;
   std::string out;
-  const int columns = std::max(width - indent, 1);
+  const int columns = std::max(width - indent, 2);  // a wide character
   while (DisplayWidth(text) > columns) {
     const std::size_t end = BreakOf(text, BytesOf(text, columns));
     out.append(text.substr(0, end).data(), end);
@@ -39,10 +43,6 @@ std::string Wrapped(absl::string_view text, int indent, int width) {
     if (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   }
   out.append(text.data(), text.size());
-  for (char& byte : out) {
-    const auto code = static_cast<unsigned char>(byte);
-    if ((code < 0x20 && byte != '\n') || code == 0x7F) byte = '?';
-  }
   return out;
 }
 

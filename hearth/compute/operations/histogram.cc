@@ -8,9 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
+#include "hearth/base/quoted.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/elements.h"
 #include "hearth/compute/operation.h"
@@ -285,17 +287,18 @@ class Histogram : public Operation {
   absl::StatusOr<std::optional<Range>> RangeOf(
       const ParameterText& text) const {
     const std::string typed = TextOf(info(), text, "range");
-    if (typed == "none") return std::optional<Range>();
-    HEARTH_ASSIGN_OR_RETURN(const std::vector<double> ends,
-                            ParseNumbers("range", typed));
+    if (absl::EqualsIgnoreCase(typed, "none")) return std::optional<Range>();
+    const auto given = ParseNumbers("range", typed);
+    const std::vector<double> ends = given.value_or(std::vector<double>());
     if (ends.size() == 2 && std::isfinite(ends[0]) && std::isfinite(ends[1]) &&
         ends[0] <= ends[1]) {
       return std::optional<Range>({ends[0], ends[1]});
     }
-    return Error(Reason::kBadUsage,
-                 absl::StrCat("run histogram: read parameter range: \"", typed,
-                              "\" is not one; give two finite numbers, the "
-                              "lesser first"));
+    return Error(
+        Reason::kBadUsage,
+        absl::StrCat("run histogram: read parameter range: ", Quoted(typed),
+                     " is not one; give two finite numbers, the "
+                     "lesser first, or none"));
   }
 };
 

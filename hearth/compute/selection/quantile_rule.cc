@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cmath>
+#include <iterator>
 #include <limits>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
@@ -20,15 +23,24 @@ double Between(double a, double b, double difference, double t) {
   return std::fma(difference, t, a);
 }
 
+// As many as tell it from every other number.
+std::string DigitsOf(double value) {
+  char digits[32];
+  const auto [end, error] =
+      std::to_chars(std::begin(digits), std::end(digits), value);
+  return std::string(digits, end);
+}
+
 }  // namespace
 
 absl::StatusOr<QuantileRule> QuantileRule::Make(std::vector<double> q,
                                                 absl::string_view method) {
   for (const double value : q) {
     if (!(value >= 0.0 && value <= 1.0)) {
-      return Error(Reason::kBadUsage,
-                   absl::StrCat("run quantile: read parameter q: ", value,
-                                " is not in [0, 1]; give numbers that are"));
+      return Error(
+          Reason::kBadUsage,
+          absl::StrCat("run quantile: read parameter q: ", DigitsOf(value),
+                       " is not in [0, 1]; give numbers that are"));
     }
   }
   for (const auto& [name, known] :

@@ -30,9 +30,7 @@ TEST(Wrapped, CountsColumnsAndNotBytes) {
 }
 
 TEST(Wrapped, LetsNoControlCharacterThrough) {
-  EXPECT_EQ(Wrapped("a\x1b[31m\nb", 2, 20),
-            "a?[31m\n"
-            "b");
+  EXPECT_EQ(Wrapped("a\x1b[31m\nb", 2, 20), "a?[31m?b");
 }
 
 }  // namespace

@@ -302,11 +302,11 @@ TEST_F(ClusterSupervisor, EndsEverythingWithItsCoordinator) {
   EXPECT_THAT(Handle(ChildEnded{2, Exited(0)}), ElementsAre(Finishes(3)));
 }
 
-TEST_F(ClusterSupervisor, ReportsASignalAsAShellDoes) {
+TEST_F(ClusterSupervisor, FailsWhenASignalEndedTheCoordinator) {
   Handle(Began{});
   Handle(ChildEnded{0, Killed(SIGKILL)});
   Handle(ChildEnded{1, Exited(0)});
-  EXPECT_THAT(Handle(ChildEnded{2, Exited(0)}), ElementsAre(Finishes(137)));
+  EXPECT_THAT(Handle(ChildEnded{2, Exited(0)}), ElementsAre(Finishes(1)));
 }
 
 TEST_F(ClusterSupervisor, TellsTheCoordinatorItself) {
