@@ -119,7 +119,7 @@ class DescribePlan : public Plan {
             OfSelection(state), [&](std::int64_t lane, std::int64_t) {
               const std::int64_t count =
                   facts[static_cast<std::size_t>(lane)].count;
-              return LaneSelection::Wanted{count == 0
+              return LaneSelection::Wanted{count <= 0
                                                ? std::vector<std::int64_t>()
                                                : rule_.RanksOf(count),
                                            count};

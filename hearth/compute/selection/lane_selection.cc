@@ -115,7 +115,7 @@ std::int64_t LaneSelection::CounterCount(const SelectionState& state) const {
 }
 
 std::int64_t LaneSelection::CounterCountMax() const {
-  const std::int64_t slots = lanes() * 2 * static_cast<std::int64_t>(q_.size());
+  const std::int64_t slots = lanes() * ranks_max();
   return std::min(std::max(kCountersAimedAt, slots * kBinsMin),
                   slots << kBinsLog2Max) +
          slots;
@@ -181,8 +181,9 @@ absl::StatusOr<LaneSelection::Outcome> LaneSelection::Finish(
     HEARTH_ASSIGN_OR_RETURN(std::vector<Entry> entries, EntriesOf(partial, 1));
     return FinishSample(std::move(entries), ranks_of);
   }
-  HEARTH_ASSIGN_OR_RETURN(SelectionState state,
-                          SelectionState::Parse(state_bytes, lanes()));
+  HEARTH_ASSIGN_OR_RETURN(
+      SelectionState state,
+      SelectionState::Parse(state_bytes, lanes(), ranks_max()));
   if (!state.collect) return FinishHistogram(partial, state, ranks_of);
   HEARTH_ASSIGN_OR_RETURN(std::vector<Entry> entries,
                           EntriesOf(partial, state.slots));
@@ -192,8 +193,7 @@ absl::StatusOr<LaneSelection::Outcome> LaneSelection::Finish(
 absl::StatusOr<LaneSelection::Outcome> LaneSelection::FinishSample(
     std::vector<Entry> entries, const RanksOf& ranks_of) const {
   SelectionState state;
-  const auto ranks_max = static_cast<std::int32_t>(2 * q_.size());
-  state.Resize(lanes(), 0, ranks_max);
+  state.Resize(lanes(), 0, ranks_max());
   std::vector<std::vector<Interval>> intervals(
       static_cast<std::size_t>(lanes()));
   Outcome outcome;
@@ -210,9 +210,13 @@ absl::StatusOr<LaneSelection::Outcome> LaneSelection::FinishSample(
     while (at != entries.end() && at->lane == lane) ++at;
     auto end = at;
     if (collects_all()) {
+      if (end - begin != elements()) return Changed();
       if (begin == end) continue;
       state.greatest[static_cast<std::size_t>(lane)] = (end - 1)->key;
       const Wanted wanted = ranks_of(lane, (end - 1)->key);
+      if (!wanted.ranks.empty() && wanted.ranks.back() >= elements()) {
+        return Changed();
+      }
       for (std::size_t i = 0; i < wanted.ranks.size(); ++i) {
         state.key[state.RankIndex(lane, i)] = begin[wanted.ranks[i]].key;
       }
@@ -282,12 +286,8 @@ LaneSelection::Outcome LaneSelection::NextPass(
   }
   state.collect = !state.first && total <= kCollectEntries;
   state.Resize(lanes(), static_cast<std::int32_t>(slots), state.ranks_max);
-  const std::int64_t each =
-      std::max(kCountersAimedAt / (lanes() * static_cast<std::int64_t>(slots)),
-               kBinsMin);
-  state.bins_log2 = std::min(
-      static_cast<int>(std::bit_width(static_cast<std::uint64_t>(each))) - 1,
-      kBinsLog2Max);
+  state.bins_log2 =
+      SelectionState::BinsLog2For(lanes() * static_cast<std::int64_t>(slots));
   for (std::int64_t lane = 0; lane < lanes(); ++lane) {
     const auto& own = merged[static_cast<std::size_t>(lane)];
     for (std::size_t s = 0; s < own.size(); ++s) {

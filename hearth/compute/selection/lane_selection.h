@@ -104,6 +104,10 @@ class LaneSelection {
   struct Interval;
   Outcome NextPass(const std::vector<std::vector<Interval>>& intervals,
                    SelectionState state) const;
+  // Of a lane: a place names two at most.
+  std::int32_t ranks_max() const {
+    return static_cast<std::int32_t>(2 * q_.size());
+  }
   // Of a histogram: whether a counter needs 64 bits, and how many there are.
   bool wide() const;
   std::int64_t CounterCount(const SelectionState& state) const;

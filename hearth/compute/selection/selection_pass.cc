@@ -296,7 +296,7 @@ class LaneSelection::Pass {
 };
 
 std::int64_t LaneSelection::scratch_bytes_max() const {
-  return Pass::ScratchBytes(lanes(), 2 * static_cast<std::int64_t>(q_.size()));
+  return Pass::ScratchBytes(lanes(), ranks_max());
 }
 
 absl::Status LaneSelection::Begin(std::span<const std::byte> state_bytes,
@@ -305,8 +305,9 @@ absl::Status LaneSelection::Begin(std::span<const std::byte> state_bytes,
   header.kind = SelectionPartialHeader::kEntries;
   const std::size_t at = partial.size();
   if (!state_bytes.empty()) {
-    HEARTH_ASSIGN_OR_RETURN(const SelectionState state,
-                            SelectionState::Parse(state_bytes, lanes()));
+    HEARTH_ASSIGN_OR_RETURN(
+        const SelectionState state,
+        SelectionState::Parse(state_bytes, lanes(), ranks_max()));
     if (!state.collect) {
       header.kind = SelectionPartialHeader::kCounters;
       header.counter_bytes = wide() ? 8 : 4;
@@ -337,11 +338,9 @@ absl::Status LaneSelection::Accumulate(const BlockView& view,
     const SelectionState none;
     Pass(*this, none, memory, nullptr).Sample(view, entries);
   } else {
-    HEARTH_ASSIGN_OR_RETURN(const SelectionState state,
-                            SelectionState::Parse(state_bytes, lanes()));
-    if (state.slots > 2 * static_cast<std::int32_t>(q_.size())) {
-      return Error(Reason::kInternal, "select: more intervals than places");
-    }
+    HEARTH_ASSIGN_OR_RETURN(
+        const SelectionState state,
+        SelectionState::Parse(state_bytes, lanes(), ranks_max()));
     Pass pass(*this, state, memory,
               state.collect ? nullptr : partial.data() + begins_at);
     pass.Search(view, state.collect ? &entries : nullptr);

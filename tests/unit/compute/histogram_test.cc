@@ -104,6 +104,38 @@ TEST(BinEdges, PutsEveryEdgeIntoTheBinThatItBegins) {
               HasCode(absl::StatusCode::kInvalidArgument));
 }
 
+// Bins a unit are infinite there, and times 0 no number.
+TEST(Histogram, CountsBetweenNeighboursOfZero) {
+  const auto counts = [](const MadeArray& x,
+                         const std::map<std::string, std::string>& text) {
+    const auto got = Compute("histogram", x, text);
+    EXPECT_THAT(got, IsOk());
+    return got.ok() ? NumbersOf<std::int64_t>((*got)[0])
+                    : std::vector<std::int64_t>();
+  };
+  EXPECT_THAT(counts(Column({0, 5e-324, 1e-323}), {{"bins", "2"}}),
+              ElementsAre(1, 2));
+  const MadeArray same = Column(std::vector<double>(5, 1e-310));
+  EXPECT_THAT(counts(same, {{"bins", "4"}, {"range", "0,1e-310"}}),
+              ElementsAre(0, 0, 0, 5));
+  const auto many = counts(same, {{"bins", "100000"}, {"range", "0,1e-310"}});
+  ASSERT_EQ(many.size(), 100'000u);
+  EXPECT_EQ(many.back(), 5);
+}
+
+TEST(Histogram, TakesTheWidestRangeThatHasAWidth) {
+  const auto got =
+      Compute("histogram", Column({-8e307, 0, 9e307}), {{"bins", "3"}});
+  ASSERT_THAT(got, IsOk());
+  EXPECT_THAT(NumbersOf<std::int64_t>((*got)[0]), ElementsAre(1, 1, 1));
+  EXPECT_THAT(Compute("histogram", Column({-1.7e308, 1.7e308})),
+              HasCode(absl::StatusCode::kInvalidArgument));
+  // Finite, but not in the elements' own type.
+  EXPECT_THAT(Compute("histogram", Column({-1, 1}, ElementType::kFloat32),
+                      {{"bins", "1"}, {"range", "-1e300,1e300"}}),
+              HasCode(absl::StatusCode::kInvalidArgument));
+}
+
 TEST(Describe, TellsOfEachColumnWhatItsNumbersAreLike) {
   const double values[] = {1, 10, NAN, 20, 3, 30, 2, 40};
   const MadeArray x = Make(ElementType::kFloat64, Order::kC, {4, 2},

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <random>
 
@@ -11,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "hearth/compute/registry.h"
 #include "hearth/compute/selection/quantile_rule.h"
+#include "hearth/compute/selection/selection_state.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/compute/made_array.h"
 
@@ -124,6 +126,15 @@ TEST(Median, IsTheMeanOfTheMiddleTwoOfAllElements) {
     EXPECT_EQ(Evaluate("median", x, {}),
               (sorted[749'999] + sorted[750'000]) / 2);
   }
+}
+
+// Too near to zero for bins of the same width: their number a unit is infinite.
+TEST(Median, FindsTheMiddleOfNumbersBesideZero) {
+  const MadeArray x =
+      Random(ElementType::kFloat64, Order::kC, {1'200'000},
+             [](std::mt19937_64& random) { return 1e-310 * Normal(random); });
+  const auto sorted = SortedColumn(x, 0);
+  EXPECT_EQ(Evaluate("median", x, {}), (sorted[599'999] + sorted[600'000]) / 2);
 }
 
 TEST(Quantile, FindsIntegersOf64BitsThatFloatsCantTellApart) {
@@ -245,6 +256,45 @@ TEST(Selection, RefusesPartialsAndStatesThatNobodyMakes) {
   EXPECT_THAT((*plan)->Accumulate({partition.Block(0), x.data(), {}},
                                   Bytes(100), scratch, partial),
               HasCode(absl::StatusCode::kInternal));
+}
+
+TEST(SelectionState, IsReadOnlyAsItIsWritten) {
+  const auto key = [](double value) {
+    const auto bits = std::bit_cast<std::int64_t>(value);
+    return bits ^ ((bits >> 63) & INT64_MAX);
+  };
+  const auto parse = [&](const std::function<void(SelectionState&)>& change) {
+    SelectionState state;
+    state.first = true;
+    state.Resize(1, 2, 4);
+    state.bins_log2 = SelectionState::BinsLog2For(2);
+    for (const std::size_t i : {0, 1}) {
+      state.lo[i] = key(i == 0 ? -1.0 : 2.0);
+      state.width[i] = static_cast<std::uint64_t>(key(i == 0 ? 1.0 : 3.0)) -
+                       static_cast<std::uint64_t>(state.lo[i]);
+      state.shift[i] = i == 0 ? SelectionState::kLinear : 63;
+    }
+    change(state);
+    return SelectionState::Parse(state.Serialize(), 1, 4).status();
+  };
+  const auto refused = HasCode(absl::StatusCode::kInternal);
+  EXPECT_THAT(parse([](SelectionState&) {}), IsOk());
+  EXPECT_THAT(parse([](SelectionState& s) { s.collect = true; }), refused);
+  EXPECT_THAT(parse([](SelectionState& s) { s.bins_log2 = 3; }), refused);
+  EXPECT_THAT(parse([](SelectionState& s) { s.lo[1] = s.lo[0]; }), refused);
+  EXPECT_THAT(parse([](SelectionState& s) { s.width[1] = UINT64_MAX; }),
+              refused);
+  EXPECT_THAT(
+      parse([](SelectionState& s) { s.shift[0] = SelectionState::kUnused; }),
+      refused);
+  // An interval of linear bins so narrow that a bin is no width.
+  EXPECT_THAT(parse([&](SelectionState& s) {
+                s.lo[0] = key(-1e-310);
+                s.width[0] = static_cast<std::uint64_t>(key(1e-310)) -
+                             static_cast<std::uint64_t>(s.lo[0]);
+              }),
+              refused);
+  EXPECT_THAT(parse([](SelectionState& s) { s.Resize(1, 2, 3); }), refused);
 }
 
 }  // namespace
