@@ -25,9 +25,4 @@ struct QuantileRequest {
 absl::StatusOr<std::unique_ptr<Plan>> MakeQuantilePlan(
     const MatrixLayout& layout, QuantileRequest request);
 
-// Of a lane's keys, in any order, which this reorders; NaN when there is none
-// or one is NaN.
-double QuantileOf(const QuantileRule& rule, int index, ElementType type,
-                  std::int64_t* keys, std::int64_t count);
-
 }  // namespace hearth

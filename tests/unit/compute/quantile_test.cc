@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "hearth/compute/registry.h"
+#include "hearth/compute/selection/lane_quantiles.h"
 #include "hearth/compute/selection/quantile_rule.h"
 #include "hearth/compute/selection/selection_state.h"
 #include "tests/support/status_matchers.h"
@@ -172,6 +173,58 @@ TEST(Quantile, TakesRowsWithinABlockOneByOne) {
       sorted.push_back(values[row * 401 + k].real());
     std::sort(sorted.begin(), sorted.end());
     EXPECT_EQ(got[row], sorted[200]);
+  }
+}
+
+// Too many lanes to count in, and their quantiles are not side by side.
+TEST(Quantile, OfManyShortLanesStandOneAfterTheOther) {
+  for (const int axis : {0, 1, 2}) {
+    Shape shape = {401, 399, 401};
+    shape[static_cast<std::size_t>(axis)] = 3;
+    const MadeArray x =
+        Random(ElementType::kFloat64, Order::kC, shape, [](auto& random) {
+          return random() % 1000 == 0 ? kNan : Normal(random);
+        });
+    const std::vector<std::string> q = {"0.1", "0.9", "0.5"};
+    std::vector<double> all;
+    Evaluate("quantile", x,
+             {{"axis", absl::StrCat(axis)}, {"q", absl::StrJoin(q, ",")}},
+             &all);
+    for (std::size_t i = 0; i < q.size(); ++i) {
+      std::vector<double> one;
+      Evaluate("quantile", x, {{"axis", absl::StrCat(axis)}, {"q", q[i]}},
+               &one);
+      ASSERT_EQ(all.size(), one.size() * q.size());
+      std::size_t differ = 0;
+      for (std::size_t k = 0; k < one.size(); ++k) {
+        const double found = all[i * one.size() + k];
+        differ += found == one[k] || (std::isnan(found) && std::isnan(one[k]))
+                      ? 0
+                      : 1;
+      }
+      EXPECT_EQ(differ, 0u) << q[i] << " along axis " << axis;
+    }
+  }
+}
+
+TEST(PlaceRanks, PutsElementsWhereASortWould) {
+  std::mt19937_64 random(7);
+  for (const std::size_t count : {1u, 2u, 50u, 5000u}) {
+    for (const std::size_t every : {1u, 3u, 40u, 900u}) {
+      std::vector<std::int64_t> keys(count);
+      for (auto& key : keys) key = static_cast<std::int64_t>(random() % 1000);
+      std::vector<std::int64_t> sorted = keys;
+      std::sort(sorted.begin(), sorted.end());
+      std::vector<std::int64_t> ranks;
+      for (std::size_t i = every / 2; i < count; i += 1 + random() % every) {
+        ranks.push_back(static_cast<std::int64_t>(i));
+      }
+      PlaceRanks(keys.data(), static_cast<std::int64_t>(count), ranks);
+      for (const std::int64_t rank : ranks) {
+        EXPECT_EQ(keys[static_cast<std::size_t>(rank)],
+                  sorted[static_cast<std::size_t>(rank)]);
+      }
+    }
   }
 }
 
