@@ -189,6 +189,59 @@ TEST(Describe, SaysTheSameInPassesAsWhenItCollectsAll) {
   EXPECT_EQ(quartiles[0], quartiles[1]);
 }
 
+// More than passes can count in.
+TEST(Describe, TellsOfManyShortColumnsAsOfFew) {
+  const std::int64_t all = 90'001, some = 301;
+  const auto value = [&](std::int64_t row, std::int64_t column) {
+    const std::int64_t i = row * 7919 + column;
+    return i % 5 == 0 ? NAN : std::sin(static_cast<double>(i)) * 1000;
+  };
+  for (const Order order : {Order::kC, Order::kFortran}) {
+    for (const ByteOrder stored : {ByteOrder::kNative, ByteOrder::kForeign}) {
+      for (const ElementType type :
+           {ElementType::kFloat64, ElementType::kFloat16,
+            ElementType::kInt32}) {
+        const auto make = [&](std::int64_t columns) {
+          MadeArray x = Make(type, order, {4, columns}, [&](std::int64_t i) {
+            const double element = value(i / columns, i % columns);
+            return std::isnan(element) && !IsFloat(type) ? 3 : element;
+          });
+          x.layout.byte_order = stored;
+          return x;
+        };
+        const auto got = Compute("describe", make(all));
+        const auto wanted = Compute("describe", make(some));
+        ASSERT_THAT(got, IsOk());
+        ASSERT_THAT(wanted, IsOk());
+        for (std::size_t i = 0; i < 9; ++i) {
+          ASSERT_EQ((*got)[i].bytes.size(), 8u * all);
+          EXPECT_EQ(std::memcmp((*got)[i].bytes.data(),
+                                (*wanted)[i].bytes.data(), 8u * some),
+                    0)
+              << (*got)[i].name;
+        }
+      }
+    }
+  }
+}
+
+TEST(Describe, RefusesPartialsThatNobodyMakes) {
+  MatrixLayout layout;
+  layout.shape = {2, 90'000};
+  const auto plan = (*FindOperation("describe"))->Prepare(layout, {});
+  ASSERT_THAT(plan, IsOk());
+  Bytes left = (*plan)->Begin({});
+  EXPECT_THAT((*plan)->Combine(left, Bytes(5)),
+              HasCode(absl::StatusCode::kInternal));
+  Bytes right = (*plan)->Begin({});
+  const std::int64_t count = 2;
+  std::memcpy(right.data() + 16, &count, 8);
+  EXPECT_THAT((*plan)->Combine(left, right),
+              HasCode(absl::StatusCode::kInternal));
+  EXPECT_THAT((*plan)->Finish(left, {}, 0),
+              HasCode(absl::StatusCode::kInternal));
+}
+
 TEST(Describe, OfNoRowsCountsNothing) {
   const auto got = Compute("describe", Column({}));
   ASSERT_THAT(got, IsOk());
