@@ -78,8 +78,6 @@ class LaneSelection {
     std::optional<Bytes> next_state;
     // Else: greatest[lane], and key[RankIndex(lane, i)] of its i-th rank.
     SelectionState found;
-    // Collecting all: every lane's keys, ascending, lane after lane.
-    std::vector<std::int64_t> all;
   };
   // Of what Begin to Combine made of the selection's part.
   absl::StatusOr<Outcome> Finish(std::span<const std::byte> partial,
@@ -90,19 +88,20 @@ class LaneSelection {
   class Pass;
   struct Entry;
 
-  absl::StatusOr<std::vector<Entry>> EntriesOf(
-      std::span<const std::byte> partial, std::int32_t slots) const;
-  absl::StatusOr<Outcome> FinishSample(std::vector<Entry> entries,
+  // Keys of entries, lane after lane, in a lane slot after slot.
+  struct Groups;
+  absl::StatusOr<Groups> GroupsOf(std::span<const std::byte> partial,
+                                  std::int32_t slots) const;
+  absl::StatusOr<Outcome> FinishSample(Groups sample,
                                        const RanksOf& ranks_of) const;
   absl::StatusOr<Outcome> FinishHistogram(std::span<const std::byte> partial,
                                           const SelectionState& state,
                                           const RanksOf& ranks_of) const;
-  absl::StatusOr<Outcome> FinishCollect(std::vector<Entry> entries,
-                                        SelectionState state,
+  absl::StatusOr<Outcome> FinishCollect(Groups groups, SelectionState state,
                                         const RanksOf& ranks_of) const;
   // Sets slots, bins and shifts for the intervals of each lane.
   struct Interval;
-  Outcome NextPass(const std::vector<std::vector<Interval>>& intervals,
+  Outcome NextPass(std::vector<std::vector<Interval>> intervals,
                    SelectionState state) const;
   // Of a lane: a place names two at most.
   std::int32_t ranks_max() const {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "hearth/compute/selection/lane_selection.h"
 
@@ -26,6 +28,20 @@ struct LaneSelection::Entry {
   std::int64_t key;
   std::uint32_t lane;
   std::uint32_t slot;
+};
+
+struct LaneSelection::Groups {
+  std::int64_t slots = 1;
+  std::vector<std::int64_t> begins;  // of each group, and the end of all
+  std::vector<std::int64_t> keys;
+
+  std::size_t IndexOf(std::int64_t lane, std::int64_t slot) const {
+    return static_cast<std::size_t>(lane * slots + slot);
+  }
+  std::span<std::int64_t> Of(std::int64_t lane, std::int64_t slot) {
+    const std::size_t group = IndexOf(lane, slot);
+    return {keys.begin() + begins[group], keys.begin() + begins[group + 1]};
+  }
 };
 
 struct LaneSelection::Interval {
