@@ -16,6 +16,7 @@
 #include "hearth/compute/selection/column_description.h"
 #include "hearth/compute/selection/column_facts.h"
 #include "hearth/compute/selection/describe_shares.h"
+#include "hearth/compute/selection/lane_gather.h"
 #include "hearth/compute/selection/lane_selection.h"
 #include "hearth/compute/selection/quantile_rule.h"
 
@@ -216,7 +217,8 @@ class Describe : public Operation {
                        "one or two axes"));
     }
     const std::int64_t columns = layout.axis_count() == 1 ? 1 : layout.shape[1];
-    if (LaneSelection::FitsIn(columns, 3)) {
+    if (LaneSelection::FitsIn(columns, 3) &&
+        !GatherPays(layout, layout.shape[0], 1)) {
       return std::make_unique<DescribePlan>(layout);
     }
     if (!HoldsDescriptions(layout.shape[0], columns)) {

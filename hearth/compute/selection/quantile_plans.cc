@@ -311,8 +311,14 @@ absl::StatusOr<std::unique_ptr<Plan>> MakeQuantilePlan(
   const std::int64_t count = request.rule.count();
   const bool holds_a_lane = elements <= kGatherBytesMax / 8;
   const bool by_lanes = LaneByLane(request, geometry);
-  if (holds_a_lane && by_lanes && geometry.concatenates(Partition(layout))) {
+  const Partition partition(layout);
+  if (holds_a_lane && by_lanes && geometry.concatenates(partition)) {
     return std::make_unique<GatherPlan>(layout, std::move(request), false);
+  }
+  const std::int64_t times =
+      by_lanes ? 1 : std::min(count, partition.block_count());
+  if (holds_a_lane && GatherPays(layout, elements, times)) {
+    return std::make_unique<GatherPlan>(layout, std::move(request), true);
   }
   const bool fits = layout.element_count() > 0
                         ? LaneSelection::FitsIn(lanes, count)

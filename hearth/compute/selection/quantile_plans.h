@@ -19,9 +19,9 @@ struct QuantileRequest {
   bool list = false;  // a leading axis of the result for q, even of one
 };
 
-// Chooses: by lanes where each lies within one row block, or where there are
-// too many to count in; else by passes (LaneSelection). TOO_LARGE when lanes
-// are too many and too long at once.
+// Chooses: by lanes where each lies within one row block, where they are short,
+// or where there are too many to count in; else by passes (LaneSelection).
+// TOO_LARGE when lanes are too many and too long at once.
 absl::StatusOr<std::unique_ptr<Plan>> MakeQuantilePlan(
     const MatrixLayout& layout, QuantileRequest request);
 

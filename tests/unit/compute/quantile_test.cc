@@ -207,6 +207,28 @@ TEST(Quantile, OfManyShortLanesStandOneAfterTheOther) {
   }
 }
 
+TEST(Quantile, GathersShortLanesAndCountsInLongOnes) {
+  const auto gathers = [](const char* operation, Shape shape) {
+    MatrixLayout layout;
+    layout.shape = std::move(shape);
+    std::map<std::string, std::string> text;
+    if (std::string(operation) == "median") text["axis"] = "0";
+    const auto plan = (*FindOperation(operation))->Prepare(layout, {text, {}});
+    EXPECT_THAT(plan, IsOk());
+    return plan.ok() && (*plan)->needs_whole_matrix();
+  };
+  for (const char* operation : {"median", "describe"}) {
+    EXPECT_TRUE(gathers(operation, {40, 65'536}));
+    EXPECT_TRUE(gathers(operation, {400, 3000}));
+    EXPECT_TRUE(gathers(operation, {2000, 60'000}));
+    EXPECT_TRUE(gathers(operation, {1'000'000, 1}));
+    EXPECT_FALSE(gathers(operation, {100'000, 40}));
+    EXPECT_FALSE(gathers(operation, {10'000, 2000}));
+    EXPECT_FALSE(gathers(operation, {2'000'000, 1}));
+    EXPECT_FALSE(gathers(operation, {20'000, 30'000}));
+  }
+}
+
 TEST(PlaceRanks, PutsElementsWhereASortWould) {
   std::mt19937_64 random(7);
   for (const std::size_t count : {1u, 2u, 50u, 5000u}) {
