@@ -217,15 +217,17 @@ class Describe : public Operation {
                        "one or two axes"));
     }
     const std::int64_t columns = layout.axis_count() == 1 ? 1 : layout.shape[1];
-    if (LaneSelection::FitsIn(columns, 3) &&
-        !GatherPays(layout, layout.shape[0], 1)) {
-      return std::make_unique<DescribePlan>(layout);
-    }
-    if (!HoldsDescriptions(layout.shape[0], columns)) {
+    const bool fits = LaneSelection::FitsIn(columns, 3);
+    const bool holds = HoldsDescriptions(layout.shape[0], columns);
+    if (!fits && !holds) {
       return Error(Reason::kTooLarge,
                    absl::StrCat("run describe: ", columns,
                                 " columns pass what is held at once; take "
                                 "fewer columns"));
+    }
+    if (!holds || (fits && 3 * columns <= LanesForPasses(layout) &&
+                   !GatherPays(layout, layout.shape[0], 1))) {
+      return std::make_unique<DescribePlan>(layout);
     }
     return MakeDescribeByShares(layout);
   }

@@ -110,6 +110,11 @@ bool GatherPays(const MatrixLayout& layout, std::int64_t elements,
          (elements <= kLaneOfSmallMatrix && all <= kSmallMatrix);
 }
 
+std::int64_t LanesForPasses(const MatrixLayout& layout) {
+  // Six passes take as long as a gather, unless that reads a file in parts.
+  return layout.bytes() <= limits::kWholeMatrixBytesMax ? 32768 : 65536;
+}
+
 void MakeKeys(NamedElementType type, const std::byte* from, std::int64_t count,
               std::int64_t* keys) {
   const auto& kernels = kernels::FindSelectionKernels();

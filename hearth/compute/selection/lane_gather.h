@@ -56,6 +56,10 @@ class LaneGather {
 bool GatherPays(const MatrixLayout& layout, std::int64_t elements,
                 std::int64_t times);
 
+// More lanes than this, each counted once a quantile, have bins too coarse to
+// be worth a pass each.
+std::int64_t LanesForPasses(const MatrixLayout& layout);
+
 // The keys of `count` elements that lie one after the other, at any alignment.
 void MakeKeys(NamedElementType type, const std::byte* from, std::int64_t count,
               std::int64_t* keys);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "hearth/compute/operation.h"
 #include "hearth/compute/reduction/geometry.h"
+#include "hearth/compute/remembered.h"
 #include "hearth/compute/selection/selection_state.h"
 #include "hearth/matrix/layout.h"
 #include "hearth/matrix/partition.h"
@@ -87,6 +89,10 @@ class LaneSelection {
  private:
   class Pass;
   struct Entry;
+  // A state, and what a pass looks up in it.
+  struct Opened;
+  absl::StatusOr<std::shared_ptr<const Opened>> Open(
+      std::span<const std::byte> state) const;
 
   // Keys of entries, lane after lane, in a lane slot after slot.
   struct Groups;
@@ -119,6 +125,7 @@ class LaneSelection {
   std::int64_t element_count_;
   std::int64_t inner_;   // elements of the innermost kept axes
   std::int64_t stride_;  // elements of a lane for each one in the sample
+  Remembered<Opened> opened_;
 };
 
 }  // namespace hearth

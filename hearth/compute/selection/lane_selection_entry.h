@@ -30,6 +30,14 @@ struct LaneSelection::Entry {
   std::uint32_t slot;
 };
 
+struct LaneSelection::Opened {
+  SelectionState state;
+  // Where there are many slots: how many of each lane's are used, and where
+  // their intervals begin, [lanes][slots].
+  std::vector<std::int32_t> used;
+  std::vector<std::int64_t> lo_by_lane;
+};
+
 struct LaneSelection::Groups {
   std::int64_t slots = 1;
   std::vector<std::int64_t> begins;  // of each group, and the end of all
@@ -68,6 +76,9 @@ inline constexpr std::int64_t kCountersAimedAt = 1 << 19;
 inline constexpr std::int64_t kCountersMax = 1 << 23;
 inline constexpr std::int64_t kBinsMin = 16;
 inline constexpr int kBinsLog2Max = 16;
+// Keys are compared with each of a lane's intervals, up to so many; with more,
+// a key's own is found by halving.
+inline constexpr std::int32_t kSlotsOneByOne = 128;
 
 }  // namespace selection_limits
 }  // namespace hearth

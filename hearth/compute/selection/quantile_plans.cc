@@ -25,8 +25,6 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 // keys are all held.
 constexpr std::int64_t kGatherBytesAimedAt = 4 * limits::kMiB;
 constexpr std::int64_t kGatherBytesMax = 32 * limits::kMiB;
-// More lanes than this have bins too coarse to be worth a pass each.
-constexpr std::int64_t kLanesForPasses = 65536;
 
 bool HasNan(ElementType type, std::int64_t greatest) {
   return IsFloat(type) && greatest == kernels::kNanKey;
@@ -315,15 +313,18 @@ absl::StatusOr<std::unique_ptr<Plan>> MakeQuantilePlan(
   if (holds_a_lane && by_lanes && geometry.concatenates(partition)) {
     return std::make_unique<GatherPlan>(layout, std::move(request), false);
   }
-  const std::int64_t times =
-      by_lanes ? 1 : std::min(count, partition.block_count());
+  // Blocks that gather a lane: those that have some of its outputs.
+  const std::int64_t blocks = partition.block_count();
+  const std::int64_t times = std::min(
+      count,
+      by_lanes ? 1 + (blocks - 1) / std::max<std::int64_t>(lanes, 1) : blocks);
   if (holds_a_lane && GatherPays(layout, elements, times)) {
     return std::make_unique<GatherPlan>(layout, std::move(request), true);
   }
   const bool fits = layout.element_count() > 0
                         ? LaneSelection::FitsIn(lanes, count)
-                        : lanes <= kLanesForPasses;
-  if (fits && lanes * count <= kLanesForPasses) {
+                        : lanes <= LanesForPasses(layout);
+  if (fits && lanes * count <= LanesForPasses(layout)) {
     return std::make_unique<PassesPlan>(layout, std::move(request));
   }
   // Passes read a matrix a few times, a gather quantile by quantile may read

@@ -118,6 +118,51 @@ TEST(Quantile, EqualsAFullSortOfEveryColumnBitByBit) {
   }
 }
 
+// More intervals of a lane than keys are compared with one by one.
+TEST(Quantile, OfAThousandPlacesEqualsAFullSort) {
+  const std::pair<Shape, std::size_t> cases[] = {{{1'200'000, 1}, 2001},
+                                                 {{120'000, 12}, 401}};
+  for (const auto& [shape, places] : cases) {
+    for (const Values& values : {Values(Normal), Values(Few), Values(Wide)}) {
+      const MadeArray x =
+          Random(ElementType::kFloat64, Order::kC, shape, values);
+      std::vector<std::string> q;
+      for (std::size_t i = 0; i < places; ++i) {
+        q.push_back(absl::StrCat(static_cast<double>(i) /
+                                 static_cast<double>(places - 1)));
+      }
+      std::vector<double> got;
+      Evaluate(
+          "quantile", x,
+          {{"axis", "0"}, {"q", absl::StrJoin(q, ",")}, {"method", "lower"}},
+          &got);
+      const auto columns = static_cast<std::size_t>(shape[1]);
+      ASSERT_EQ(got.size(), places * columns);
+      const auto rule = *QuantileRule::Make(
+          [&] {
+            std::vector<double> numbers;
+            for (const std::string& text : q) numbers.push_back(stod(text));
+            return numbers;
+          }(),
+          "lower");
+      std::size_t differ = 0;
+      for (std::size_t column = 0; column < columns; ++column) {
+        const auto sorted = SortedColumn(x, static_cast<std::int64_t>(column));
+        for (std::size_t i = 0; i < places; ++i) {
+          const auto place = rule.PlaceOf(static_cast<int>(i), shape[0]);
+          differ +=
+              std::bit_cast<std::uint64_t>(got[i * columns + column]) ==
+                      std::bit_cast<std::uint64_t>(
+                          sorted[static_cast<std::size_t>(place.previous)])
+                  ? 0
+                  : 1;
+        }
+      }
+      EXPECT_EQ(differ, 0u) << ToString(shape);
+    }
+  }
+}
+
 TEST(Median, IsTheMeanOfTheMiddleTwoOfAllElements) {
   for (const Values& values :
        {Values(Normal), Values(Wide), Values(Clusters)}) {
@@ -225,7 +270,8 @@ TEST(Quantile, GathersShortLanesAndCountsInLongOnes) {
     EXPECT_FALSE(gathers(operation, {100'000, 40}));
     EXPECT_FALSE(gathers(operation, {10'000, 2000}));
     EXPECT_FALSE(gathers(operation, {2'000'000, 1}));
-    EXPECT_FALSE(gathers(operation, {20'000, 30'000}));
+    EXPECT_FALSE(gathers(operation, {20'000, 10'000}));
+    EXPECT_TRUE(gathers(operation, {8000, 40'000}));
   }
 }
 
