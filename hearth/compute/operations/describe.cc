@@ -1,6 +1,6 @@
 // describe: of each column, how many numbers, their moments, extremes and
 // quartiles.
-#include <cmath>
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -11,10 +11,12 @@
 #include "hearth/base/error.h"
 #include "hearth/base/limits.h"
 #include "hearth/base/status.h"
-#include "hearth/compute/numbers.h"
 #include "hearth/compute/operation.h"
 #include "hearth/compute/parameters.h"
+#include "hearth/compute/selection/column_description.h"
 #include "hearth/compute/selection/column_facts.h"
+#include "hearth/compute/selection/describe_shares.h"
+#include "hearth/compute/selection/lane_gather.h"
 #include "hearth/compute/selection/lane_selection.h"
 #include "hearth/compute/selection/quantile_rule.h"
 
@@ -22,10 +24,6 @@ namespace hearth {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-QuantileRule Quartiles() {
-  return *QuantileRule::Make({0.25, 0.5, 0.75}, "linear");
-}
 
 // Moments and extremes in the pass that counts, ranks in LaneSelection's.
 //
@@ -51,16 +49,7 @@ class DescribePlan : public Plan {
   }
 
   std::vector<ResultArray> DeclareResults() const override {
-    std::vector<ResultArray> results;
-    for (const char* name :
-         {"count", "nans", "mean", "std", "min", "q25", "q50", "q75", "max"}) {
-      const bool counts = results.size() < 2;
-      results.push_back(
-          {.name = name,
-           .type = counts ? ElementType::kInt64 : ElementType::kFloat64,
-           .shape = {selection_.lanes()}});
-    }
-    return results;
+    return DeclareDescriptions(selection_.lanes());
   }
 
   Bytes Begin(std::span<const std::byte> state) const override {
@@ -119,7 +108,7 @@ class DescribePlan : public Plan {
             OfSelection(state), [&](std::int64_t lane, std::int64_t) {
               const std::int64_t count =
                   facts[static_cast<std::size_t>(lane)].count;
-              return LaneSelection::Wanted{count == 0
+              return LaneSelection::Wanted{count <= 0
                                                ? std::vector<std::int64_t>()
                                                : rule_.RanksOf(count),
                                            count};
@@ -169,18 +158,10 @@ class DescribePlan : public Plan {
 
   std::vector<ResultArray> Results(const std::vector<ColumnFacts::Facts>& facts,
                                    const SelectionState& found) const {
-    std::vector<ResultArray> results = DeclareResults();
-    for (ResultArray& result : results) {
-      result.bytes.resize(static_cast<std::size_t>(selection_.lanes()) * 8);
-    }
+    std::vector<ColumnDescription> columns;
     for (std::int64_t lane = 0; lane < selection_.lanes(); ++lane) {
       const ColumnFacts::Facts& of = facts[static_cast<std::size_t>(lane)];
-      const double freedom = static_cast<double>(of.count - 1);
-      double values[7] = {
-          of.mean,    of.count > 1 ? std::sqrt(of.squares / freedom) : kNan,
-          of.least,   kNan,
-          kNan,       kNan,
-          of.greatest};
+      double quartiles[3] = {kNan, kNan, kNan};
       if (of.count > 0) {
         const std::vector<std::int64_t> ranks = rule_.RanksOf(of.count);
         const auto key = [&](std::int64_t rank) {
@@ -191,22 +172,14 @@ class DescribePlan : public Plan {
         for (int q = 0; q < 3; ++q) {
           const QuantileRule::Place place = rule_.PlaceOf(q, of.count);
           const std::int64_t previous = key(place.previous);
-          values[3 + q] =
+          quartiles[q] =
               rule_.ValueOf(place, type_, previous,
                             place.gamma == 0 ? previous : key(place.next));
         }
       }
-      const std::int64_t counts[2] = {of.count, rows_ - of.count};
-      for (std::size_t i = 0; i < results.size(); ++i) {
-        std::byte* to = results[i].bytes.data() + lane * 8;
-        if (i < 2) {
-          std::memcpy(to, &counts[i], 8);
-        } else {
-          StoreReal(ElementType::kFloat64, values[i - 2], to);
-        }
-      }
+      columns.push_back(ColumnDescription::Of(of, rows_, quartiles));
     }
-    return results;
+    return StoreDescriptions(columns);
   }
 
   const ElementType type_;
@@ -244,13 +217,19 @@ class Describe : public Operation {
                        "one or two axes"));
     }
     const std::int64_t columns = layout.axis_count() == 1 ? 1 : layout.shape[1];
-    if (!LaneSelection::FitsIn(columns, 3)) {
+    const bool fits = LaneSelection::FitsIn(columns, 3);
+    const bool holds = HoldsDescriptions(layout.shape[0], columns);
+    if (!fits && !holds) {
       return Error(Reason::kTooLarge,
                    absl::StrCat("run describe: ", columns,
                                 " columns pass what is held at once; take "
                                 "fewer columns"));
     }
-    return std::make_unique<DescribePlan>(layout);
+    if (!holds || (fits && 3 * columns <= LanesForPasses(layout) &&
+                   !GatherPays(layout, layout.shape[0], 1))) {
+      return std::make_unique<DescribePlan>(layout);
+    }
+    return MakeDescribeByShares(layout);
   }
 };
 

@@ -17,6 +17,7 @@
 #include "hearth/compute/elements.h"
 #include "hearth/compute/operation.h"
 #include "hearth/compute/parameters.h"
+#include "hearth/compute/remembered.h"
 #include "hearth/compute/selection/bin_edges.h"
 #include "hearth/matrix/partition.h"
 
@@ -120,10 +121,11 @@ class HistogramPlan : public Plan {
       Store(range, partial);
       return absl::OkStatus();
     }
-    HEARTH_ASSIGN_OR_RETURN(const BinEdges edges, EdgesFor(state));
+    HEARTH_ASSIGN_OR_RETURN(const std::shared_ptr<const BinEdges> edges,
+                            edges_.Get(state, [&] { return EdgesFor(state); }));
     auto* counts = reinterpret_cast<std::int64_t*>(partial.data() + kKindBytes);
     for_each_run(
-        [&](std::int64_t count) { edges.Count(values, count, counts); });
+        [&](std::int64_t count) { edges->Count(values, count, counts); });
     return absl::OkStatus();
   }
 
@@ -231,6 +233,7 @@ class HistogramPlan : public Plan {
   const std::int64_t block_count_;
   const std::int64_t bins_;
   const std::optional<Range> range_;
+  const Remembered<BinEdges> edges_;
 };
 
 class Histogram : public Operation {

@@ -44,6 +44,9 @@ absl::StatusOr<BinEdges> BinEdges::Make(ElementType type, std::int64_t bins,
     made.edges_[at] = Rounded(type, i == bins ? hi : lo + offset);
     if (i > 0 && !(made.edges_[at - 1] < made.edges_[at])) ascending = false;
   }
+  // Either may be infinite in a narrower type.
+  ascending = ascending && std::isfinite(made.edges_.front()) &&
+              std::isfinite(made.edges_.back());
   if (!ascending) {
     return Error(Reason::kBadParameter,
                  absl::StrCat("run histogram: no ", bins, " bins fit between ",
@@ -61,9 +64,15 @@ void BinEdges::Count(const double* values, std::int64_t count,
   const auto last = static_cast<std::int64_t>(edges_.size()) - 2;
   const double lo = edges_.front();
   const double hi = edges_.back();
+  const bool guesses = std::isfinite(bins_per_unit_);
   for (std::int64_t i = 0; i < count; ++i) {
     const double value = values[i];
     if (!(value >= lo && value <= hi)) continue;
+    if (!guesses) {
+      const auto above = std::upper_bound(edges_.begin(), edges_.end(), value);
+      ++counts[std::min(above - edges_.begin() - 1, last)];
+      continue;
+    }
     // A guess, which rounding may have put beside the bin.
     auto bin = std::min(
         static_cast<std::int64_t>((value - lo) * bins_per_unit_), last);

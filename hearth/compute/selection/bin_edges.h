@@ -32,7 +32,7 @@ class BinEdges {
 
  private:
   std::vector<double> edges_;
-  double bins_per_unit_ = 0;
+  double bins_per_unit_ = 0;  // infinite where a bin is almost no width
 };
 
 }  // namespace hearth

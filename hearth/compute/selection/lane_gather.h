@@ -50,6 +50,16 @@ class LaneGather {
   std::int64_t elements_ = 1;
 };
 
+// Whether to gather lanes of `elements` elements from a matrix given whole,
+// `times` times each, rather than to count in passes over it: where lanes are
+// short, or all elements few.
+bool GatherPays(const MatrixLayout& layout, std::int64_t elements,
+                std::int64_t times);
+
+// More lanes than this, each counted once a quantile, have bins too coarse to
+// be worth a pass each.
+std::int64_t LanesForPasses(const MatrixLayout& layout);
+
 // The keys of `count` elements that lie one after the other, at any alignment.
 void MakeKeys(NamedElementType type, const std::byte* from, std::int64_t count,
               std::int64_t* keys);

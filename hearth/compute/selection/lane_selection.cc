@@ -4,11 +4,13 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/compute/kernels/selection.h"
+#include "hearth/compute/selection/lane_quantiles.h"
 #include "hearth/compute/selection/lane_selection_entry.h"
 
 namespace hearth {
@@ -115,7 +117,7 @@ std::int64_t LaneSelection::CounterCount(const SelectionState& state) const {
 }
 
 std::int64_t LaneSelection::CounterCountMax() const {
-  const std::int64_t slots = lanes() * 2 * static_cast<std::int64_t>(q_.size());
+  const std::int64_t slots = lanes() * ranks_max();
   return std::min(std::max(kCountersAimedAt, slots * kBinsMin),
                   slots << kBinsLog2Max) +
          slots;
@@ -142,10 +144,9 @@ std::int64_t LaneSelection::partial_bytes_max() const {
                    16 * lanes() + CounterCountMax() * (wide() ? 8 : 4)});
 }
 
-absl::StatusOr<std::vector<LaneSelection::Entry>> LaneSelection::EntriesOf(
+absl::StatusOr<LaneSelection::Groups> LaneSelection::GroupsOf(
     std::span<const std::byte> partial, std::int32_t slots) const {
   SelectionPartialHeader header;
-  std::vector<Entry> entries;
   if (partial.size() >= sizeof(header)) {
     std::memcpy(&header, partial.data(), sizeof(header));
     partial = partial.subspan(sizeof(header));
@@ -155,10 +156,13 @@ absl::StatusOr<std::vector<LaneSelection::Entry>> LaneSelection::EntriesOf(
     return Error(Reason::kInternal,
                  "read what a selection collected: it is no list of entries");
   }
-  entries.resize(partial.size() / sizeof(Entry));
+  std::vector<Entry> entries(partial.size() / sizeof(Entry));
   if (!entries.empty()) {
     std::memcpy(entries.data(), partial.data(), partial.size());
   }
+  Groups groups;
+  groups.slots = slots;
+  groups.begins.resize(static_cast<std::size_t>(lanes() * slots + 1));
   for (const Entry& entry : entries) {
     if (entry.lane >= static_cast<std::uint64_t>(lanes()) ||
         entry.slot >= static_cast<std::uint32_t>(slots)) {
@@ -166,97 +170,105 @@ absl::StatusOr<std::vector<LaneSelection::Entry>> LaneSelection::EntriesOf(
                    absl::StrCat("read what a selection collected: lane ",
                                 entry.lane, " of ", lanes()));
     }
+    ++groups.begins[groups.IndexOf(entry.lane, entry.slot)];
   }
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    if (a.lane != b.lane) return a.lane < b.lane;
-    return a.slot != b.slot ? a.slot < b.slot : a.key < b.key;
-  });
-  return entries;
+  // Ends of groups, which each element of one moves down to its beginning.
+  std::partial_sum(groups.begins.begin(), groups.begins.end(),
+                   groups.begins.begin());
+  groups.keys.resize(entries.size());
+  for (const Entry& entry : entries) {
+    const std::size_t group = groups.IndexOf(entry.lane, entry.slot);
+    groups.keys[static_cast<std::size_t>(--groups.begins[group])] = entry.key;
+  }
+  return groups;
 }
 
 absl::StatusOr<LaneSelection::Outcome> LaneSelection::Finish(
     std::span<const std::byte> partial, std::span<const std::byte> state_bytes,
     const RanksOf& ranks_of) const {
   if (state_bytes.empty()) {
-    HEARTH_ASSIGN_OR_RETURN(std::vector<Entry> entries, EntriesOf(partial, 1));
-    return FinishSample(std::move(entries), ranks_of);
+    HEARTH_ASSIGN_OR_RETURN(Groups sample, GroupsOf(partial, 1));
+    return FinishSample(std::move(sample), ranks_of);
   }
-  HEARTH_ASSIGN_OR_RETURN(SelectionState state,
-                          SelectionState::Parse(state_bytes, lanes()));
+  HEARTH_ASSIGN_OR_RETURN(
+      SelectionState state,
+      SelectionState::Parse(state_bytes, lanes(), ranks_max()));
   if (!state.collect) return FinishHistogram(partial, state, ranks_of);
-  HEARTH_ASSIGN_OR_RETURN(std::vector<Entry> entries,
-                          EntriesOf(partial, state.slots));
-  return FinishCollect(std::move(entries), std::move(state), ranks_of);
+  HEARTH_ASSIGN_OR_RETURN(Groups groups, GroupsOf(partial, state.slots));
+  return FinishCollect(std::move(groups), std::move(state), ranks_of);
 }
 
 absl::StatusOr<LaneSelection::Outcome> LaneSelection::FinishSample(
-    std::vector<Entry> entries, const RanksOf& ranks_of) const {
+    Groups sample, const RanksOf& ranks_of) const {
   SelectionState state;
-  const auto ranks_max = static_cast<std::int32_t>(2 * q_.size());
-  state.Resize(lanes(), 0, ranks_max);
-  std::vector<std::vector<Interval>> intervals(
-      static_cast<std::size_t>(lanes()));
-  Outcome outcome;
+  state.Resize(lanes(), 0, ranks_max());
   if (collects_all()) {
-    if (static_cast<std::int64_t>(entries.size()) != element_count_) {
-      return Changed();
-    }
-    outcome.all.reserve(entries.size());
-    for (const Entry& entry : entries) outcome.all.push_back(entry.key);
-  }
-  auto at = entries.begin();
-  for (std::int64_t lane = 0; lane < lanes(); ++lane) {
-    const auto begin = at;
-    while (at != entries.end() && at->lane == lane) ++at;
-    auto end = at;
-    if (collects_all()) {
-      if (begin == end) continue;
-      state.greatest[static_cast<std::size_t>(lane)] = (end - 1)->key;
-      const Wanted wanted = ranks_of(lane, (end - 1)->key);
+    if (std::ssize(sample.keys) != element_count_) return Changed();
+    for (std::int64_t lane = 0; lane < lanes() && elements() > 0; ++lane) {
+      const std::span<std::int64_t> keys = sample.Of(lane, 0);
+      if (std::ssize(keys) != elements()) return Changed();
+      const std::int64_t greatest = *std::max_element(keys.begin(), keys.end());
+      state.greatest[static_cast<std::size_t>(lane)] = greatest;
+      const Wanted wanted = ranks_of(lane, greatest);
+      if (!wanted.ranks.empty() && wanted.ranks.back() >= elements()) {
+        return Changed();
+      }
+      PlaceRanks(keys.data(), elements(), wanted.ranks);
       for (std::size_t i = 0; i < wanted.ranks.size(); ++i) {
-        state.key[state.RankIndex(lane, i)] = begin[wanted.ranks[i]].key;
+        state.key[state.RankIndex(lane, i)] =
+            keys[static_cast<std::size_t>(wanted.ranks[i])];
       }
-      continue;
     }
-    if (IsFloat(type_.type)) {
-      while (end != begin && (end - 1)->key == kernels::kNanKey) --end;
-    }
-    auto& own = intervals[static_cast<std::size_t>(lane)];
-    const std::int64_t count = end - begin;
-    for (const double q : q_) {
-      if (count == 0) {
-        own.push_back(
-            {INT64_MIN, Width(INT64_MIN, kernels::kNanKey - 1), 0, 0});
-        continue;
-      }
-      const double place = q * static_cast<double>(count - 1);
-      const double around =
-          kDeviations * std::sqrt(static_cast<double>(count) * q * (1 - q)) + 1;
-      const auto index = [&](double rank) {
-        return std::clamp<std::int64_t>(static_cast<std::int64_t>(rank), 0,
-                                        count - 1);
-      };
-      const std::int64_t lo = begin[index(place - around)].key;
-      const std::int64_t hi = begin[index(std::ceil(place + around))].key;
-      own.push_back({lo, Width(lo, hi), 0, 0});
-    }
-  }
-  if (collects_all()) {
+    Outcome outcome;
     outcome.found = std::move(state);
     return outcome;
   }
+  std::vector<std::vector<Interval>> intervals(
+      static_cast<std::size_t>(lanes()));
+  for (std::int64_t lane = 0; lane < lanes(); ++lane) {
+    std::span<std::int64_t> keys = sample.Of(lane, 0);
+    if (IsFloat(type_.type)) {
+      keys = keys.first(static_cast<std::size_t>(
+          std::remove(keys.begin(), keys.end(), kernels::kNanKey) -
+          keys.begin()));
+    }
+    auto& own = intervals[static_cast<std::size_t>(lane)];
+    const std::int64_t count = std::ssize(keys);
+    if (count == 0) {
+      own.push_back({INT64_MIN, Width(INT64_MIN, kernels::kNanKey - 1), 0, 0});
+      continue;
+    }
+    std::vector<std::int64_t> ranks;
+    for (const double q : q_) {
+      const double place = q * static_cast<double>(count - 1);
+      const double around =
+          kDeviations * std::sqrt(static_cast<double>(count) * q * (1 - q)) + 1;
+      for (const double rank : {place - around, std::ceil(place + around)}) {
+        ranks.push_back(std::clamp<std::int64_t>(
+            static_cast<std::int64_t>(rank), 0, count - 1));
+      }
+    }
+    std::vector<std::int64_t> ascending = ranks;
+    std::sort(ascending.begin(), ascending.end());
+    ascending.erase(std::unique(ascending.begin(), ascending.end()),
+                    ascending.end());
+    PlaceRanks(keys.data(), count, ascending);
+    for (std::size_t i = 0; i < ranks.size(); i += 2) {
+      const std::int64_t lo = keys[static_cast<std::size_t>(ranks[i])];
+      const std::int64_t hi = keys[static_cast<std::size_t>(ranks[i + 1])];
+      own.push_back({lo, Width(lo, hi), 0, 0});
+    }
+  }
   state.first = true;
-  return NextPass(intervals, std::move(state));
+  return NextPass(std::move(intervals), std::move(state));
 }
 
 LaneSelection::Outcome LaneSelection::NextPass(
-    const std::vector<std::vector<Interval>>& intervals,
-    SelectionState state) const {
+    std::vector<std::vector<Interval>> intervals, SelectionState state) const {
   // Each lane's, merged where they touch: ascending and disjoint.
-  std::vector<std::vector<Interval>> merged = intervals;
   std::size_t slots = 0;
   std::int64_t total = 0;
-  for (auto& own : merged) {
+  for (auto& own : intervals) {
     std::sort(own.begin(), own.end(), [](const Interval& a, const Interval& b) {
       return a.lo != b.lo ? a.lo < b.lo : a.width < b.width;
     });
@@ -282,14 +294,10 @@ LaneSelection::Outcome LaneSelection::NextPass(
   }
   state.collect = !state.first && total <= kCollectEntries;
   state.Resize(lanes(), static_cast<std::int32_t>(slots), state.ranks_max);
-  const std::int64_t each =
-      std::max(kCountersAimedAt / (lanes() * static_cast<std::int64_t>(slots)),
-               kBinsMin);
-  state.bins_log2 = std::min(
-      static_cast<int>(std::bit_width(static_cast<std::uint64_t>(each))) - 1,
-      kBinsLog2Max);
+  state.bins_log2 =
+      SelectionState::BinsLog2For(lanes() * static_cast<std::int64_t>(slots));
   for (std::int64_t lane = 0; lane < lanes(); ++lane) {
-    const auto& own = merged[static_cast<std::size_t>(lane)];
+    const auto& own = intervals[static_cast<std::size_t>(lane)];
     for (std::size_t s = 0; s < own.size(); ++s) {
       const std::size_t at =
           state.SlotIndex(static_cast<std::int32_t>(s), lane);
@@ -360,6 +368,10 @@ absl::StatusOr<LaneSelection::Outcome> LaneSelection::FinishHistogram(
       }
       known.push_back(interval);
     }
+    // Ranks ascend, and so do the interval, its bin and what lies below that.
+    std::size_t s = 0;
+    std::int64_t bin = 0;
+    std::int64_t below = known.empty() ? 0 : known[0].base;
     for (std::size_t i = 0; i < wanted.ranks.size(); ++i) {
       const std::size_t rank_at = next.RankIndex(lane, i);
       if (i >= static_cast<std::size_t>(next.ranks_max)) {
@@ -367,28 +379,26 @@ absl::StatusOr<LaneSelection::Outcome> LaneSelection::FinishHistogram(
       }
       if (next.found[rank_at] != 0) continue;
       const std::int64_t rank = wanted.ranks[i];
-      std::size_t s = 0;
-      while (s < known.size() && known[s].base + known[s].inside <= rank) ++s;
+      while (s < known.size() && known[s].base + known[s].inside <= rank) {
+        ++s;
+        bin = 0;
+        below = s < known.size() ? known[s].base : 0;
+      }
       Interval place{};
       if (s < known.size() && known[s].base <= rank) {
-        // In a bin of interval s; its slot is the s-th of those in use, which
-        // come first.
-        const std::uint8_t shift =
-            state.shift[state.SlotIndex(static_cast<std::int32_t>(s), lane)];
-        place = {known[s].lo, 0, known[s].base, 0};
-        for (std::int64_t b = 0; b < bins; ++b) {
-          place.inside = counter(
-              bins_at +
-              (lane * state.slots + static_cast<std::int64_t>(s)) * bins + b);
-          if (rank < place.base + place.inside) {
-            const KeyRange range = BinRange(known[s].lo, known[s].width, shift,
-                                            state.bins_log2, b);
-            place.lo = range.lo;
-            place.width = Width(range.lo, range.hi);
-            break;
-          }
-          place.base += place.inside;
+        const auto slot = static_cast<std::int32_t>(s);
+        const auto inside = [&] {
+          return counter(bins_at + (lane * state.slots + slot) * bins + bin);
+        };
+        while (bin < bins && below + inside() <= rank) {
+          below += inside();
+          ++bin;
         }
+        if (bin == bins) return Changed();
+        const KeyRange range = BinRange(
+            known[s].lo, known[s].width,
+            state.shift[state.SlotIndex(slot, lane)], state.bins_log2, bin);
+        place = {range.lo, Width(range.lo, range.hi), below, inside()};
       } else {
         const bool lowest = s == 0;
         const bool highest = s == known.size();
@@ -410,46 +420,48 @@ absl::StatusOr<LaneSelection::Outcome> LaneSelection::FinishHistogram(
       if (place.width == 0) {
         next.found[rank_at] = 1;
         next.key[rank_at] = place.lo;
-      } else {
+      } else if (intervals[l].empty() || intervals[l].back().lo != place.lo) {
         intervals[l].push_back(place);
       }
     }
   }
-  return NextPass(intervals, std::move(next));
+  return NextPass(std::move(intervals), std::move(next));
 }
 
 absl::StatusOr<LaneSelection::Outcome> LaneSelection::FinishCollect(
-    std::vector<Entry> entries, SelectionState state,
-    const RanksOf& ranks_of) const {
-  auto at = entries.begin();
+    Groups groups, SelectionState state, const RanksOf& ranks_of) const {
+  std::vector<std::int64_t> ranks;  // in a group
   for (std::int64_t lane = 0; lane < lanes(); ++lane) {
     const auto l = static_cast<std::size_t>(lane);
     const Wanted wanted = ranks_of(lane, state.greatest[l]);
-    const auto begin = at;
-    while (at != entries.end() && at->lane == lane) ++at;
-    auto slot_begin = begin;
+    const auto is_found = [&](std::size_t i) -> std::uint8_t& {
+      return state.found[state.RankIndex(lane, i)];
+    };
     std::size_t i = 0;
     for (std::int32_t s = 0; s < state.slots; ++s) {
       const std::size_t slot = state.SlotIndex(s, lane);
-      if (state.shift[slot] == SelectionState::kUnused) continue;
-      auto slot_end = slot_begin;
-      while (slot_end != at &&
-             slot_end->slot == static_cast<std::uint32_t>(s)) {
-        ++slot_end;
-      }
-      if (slot_end - slot_begin != state.inside[slot]) return Changed();
+      if (state.shift[slot] == SelectionState::kUnused) break;
+      const std::span<std::int64_t> keys = groups.Of(lane, s);
+      if (std::ssize(keys) != state.inside[slot]) return Changed();
       const std::int64_t end = state.base[slot] + state.inside[slot];
+      const std::size_t first = i;
+      ranks.clear();
       for (; i < wanted.ranks.size() && wanted.ranks[i] < end; ++i) {
-        const std::size_t rank_at = state.RankIndex(lane, i);
-        if (state.found[rank_at] != 0) continue;
+        if (is_found(i) != 0) continue;
         if (wanted.ranks[i] < state.base[slot]) return Changed();
-        state.found[rank_at] = 1;
-        state.key[rank_at] = slot_begin[wanted.ranks[i] - state.base[slot]].key;
+        ranks.push_back(wanted.ranks[i] - state.base[slot]);
       }
-      slot_begin = slot_end;
+      PlaceRanks(keys.data(), std::ssize(keys), ranks);
+      auto rank = ranks.begin();
+      for (std::size_t k = first; k < i; ++k) {
+        if (is_found(k) != 0) continue;
+        is_found(k) = 1;
+        state.key[state.RankIndex(lane, k)] =
+            keys[static_cast<std::size_t>(*rank++)];
+      }
     }
     for (i = 0; i < wanted.ranks.size(); ++i) {
-      if (state.found[state.RankIndex(lane, i)] == 0) return Changed();
+      if (is_found(i) == 0) return Changed();
     }
   }
   Outcome outcome;

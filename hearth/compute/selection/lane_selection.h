@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "hearth/compute/operation.h"
 #include "hearth/compute/reduction/geometry.h"
+#include "hearth/compute/remembered.h"
 #include "hearth/compute/selection/selection_state.h"
 #include "hearth/matrix/layout.h"
 #include "hearth/matrix/partition.h"
@@ -78,8 +80,6 @@ class LaneSelection {
     std::optional<Bytes> next_state;
     // Else: greatest[lane], and key[RankIndex(lane, i)] of its i-th rank.
     SelectionState found;
-    // Collecting all: every lane's keys, ascending, lane after lane.
-    std::vector<std::int64_t> all;
   };
   // Of what Begin to Combine made of the selection's part.
   absl::StatusOr<Outcome> Finish(std::span<const std::byte> partial,
@@ -89,21 +89,30 @@ class LaneSelection {
  private:
   class Pass;
   struct Entry;
+  // A state, and what a pass looks up in it.
+  struct Opened;
+  absl::StatusOr<std::shared_ptr<const Opened>> Open(
+      std::span<const std::byte> state) const;
 
-  absl::StatusOr<std::vector<Entry>> EntriesOf(
-      std::span<const std::byte> partial, std::int32_t slots) const;
-  absl::StatusOr<Outcome> FinishSample(std::vector<Entry> entries,
+  // Keys of entries, lane after lane, in a lane slot after slot.
+  struct Groups;
+  absl::StatusOr<Groups> GroupsOf(std::span<const std::byte> partial,
+                                  std::int32_t slots) const;
+  absl::StatusOr<Outcome> FinishSample(Groups sample,
                                        const RanksOf& ranks_of) const;
   absl::StatusOr<Outcome> FinishHistogram(std::span<const std::byte> partial,
                                           const SelectionState& state,
                                           const RanksOf& ranks_of) const;
-  absl::StatusOr<Outcome> FinishCollect(std::vector<Entry> entries,
-                                        SelectionState state,
+  absl::StatusOr<Outcome> FinishCollect(Groups groups, SelectionState state,
                                         const RanksOf& ranks_of) const;
   // Sets slots, bins and shifts for the intervals of each lane.
   struct Interval;
-  Outcome NextPass(const std::vector<std::vector<Interval>>& intervals,
+  Outcome NextPass(std::vector<std::vector<Interval>> intervals,
                    SelectionState state) const;
+  // Of a lane: a place names two at most.
+  std::int32_t ranks_max() const {
+    return static_cast<std::int32_t>(2 * q_.size());
+  }
   // Of a histogram: whether a counter needs 64 bits, and how many there are.
   bool wide() const;
   std::int64_t CounterCount(const SelectionState& state) const;
@@ -116,6 +125,7 @@ class LaneSelection {
   std::int64_t element_count_;
   std::int64_t inner_;   // elements of the innermost kept axes
   std::int64_t stride_;  // elements of a lane for each one in the sample
+  Remembered<Opened> opened_;
 };
 
 }  // namespace hearth

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "hearth/compute/selection/lane_selection.h"
 
@@ -26,6 +28,28 @@ struct LaneSelection::Entry {
   std::int64_t key;
   std::uint32_t lane;
   std::uint32_t slot;
+};
+
+struct LaneSelection::Opened {
+  SelectionState state;
+  // Where there are many slots: how many of each lane's are used, and where
+  // their intervals begin, [lanes][slots].
+  std::vector<std::int32_t> used;
+  std::vector<std::int64_t> lo_by_lane;
+};
+
+struct LaneSelection::Groups {
+  std::int64_t slots = 1;
+  std::vector<std::int64_t> begins;  // of each group, and the end of all
+  std::vector<std::int64_t> keys;
+
+  std::size_t IndexOf(std::int64_t lane, std::int64_t slot) const {
+    return static_cast<std::size_t>(lane * slots + slot);
+  }
+  std::span<std::int64_t> Of(std::int64_t lane, std::int64_t slot) {
+    const std::size_t group = IndexOf(lane, slot);
+    return {keys.begin() + begins[group], keys.begin() + begins[group + 1]};
+  }
 };
 
 struct LaneSelection::Interval {
@@ -52,6 +76,9 @@ inline constexpr std::int64_t kCountersAimedAt = 1 << 19;
 inline constexpr std::int64_t kCountersMax = 1 << 23;
 inline constexpr std::int64_t kBinsMin = 16;
 inline constexpr int kBinsLog2Max = 16;
+// Keys are compared with each of a lane's intervals, up to so many; with more,
+// a key's own is found by halving.
+inline constexpr std::int32_t kSlotsOneByOne = 128;
 
 }  // namespace selection_limits
 }  // namespace hearth

@@ -1,6 +1,7 @@
 #include "hearth/compute/selection/quantile_plans.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,7 @@
 #include "hearth/compute/elements.h"
 #include "hearth/compute/kernels/selection.h"
 #include "hearth/compute/selection/lane_gather.h"
+#include "hearth/compute/selection/lane_quantiles.h"
 #include "hearth/compute/selection/lane_selection.h"
 #include "hearth/compute/share.h"
 #include "hearth/matrix/partition.h"
@@ -23,8 +25,6 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 // keys are all held.
 constexpr std::int64_t kGatherBytesAimedAt = 4 * limits::kMiB;
 constexpr std::int64_t kGatherBytesMax = 32 * limits::kMiB;
-// More lanes than this have bins too coarse to be worth a pass each.
-constexpr std::int64_t kLanesForPasses = 65536;
 
 bool HasNan(ElementType type, std::int64_t greatest) {
   return IsFloat(type) && greatest == kernels::kNanKey;
@@ -67,7 +67,9 @@ class GatherPlan : public Plan {
         request_(std::move(request)),
         geometry_(layout, request_.axes, request_.keepdims, 1),
         gather_(layout, request_.axes),
+        quantiles_(request_.rule, layout.type, gather_.elements()),
         shares_(shares),
+        by_lanes_(LaneByLane(request_, geometry_)),
         lanes_at_once_(gather_.LanesWithin(kGatherBytesAimedAt)),
         type_(QuantileType(layout.type)) {}
 
@@ -75,7 +77,7 @@ class GatherPlan : public Plan {
   bool needs_whole_matrix() const override { return shares_; }
   std::int64_t partial_bytes_max() const override { return 0; }
   std::int64_t scratch_bytes_max() const override {
-    return gather_.ScratchBytes(lanes_at_once_);
+    return gather_.ScratchBytes(lanes_at_once_) + 8 * count();
   }
 
   std::vector<ResultArray> DeclareResults() const override {
@@ -96,32 +98,12 @@ class GatherPlan : public Plan {
                                 ": the matrix was not given whole"));
     }
     const Share outputs = OutputsOf(view.block);
-    auto* keys =
-        reinterpret_cast<std::int64_t*>(scratch.Get(scratch_bytes_max()));
-    std::int64_t* buffer = keys + lanes_at_once_ * gather_.elements();
-    const std::int64_t first_lane = outputs.begin / count();
-    const std::int64_t end_lane =
-        outputs.count() == 0 ? first_lane : (outputs.end - 1) / count() + 1;
-    for (std::int64_t lane = first_lane; lane < end_lane;
-         lane += lanes_at_once_) {
-      const std::int64_t lanes = std::min(lanes_at_once_, end_lane - lane);
-      if (shares_) {
-        gather_.Gather(view.matrix.data(), 0, layout_.byte_order, lane, lanes,
-                       keys, buffer);
-      } else {
-        gather_.Gather(view.data, view.block.element_begin, ByteOrder::kNative,
-                       lane, lanes, keys, buffer);
-      }
-      for (std::int64_t i = 0; i < lanes; ++i) {
-        for (int q = 0; q < request_.rule.count(); ++q) {
-          const std::int64_t output = (lane + i) * count() + q;
-          if (output < outputs.begin || output >= outputs.end) continue;
-          const double value =
-              QuantileOf(request_.rule, q, layout_.type,
-                         keys + i * gather_.elements(), gather_.elements());
-          WriteElements(type_, &value, 1,
-                        out + (output - outputs.begin) * BytesOf(type_));
-        }
+    if (outputs.count() == 0) return absl::OkStatus();
+    for (const Share& lanes : LanesOf(outputs)) {
+      for (std::int64_t lane = lanes.begin; lane < lanes.end;
+           lane += lanes_at_once_) {
+        MapLanes(view, {lane, std::min(lane + lanes_at_once_, lanes.end)},
+                 outputs, scratch, out);
       }
     }
     return absl::OkStatus();
@@ -130,7 +112,9 @@ class GatherPlan : public Plan {
  private:
   std::int64_t count() const { return request_.rule.count(); }
 
-  // Outputs are numbered lane by lane, each lane's quantiles side by side.
+  // Outputs are numbered lane by lane, each lane's quantiles side by side, or
+  // quantile by quantile: then a lane is gathered for each block that has some
+  // of its quantiles.
   Share OutputsOf(const RowBlock& block) const {
     if (shares_) {
       return ShareOf(gather_.lane_count() * count(), block.index,
@@ -140,12 +124,67 @@ class GatherPlan : public Plan {
     return {span.begin * count(), (span.begin + span.count) * count()};
   }
 
+  // The lanes of those outputs, which are not none.
+  std::array<Share, 2> LanesOf(const Share& outputs) const {
+    if (by_lanes_) {
+      return {Share{outputs.begin / count(), (outputs.end - 1) / count() + 1}};
+    }
+    const std::int64_t lanes = gather_.lane_count();
+    if (outputs.count() >= lanes) return {Share{0, lanes}};
+    const std::int64_t first = outputs.begin % lanes;
+    const std::int64_t end = first + outputs.count();
+    return {Share{first, std::min(end, lanes)},
+            Share{0, std::max<std::int64_t>(end - lanes, 0)}};
+  }
+
+  // A lane's quantiles among those outputs.
+  Share QuantilesOf(std::int64_t lane, const Share& outputs) const {
+    if (by_lanes_) {
+      const std::int64_t first = lane * count();
+      return {std::max<std::int64_t>(outputs.begin - first, 0),
+              std::min(outputs.end - first, count())};
+    }
+    const std::int64_t lanes = gather_.lane_count();
+    const auto up_to = [&](std::int64_t output) {
+      return output <= lane ? 0 : (output - lane - 1) / lanes + 1;
+    };
+    return {up_to(outputs.begin), up_to(outputs.end)};
+  }
+
+  void MapLanes(const BlockView& view, const Share& lanes, const Share& outputs,
+                Scratch& scratch, std::byte* out) const {
+    auto* keys =
+        reinterpret_cast<std::int64_t*>(scratch.Get(scratch_bytes_max()));
+    std::int64_t* buffer = keys + lanes_at_once_ * gather_.elements();
+    auto* values = reinterpret_cast<double*>(buffer + LaneGather::kRun);
+    if (shares_) {
+      gather_.Gather(view.matrix.data(), 0, layout_.byte_order, lanes.begin,
+                     lanes.count(), keys, buffer);
+    } else {
+      gather_.Gather(view.data, view.block.element_begin, ByteOrder::kNative,
+                     lanes.begin, lanes.count(), keys, buffer);
+    }
+    for (std::int64_t lane = lanes.begin; lane < lanes.end; ++lane) {
+      const Share q = QuantilesOf(lane, outputs);
+      quantiles_.Find(keys, q, values);
+      keys += gather_.elements();
+      for (std::int64_t i = q.begin; i < q.end; ++i) {
+        const std::int64_t output =
+            by_lanes_ ? lane * count() + i : i * gather_.lane_count() + lane;
+        WriteElements(type_, &values[i - q.begin], 1,
+                      out + (output - outputs.begin) * BytesOf(type_));
+      }
+    }
+  }
+
   const MatrixLayout layout_;
   const Partition partition_;
   const QuantileRequest request_;
   const ReductionGeometry geometry_;
   const LaneGather gather_;
+  const LaneQuantiles quantiles_;
   const bool shares_;
+  const bool by_lanes_;
   const std::int64_t lanes_at_once_;
   const ElementType type_;
 };
@@ -262,24 +301,6 @@ class PassesPlan : public Plan {
 
 }  // namespace
 
-double QuantileOf(const QuantileRule& rule, int index, ElementType type,
-                  std::int64_t* keys, std::int64_t count) {
-  if (count == 0) return kNan;
-  if (IsFloat(type) &&
-      std::find(keys, keys + count, kernels::kNanKey) != keys + count) {
-    return kNan;
-  }
-  const QuantileRule::Place place = rule.PlaceOf(index, count);
-  std::nth_element(keys, keys + place.previous, keys + count);
-  const std::int64_t previous = keys[place.previous];
-  // The next in the order is the least of what stands behind.
-  const std::int64_t next =
-      place.next == place.previous || place.gamma == 0.0
-          ? previous
-          : *std::min_element(keys + place.next, keys + count);
-  return rule.ValueOf(place, type, previous, next);
-}
-
 absl::StatusOr<std::unique_ptr<Plan>> MakeQuantilePlan(
     const MatrixLayout& layout, QuantileRequest request) {
   const ReductionGeometry geometry(layout, request.axes, request.keepdims, 1);
@@ -287,18 +308,28 @@ absl::StatusOr<std::unique_ptr<Plan>> MakeQuantilePlan(
   const std::int64_t elements = geometry.reduced_count();
   const std::int64_t count = request.rule.count();
   const bool holds_a_lane = elements <= kGatherBytesMax / 8;
-  const bool lane_by_lane = LaneByLane(request, geometry);
-  if (lane_by_lane && holds_a_lane &&
-      geometry.concatenates(Partition(layout))) {
+  const bool by_lanes = LaneByLane(request, geometry);
+  const Partition partition(layout);
+  if (holds_a_lane && by_lanes && geometry.concatenates(partition)) {
     return std::make_unique<GatherPlan>(layout, std::move(request), false);
+  }
+  // Blocks that gather a lane: those that have some of its outputs.
+  const std::int64_t blocks = partition.block_count();
+  const std::int64_t times = std::min(
+      count,
+      by_lanes ? 1 + (blocks - 1) / std::max<std::int64_t>(lanes, 1) : blocks);
+  if (holds_a_lane && GatherPays(layout, elements, times)) {
+    return std::make_unique<GatherPlan>(layout, std::move(request), true);
   }
   const bool fits = layout.element_count() > 0
                         ? LaneSelection::FitsIn(lanes, count)
-                        : lanes <= kLanesForPasses;
-  if (fits && lanes * count <= kLanesForPasses) {
+                        : lanes <= LanesForPasses(layout);
+  if (fits && lanes * count <= LanesForPasses(layout)) {
     return std::make_unique<PassesPlan>(layout, std::move(request));
   }
-  if (lane_by_lane && holds_a_lane) {
+  // Passes read a matrix a few times, a gather quantile by quantile may read
+  // it as often as there are quantiles.
+  if (holds_a_lane && (by_lanes || !fits)) {
     return std::make_unique<GatherPlan>(layout, std::move(request), true);
   }
   if (fits) return std::make_unique<PassesPlan>(layout, std::move(request));

@@ -19,15 +19,10 @@ struct QuantileRequest {
   bool list = false;  // a leading axis of the result for q, even of one
 };
 
-// Chooses: by lanes where each lies within one row block, or where there are
-// too many to count in; else by passes (LaneSelection). TOO_LARGE when lanes
-// are too many and too long at once.
+// Chooses: by lanes where each lies within one row block, where they are short,
+// or where there are too many to count in; else by passes (LaneSelection).
+// TOO_LARGE when lanes are too many and too long at once.
 absl::StatusOr<std::unique_ptr<Plan>> MakeQuantilePlan(
     const MatrixLayout& layout, QuantileRequest request);
-
-// Of a lane's keys, in any order, which this reorders; NaN when there is none
-// or one is NaN.
-double QuantileOf(const QuantileRule& rule, int index, ElementType type,
-                  std::int64_t* keys, std::int64_t count);
 
 }  // namespace hearth

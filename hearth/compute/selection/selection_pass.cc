@@ -32,12 +32,13 @@ std::int64_t PlaceIn(std::int64_t window, std::int64_t below) {
 
 class LaneSelection::Pass {
  public:
-  Pass(const LaneSelection& selection, const SelectionState& state,
-       std::byte* scratch, std::byte* partial)
+  Pass(const LaneSelection& selection, const Opened& opened, std::byte* scratch,
+       std::byte* partial)
       : selection_(selection),
-        state_(state),
+        opened_(opened),
+        state_(opened.state),
         lanes_(selection.lanes()),
-        slots_(state.slots),
+        slots_(state_.slots),
         type_(selection.type_),
         bytes_(BytesOf(selection.type_.type)),
         kernels_(kernels::FindSelectionKernels()),
@@ -94,7 +95,9 @@ class LaneSelection::Pass {
           const std::byte* data = view.data + run.offset * bytes_;
           for (std::int64_t p = 0; p < run.panels; ++p) {
             const std::int64_t lane = run.output + p * run.width;
-            if (run.width == 1) {
+            if (slots_ > selection_limits::kSlotsOneByOne) {
+              SearchByHalving(data, run.rows, run.width, lane);
+            } else if (run.width == 1) {
               SearchLane(data, run.rows, lane);
             } else if (run.width < kWideRow) {
               SearchNarrowRows(data, run.rows, run.width, lane);
@@ -105,6 +108,13 @@ class LaneSelection::Pass {
           }
         });
     if (!state_.first) return;
+    if (slots_ > selection_limits::kSlotsOneByOne) {
+      // Below an interval is what is below the one before it, and what is
+      // between the two or in the latter.
+      for (std::int64_t i = lanes_; i < lanes_ * slots_; ++i) {
+        below_[i] += below_[i - lanes_];
+      }
+    }
     for (std::int64_t i = 0; i < lanes_ * slots_; ++i) {
       if (selection_.wide()) {
         reinterpret_cast<std::uint64_t*>(counters_)[i] += below_[i];
@@ -160,28 +170,65 @@ class LaneSelection::Pass {
     auto* counters = reinterpret_cast<Counter*>(counters_) +
                      (state_.first ? lanes_ * slots_ : 0) +
                      (std::int64_t{slot} << state_.bins_log2);
-    const std::int64_t* lo = state_.lo.data() + slot * lanes_;
-    const std::uint8_t* shifts = state_.shift.data() + slot * lanes_;
     const std::int64_t step = std::int64_t{slots_} << state_.bins_log2;
     for (std::int64_t h = 0; h < found; ++h) {
-      const std::int64_t key = keys_[hits_[h]];
       if (lane_of != nullptr) lane = lane_of[hits_[h]];
-      const std::uint8_t shift = shifts[lane];
-      std::int64_t bin = 0;
-      if (shift < SelectionState::kLinear) {
-        bin =
-            static_cast<std::int64_t>((static_cast<std::uint64_t>(key) -
-                                       static_cast<std::uint64_t>(lo[lane])) >>
-                                      shift);
-      } else if (shift == SelectionState::kLinear) {
-        bin = LinearBins(lo[lane], state_.width[state_.SlotIndex(slot, lane)],
-                         state_.bins_log2)
-                  .BinOf(key);
-      } else {
-        continue;  // unused; see Collect
-      }
-      ++counters[lane * step + bin];
+      const std::int64_t bin =
+          BinOf(state_.SlotIndex(slot, lane), keys_[hits_[h]]);
+      if (bin >= 0) ++counters[lane * step + bin];
     }
+  }
+
+  // -1 of an unused interval; see Collect.
+  std::int64_t BinOf(std::size_t at, std::int64_t key) const {
+    const std::int64_t lo = state_.lo[at];
+    const std::uint8_t shift = state_.shift[at];
+    if (shift < SelectionState::kLinear) {
+      return static_cast<std::int64_t>(
+          (static_cast<std::uint64_t>(key) - static_cast<std::uint64_t>(lo)) >>
+          shift);
+    }
+    return shift == SelectionState::kLinear
+               ? LinearBins(lo, state_.width[at], state_.bins_log2).BinOf(key)
+               : -1;
+  }
+
+  // Each key by itself, of rows of any width.
+  void SearchByHalving(const std::byte* data, std::int64_t rows,
+                       std::int64_t width, std::int64_t first_lane) {
+    std::int64_t column = 0;
+    for (std::int64_t i = 0; i < rows * width; i += kKeysAtOnce) {
+      const std::int64_t now = std::min(kKeysAtOnce, rows * width - i);
+      MakeKeys(type_, data + i * bytes_, now, keys_);
+      for (std::int64_t k = 0; k < now; ++k) {
+        SearchKey(k, first_lane + column);
+        if (++column == width) column = 0;
+      }
+    }
+  }
+
+  void SearchKey(std::int64_t k, std::int64_t lane) {
+    const std::int64_t key = keys_[k];
+    if (state_.first) {
+      least_[lane] = std::min(least_[lane], key);
+      greatest_[lane] = std::max(greatest_[lane], key);
+    }
+    // Intervals that begin after the key, without a branch to be guessed.
+    const std::int64_t* lo = opened_.lo_by_lane.data() + lane * slots_;
+    const std::int32_t used = opened_.used[static_cast<std::size_t>(lane)];
+    std::int32_t begun = 0;
+    for (std::int32_t left = used; left > 0;) {
+      const std::int32_t half = left / 2;
+      begun += lo[begun + half] <= key ? left - half : 0;
+      left = half;
+    }
+    if (state_.first && begun < used) ++below_[begun * lanes_ + lane];
+    if (begun == 0) return;
+    const std::int32_t slot = begun - 1;
+    const std::size_t at = state_.SlotIndex(slot, lane);
+    if (key > state_.HighAt(at)) return;
+    hits_[0] = static_cast<std::uint32_t>(k);
+    TakeHits(slot, 1, nullptr, lane);
   }
 
   void SearchLane(const std::byte* data, std::int64_t count,
@@ -270,6 +317,7 @@ class LaneSelection::Pass {
   }
 
   const LaneSelection& selection_;
+  const Opened& opened_;
   const SelectionState& state_;
   const std::int64_t lanes_;
   const std::int32_t slots_;
@@ -296,7 +344,28 @@ class LaneSelection::Pass {
 };
 
 std::int64_t LaneSelection::scratch_bytes_max() const {
-  return Pass::ScratchBytes(lanes(), 2 * static_cast<std::int64_t>(q_.size()));
+  return Pass::ScratchBytes(lanes(), ranks_max());
+}
+
+absl::StatusOr<std::shared_ptr<const LaneSelection::Opened>>
+LaneSelection::Open(std::span<const std::byte> state_bytes) const {
+  return opened_.Get(state_bytes, [&]() -> absl::StatusOr<Opened> {
+    Opened opened;
+    HEARTH_ASSIGN_OR_RETURN(
+        opened.state, SelectionState::Parse(state_bytes, lanes(), ranks_max()));
+    const SelectionState& state = opened.state;
+    if (state.slots <= selection_limits::kSlotsOneByOne) return opened;
+    for (std::int64_t lane = 0; lane < lanes(); ++lane) {
+      std::int32_t used = 0;
+      for (std::int32_t s = 0; s < state.slots; ++s) {
+        const std::size_t at = state.SlotIndex(s, lane);
+        opened.lo_by_lane.push_back(state.lo[at]);
+        used += state.shift[at] == SelectionState::kUnused ? 0 : 1;
+      }
+      opened.used.push_back(used);
+    }
+    return opened;
+  });
 }
 
 absl::Status LaneSelection::Begin(std::span<const std::byte> state_bytes,
@@ -305,8 +374,9 @@ absl::Status LaneSelection::Begin(std::span<const std::byte> state_bytes,
   header.kind = SelectionPartialHeader::kEntries;
   const std::size_t at = partial.size();
   if (!state_bytes.empty()) {
-    HEARTH_ASSIGN_OR_RETURN(const SelectionState state,
-                            SelectionState::Parse(state_bytes, lanes()));
+    HEARTH_ASSIGN_OR_RETURN(const std::shared_ptr<const Opened> opened,
+                            Open(state_bytes));
+    const SelectionState& state = opened->state;
     if (!state.collect) {
       header.kind = SelectionPartialHeader::kCounters;
       header.counter_bytes = wide() ? 8 : 4;
@@ -334,17 +404,15 @@ absl::Status LaneSelection::Accumulate(const BlockView& view,
   std::byte* memory = scratch.Get(scratch_bytes_max());
   std::vector<Entry> entries;
   if (state_bytes.empty()) {
-    const SelectionState none;
+    const Opened none;
     Pass(*this, none, memory, nullptr).Sample(view, entries);
   } else {
-    HEARTH_ASSIGN_OR_RETURN(const SelectionState state,
-                            SelectionState::Parse(state_bytes, lanes()));
-    if (state.slots > 2 * static_cast<std::int32_t>(q_.size())) {
-      return Error(Reason::kInternal, "select: more intervals than places");
-    }
-    Pass pass(*this, state, memory,
-              state.collect ? nullptr : partial.data() + begins_at);
-    pass.Search(view, state.collect ? &entries : nullptr);
+    HEARTH_ASSIGN_OR_RETURN(const std::shared_ptr<const Opened> opened,
+                            Open(state_bytes));
+    const bool collect = opened->state.collect;
+    Pass pass(*this, *opened, memory,
+              collect ? nullptr : partial.data() + begins_at);
+    pass.Search(view, collect ? &entries : nullptr);
   }
   const std::size_t length = entries.size() * sizeof(Entry);
   if (static_cast<std::int64_t>(partial.size() - begins_at + length) >

@@ -1,5 +1,7 @@
 #include "hearth/compute/selection/selection_state.h"
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -63,6 +65,15 @@ void SelectionState::Resize(std::int64_t lane_count, std::int32_t slot_count,
   key.resize(in_ranks, 0);
 }
 
+std::int32_t SelectionState::BinsLog2For(std::int64_t intervals) {
+  using namespace selection_limits;  // NOLINT: the room's own constants
+  const std::int64_t each = std::max(
+      kCountersAimedAt / std::max<std::int64_t>(intervals, 1), kBinsMin);
+  return std::min(
+      static_cast<int>(std::bit_width(static_cast<std::uint64_t>(each))) - 1,
+      kBinsLog2Max);
+}
+
 Bytes SelectionState::Serialize() const {
   const Header header{lanes, slots, bins_log2, ranks_max, collect, first, {}};
   std::size_t bytes = sizeof(header);
@@ -81,15 +92,15 @@ Bytes SelectionState::Serialize() const {
 }
 
 absl::StatusOr<SelectionState> SelectionState::Parse(
-    std::span<const std::byte> bytes, std::int64_t lanes) {
+    std::span<const std::byte> bytes, std::int64_t lanes, std::int32_t ranks) {
   Header header;
   if (bytes.size() < sizeof(header)) return Bad("it has no header");
   std::memcpy(&header, bytes.data(), sizeof(header));
-  if (header.lanes != lanes || lanes > kLanesMax || header.slots < 0 ||
-      header.slots > kSlotsMax || header.bins_log2 < 0 ||
-      header.bins_log2 > selection_limits::kBinsLog2Max ||
-      header.ranks_max < 0 || header.ranks_max > kSlotsMax ||
-      header.collect > 1 || header.first > 1) {
+  if (header.lanes != lanes || lanes > kLanesMax || header.slots < 1 ||
+      header.slots > ranks || ranks > kSlotsMax || header.ranks_max != ranks ||
+      header.bins_log2 != BinsLog2For(lanes * header.slots) ||
+      header.collect > 1 || header.first > 1 ||
+      (header.collect == 1 && header.first == 1)) {
     return Bad("a field of its header is out of bounds");
   }
   // Against the bytes that are there, before anything is allocated. None of
@@ -118,7 +129,15 @@ absl::StatusOr<SelectionState> SelectionState::Parse(
   for (std::size_t i = 0; i < state.shift.size(); ++i) {
     const std::uint8_t shift = state.shift[i];
     if (shift == kUnused) continue;
-    if (shift == kLinear && state.first && !state.collect &&
+    if (i >= static_cast<std::size_t>(lanes)) {
+      const std::size_t before = i - static_cast<std::size_t>(lanes);
+      if (state.shift[before] == kUnused ||
+          state.lo[i] <= state.HighAt(before)) {
+        return Bad("its intervals are in no order");
+      }
+    }
+    if (state.HighAt(i) < state.lo[i]) return Bad("an interval has no end");
+    if (shift == kLinear && state.first &&
         LinearBins::CanDivide(state.lo[i], state.width[i])) {
       continue;
     }

@@ -26,7 +26,8 @@ class LinearBins {
   static bool CanDivide(std::int64_t lo, std::uint64_t width) {
     const std::int64_t hi = HighOf(lo, width);
     const double difference = ValueOf(hi) - ValueOf(lo);
-    return lo < 0 && hi > 0 && difference > 0 && difference <= 1e300;
+    // Far enough from both ends that per_unit_ is a normal number.
+    return lo < 0 && hi > 0 && difference >= 1e-290 && difference <= 1e300;
   }
 
   // Ascending with the key. Requires a key of the interval.
@@ -50,7 +51,8 @@ class LinearBins {
 };
 
 // What a selection's next pass looks for, in every lane: elements in up to
-// `slots` disjoint intervals of keys, [lo, lo + width].
+// `slots` disjoint intervals of keys, [lo, lo + width]: ascending, those unused
+// last.
 //
 // Arrays of slots are [slots][lanes], so that lanes side by side are read side
 // by side. Arrays of ranks are [lanes][ranks_max].
@@ -85,15 +87,24 @@ struct SelectionState {
   std::size_t SlotIndex(std::int32_t slot, std::int64_t lane) const {
     return static_cast<std::size_t>(slot * lanes + lane);
   }
+  // The last key of the interval at that index.
+  std::int64_t HighAt(std::size_t at) const {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(lo[at]) +
+                                     width[at]);
+  }
   std::size_t RankIndex(std::int64_t lane, std::size_t rank) const {
     return static_cast<std::size_t>(lane * ranks_max) + rank;
   }
 
+  // As many as that many intervals are given.
+  static std::int32_t BinsLog2For(std::int64_t intervals);
+
   Bytes Serialize() const;
-  // INTERNAL when a size or a field is none that Serialize() writes, or the
-  // lanes are others.
+  // INTERNAL when a size or a field is none that Serialize() writes, the lanes
+  // are others, or there may be more slots or other than `ranks` ranks a lane.
   static absl::StatusOr<SelectionState> Parse(std::span<const std::byte> bytes,
-                                              std::int64_t lanes);
+                                              std::int64_t lanes,
+                                              std::int32_t ranks);
 };
 
 }  // namespace hearth

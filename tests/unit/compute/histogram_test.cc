@@ -104,6 +104,38 @@ TEST(BinEdges, PutsEveryEdgeIntoTheBinThatItBegins) {
               HasCode(absl::StatusCode::kInvalidArgument));
 }
 
+// Bins a unit are infinite there, and times 0 no number.
+TEST(Histogram, CountsBetweenNeighboursOfZero) {
+  const auto counts = [](const MadeArray& x,
+                         const std::map<std::string, std::string>& text) {
+    const auto got = Compute("histogram", x, text);
+    EXPECT_THAT(got, IsOk());
+    return got.ok() ? NumbersOf<std::int64_t>((*got)[0])
+                    : std::vector<std::int64_t>();
+  };
+  EXPECT_THAT(counts(Column({0, 5e-324, 1e-323}), {{"bins", "2"}}),
+              ElementsAre(1, 2));
+  const MadeArray same = Column(std::vector<double>(5, 1e-310));
+  EXPECT_THAT(counts(same, {{"bins", "4"}, {"range", "0,1e-310"}}),
+              ElementsAre(0, 0, 0, 5));
+  const auto many = counts(same, {{"bins", "100000"}, {"range", "0,1e-310"}});
+  ASSERT_EQ(many.size(), 100'000u);
+  EXPECT_EQ(many.back(), 5);
+}
+
+TEST(Histogram, TakesTheWidestRangeThatHasAWidth) {
+  const auto got =
+      Compute("histogram", Column({-8e307, 0, 9e307}), {{"bins", "3"}});
+  ASSERT_THAT(got, IsOk());
+  EXPECT_THAT(NumbersOf<std::int64_t>((*got)[0]), ElementsAre(1, 1, 1));
+  EXPECT_THAT(Compute("histogram", Column({-1.7e308, 1.7e308})),
+              HasCode(absl::StatusCode::kInvalidArgument));
+  // Finite, but not in the elements' own type.
+  EXPECT_THAT(Compute("histogram", Column({-1, 1}, ElementType::kFloat32),
+                      {{"bins", "1"}, {"range", "-1e300,1e300"}}),
+              HasCode(absl::StatusCode::kInvalidArgument));
+}
+
 TEST(Describe, TellsOfEachColumnWhatItsNumbersAreLike) {
   const double values[] = {1, 10, NAN, 20, 3, 30, 2, 40};
   const MadeArray x = Make(ElementType::kFloat64, Order::kC, {4, 2},
@@ -155,6 +187,59 @@ TEST(Describe, SaysTheSameInPassesAsWhenItCollectsAll) {
     quartiles.push_back((*got)[5].bytes);
   }
   EXPECT_EQ(quartiles[0], quartiles[1]);
+}
+
+// More than passes can count in.
+TEST(Describe, TellsOfManyShortColumnsAsOfFew) {
+  const std::int64_t all = 90'001, some = 301;
+  const auto value = [&](std::int64_t row, std::int64_t column) {
+    const std::int64_t i = row * 7919 + column;
+    return i % 5 == 0 ? NAN : std::sin(static_cast<double>(i)) * 1000;
+  };
+  for (const Order order : {Order::kC, Order::kFortran}) {
+    for (const ByteOrder stored : {ByteOrder::kNative, ByteOrder::kForeign}) {
+      for (const ElementType type :
+           {ElementType::kFloat64, ElementType::kFloat16,
+            ElementType::kInt32}) {
+        const auto make = [&](std::int64_t columns) {
+          MadeArray x = Make(type, order, {4, columns}, [&](std::int64_t i) {
+            const double element = value(i / columns, i % columns);
+            return std::isnan(element) && !IsFloat(type) ? 3 : element;
+          });
+          x.layout.byte_order = stored;
+          return x;
+        };
+        const auto got = Compute("describe", make(all));
+        const auto wanted = Compute("describe", make(some));
+        ASSERT_THAT(got, IsOk());
+        ASSERT_THAT(wanted, IsOk());
+        for (std::size_t i = 0; i < 9; ++i) {
+          ASSERT_EQ((*got)[i].bytes.size(), 8u * all);
+          EXPECT_EQ(std::memcmp((*got)[i].bytes.data(),
+                                (*wanted)[i].bytes.data(), 8u * some),
+                    0)
+              << (*got)[i].name;
+        }
+      }
+    }
+  }
+}
+
+TEST(Describe, RefusesPartialsThatNobodyMakes) {
+  MatrixLayout layout;
+  layout.shape = {2, 90'000};
+  const auto plan = (*FindOperation("describe"))->Prepare(layout, {});
+  ASSERT_THAT(plan, IsOk());
+  Bytes left = (*plan)->Begin({});
+  EXPECT_THAT((*plan)->Combine(left, Bytes(5)),
+              HasCode(absl::StatusCode::kInternal));
+  Bytes right = (*plan)->Begin({});
+  const std::int64_t count = 2;
+  std::memcpy(right.data() + 16, &count, 8);
+  EXPECT_THAT((*plan)->Combine(left, right),
+              HasCode(absl::StatusCode::kInternal));
+  EXPECT_THAT((*plan)->Finish(left, {}, 0),
+              HasCode(absl::StatusCode::kInternal));
 }
 
 TEST(Describe, OfNoRowsCountsNothing) {

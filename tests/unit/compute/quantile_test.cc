@@ -4,13 +4,16 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <random>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "hearth/compute/registry.h"
+#include "hearth/compute/selection/lane_quantiles.h"
 #include "hearth/compute/selection/quantile_rule.h"
+#include "hearth/compute/selection/selection_state.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/compute/made_array.h"
 
@@ -115,6 +118,51 @@ TEST(Quantile, EqualsAFullSortOfEveryColumnBitByBit) {
   }
 }
 
+// More intervals of a lane than keys are compared with one by one.
+TEST(Quantile, OfAThousandPlacesEqualsAFullSort) {
+  const std::pair<Shape, std::size_t> cases[] = {{{1'200'000, 1}, 2001},
+                                                 {{120'000, 12}, 401}};
+  for (const auto& [shape, places] : cases) {
+    for (const Values& values : {Values(Normal), Values(Few), Values(Wide)}) {
+      const MadeArray x =
+          Random(ElementType::kFloat64, Order::kC, shape, values);
+      std::vector<std::string> q;
+      for (std::size_t i = 0; i < places; ++i) {
+        q.push_back(absl::StrCat(static_cast<double>(i) /
+                                 static_cast<double>(places - 1)));
+      }
+      std::vector<double> got;
+      Evaluate(
+          "quantile", x,
+          {{"axis", "0"}, {"q", absl::StrJoin(q, ",")}, {"method", "lower"}},
+          &got);
+      const auto columns = static_cast<std::size_t>(shape[1]);
+      ASSERT_EQ(got.size(), places * columns);
+      const auto rule = *QuantileRule::Make(
+          [&] {
+            std::vector<double> numbers;
+            for (const std::string& text : q) numbers.push_back(stod(text));
+            return numbers;
+          }(),
+          "lower");
+      std::size_t differ = 0;
+      for (std::size_t column = 0; column < columns; ++column) {
+        const auto sorted = SortedColumn(x, static_cast<std::int64_t>(column));
+        for (std::size_t i = 0; i < places; ++i) {
+          const auto place = rule.PlaceOf(static_cast<int>(i), shape[0]);
+          differ +=
+              std::bit_cast<std::uint64_t>(got[i * columns + column]) ==
+                      std::bit_cast<std::uint64_t>(
+                          sorted[static_cast<std::size_t>(place.previous)])
+                  ? 0
+                  : 1;
+        }
+      }
+      EXPECT_EQ(differ, 0u) << ToString(shape);
+    }
+  }
+}
+
 TEST(Median, IsTheMeanOfTheMiddleTwoOfAllElements) {
   for (const Values& values :
        {Values(Normal), Values(Wide), Values(Clusters)}) {
@@ -124,6 +172,15 @@ TEST(Median, IsTheMeanOfTheMiddleTwoOfAllElements) {
     EXPECT_EQ(Evaluate("median", x, {}),
               (sorted[749'999] + sorted[750'000]) / 2);
   }
+}
+
+// Too near to zero for bins of the same width: their number a unit is infinite.
+TEST(Median, FindsTheMiddleOfNumbersBesideZero) {
+  const MadeArray x =
+      Random(ElementType::kFloat64, Order::kC, {1'200'000},
+             [](std::mt19937_64& random) { return 1e-310 * Normal(random); });
+  const auto sorted = SortedColumn(x, 0);
+  EXPECT_EQ(Evaluate("median", x, {}), (sorted[599'999] + sorted[600'000]) / 2);
 }
 
 TEST(Quantile, FindsIntegersOf64BitsThatFloatsCantTellApart) {
@@ -161,6 +218,81 @@ TEST(Quantile, TakesRowsWithinABlockOneByOne) {
       sorted.push_back(values[row * 401 + k].real());
     std::sort(sorted.begin(), sorted.end());
     EXPECT_EQ(got[row], sorted[200]);
+  }
+}
+
+// Too many lanes to count in, and their quantiles are not side by side.
+TEST(Quantile, OfManyShortLanesStandOneAfterTheOther) {
+  for (const int axis : {0, 1, 2}) {
+    Shape shape = {401, 399, 401};
+    shape[static_cast<std::size_t>(axis)] = 3;
+    const MadeArray x =
+        Random(ElementType::kFloat64, Order::kC, shape, [](auto& random) {
+          return random() % 1000 == 0 ? kNan : Normal(random);
+        });
+    const std::vector<std::string> q = {"0.1", "0.9", "0.5"};
+    std::vector<double> all;
+    Evaluate("quantile", x,
+             {{"axis", absl::StrCat(axis)}, {"q", absl::StrJoin(q, ",")}},
+             &all);
+    for (std::size_t i = 0; i < q.size(); ++i) {
+      std::vector<double> one;
+      Evaluate("quantile", x, {{"axis", absl::StrCat(axis)}, {"q", q[i]}},
+               &one);
+      ASSERT_EQ(all.size(), one.size() * q.size());
+      std::size_t differ = 0;
+      for (std::size_t k = 0; k < one.size(); ++k) {
+        const double found = all[i * one.size() + k];
+        differ += found == one[k] || (std::isnan(found) && std::isnan(one[k]))
+                      ? 0
+                      : 1;
+      }
+      EXPECT_EQ(differ, 0u) << q[i] << " along axis " << axis;
+    }
+  }
+}
+
+TEST(Quantile, GathersShortLanesAndCountsInLongOnes) {
+  const auto gathers = [](const char* operation, Shape shape) {
+    MatrixLayout layout;
+    layout.shape = std::move(shape);
+    std::map<std::string, std::string> text;
+    if (std::string(operation) == "median") text["axis"] = "0";
+    const auto plan = (*FindOperation(operation))->Prepare(layout, {text, {}});
+    EXPECT_THAT(plan, IsOk());
+    return plan.ok() && (*plan)->needs_whole_matrix();
+  };
+  for (const char* operation : {"median", "describe"}) {
+    EXPECT_TRUE(gathers(operation, {40, 65'536}));
+    EXPECT_TRUE(gathers(operation, {400, 3000}));
+    EXPECT_TRUE(gathers(operation, {2000, 60'000}));
+    EXPECT_TRUE(gathers(operation, {1'000'000, 1}));
+    EXPECT_FALSE(gathers(operation, {100'000, 40}));
+    EXPECT_FALSE(gathers(operation, {10'000, 2000}));
+    EXPECT_FALSE(gathers(operation, {2'000'000, 1}));
+    EXPECT_FALSE(gathers(operation, {20'000, 10'000}));
+    EXPECT_TRUE(gathers(operation, {8000, 40'000}));
+  }
+}
+
+TEST(PlaceRanks, PutsElementsWhereASortWould) {
+  std::mt19937_64 random(7);
+  for (const std::size_t count : {1u, 2u, 50u, 5000u}) {
+    for (const std::size_t every : {1u, 3u, 40u, 900u}) {
+      std::vector<std::int64_t> keys(count);
+      for (auto& key : keys) key = static_cast<std::int64_t>(random() % 1000);
+      std::vector<std::int64_t> sorted = keys;
+      std::sort(sorted.begin(), sorted.end());
+      std::vector<std::int64_t> ranks;
+      for (std::size_t i = every / 2; i < count; i += 1 + random() % every) {
+        ranks.push_back(static_cast<std::int64_t>(i));
+      }
+      PlaceRanks(keys.data(), static_cast<std::int64_t>(count), ranks);
+      for (const std::int64_t rank : ranks) {
+        EXPECT_EQ(keys[static_cast<std::size_t>(rank)],
+                  sorted[static_cast<std::size_t>(rank)]);
+      }
+    }
   }
 }
 
@@ -245,6 +377,45 @@ TEST(Selection, RefusesPartialsAndStatesThatNobodyMakes) {
   EXPECT_THAT((*plan)->Accumulate({partition.Block(0), x.data(), {}},
                                   Bytes(100), scratch, partial),
               HasCode(absl::StatusCode::kInternal));
+}
+
+TEST(SelectionState, IsReadOnlyAsItIsWritten) {
+  const auto key = [](double value) {
+    const auto bits = std::bit_cast<std::int64_t>(value);
+    return bits ^ ((bits >> 63) & INT64_MAX);
+  };
+  const auto parse = [&](const std::function<void(SelectionState&)>& change) {
+    SelectionState state;
+    state.first = true;
+    state.Resize(1, 2, 4);
+    state.bins_log2 = SelectionState::BinsLog2For(2);
+    for (const std::size_t i : {0, 1}) {
+      state.lo[i] = key(i == 0 ? -1.0 : 2.0);
+      state.width[i] = static_cast<std::uint64_t>(key(i == 0 ? 1.0 : 3.0)) -
+                       static_cast<std::uint64_t>(state.lo[i]);
+      state.shift[i] = i == 0 ? SelectionState::kLinear : 63;
+    }
+    change(state);
+    return SelectionState::Parse(state.Serialize(), 1, 4).status();
+  };
+  const auto refused = HasCode(absl::StatusCode::kInternal);
+  EXPECT_THAT(parse([](SelectionState&) {}), IsOk());
+  EXPECT_THAT(parse([](SelectionState& s) { s.collect = true; }), refused);
+  EXPECT_THAT(parse([](SelectionState& s) { s.bins_log2 = 3; }), refused);
+  EXPECT_THAT(parse([](SelectionState& s) { s.lo[1] = s.lo[0]; }), refused);
+  EXPECT_THAT(parse([](SelectionState& s) { s.width[1] = UINT64_MAX; }),
+              refused);
+  EXPECT_THAT(
+      parse([](SelectionState& s) { s.shift[0] = SelectionState::kUnused; }),
+      refused);
+  // An interval of linear bins so narrow that a bin is no width.
+  EXPECT_THAT(parse([&](SelectionState& s) {
+                s.lo[0] = key(-1e-310);
+                s.width[0] = static_cast<std::uint64_t>(key(1e-310)) -
+                             static_cast<std::uint64_t>(s.lo[0]);
+              }),
+              refused);
+  EXPECT_THAT(parse([](SelectionState& s) { s.Resize(1, 2, 3); }), refused);
 }
 
 }  // namespace
