@@ -147,3 +147,29 @@ def test_a_watch_goes_on_where_a_forked_child_lets_go_of_it(serving):
     serving.serve("forked.watched", Counting())
     wait_until(lambda: seen == [("forked.watched", False)], SECONDS_MAX, "what is watched")
     watch.close()
+
+
+def test_an_executor_that_is_at_work_in_its_parent_refuses_a_child():
+    with hearth.Executor(1) as executor, executor._lock:  # as where a process is being started
+        assert_made_elsewhere(in_child(lambda: executor.submit(int)))
+        assert_made_elsewhere(in_child(lambda: executor.map(int, "12")))
+        assert in_child(executor.shutdown) == "None"
+        assert in_child(lambda: executor.__exit__(KeyboardInterrupt, None, None)) == "None"
+        with_own = in_child(own_result)
+    assert with_own == "1024"
+
+
+def assert_made_elsewhere(told):
+    assert told.startswith("BadUsage: use an executor in a forked process") and "make one here" in told
+
+
+def own_result():
+    with hearth.Executor(1) as executor:
+        return executor.submit(pow, 2, 10).result(20)
+
+
+def test_a_process_is_told_what_it_has_served_though_a_thread_that_is_gone_was_at_work(serving):
+    with hearth.objects._lock:
+        assert_refused(in_child(lambda: serving.serve("forked.other", Counting())))
+        assert in_child(serving.close) == "None"
+    assert serving.objects.get("forked.counter").one() == 1
