@@ -173,3 +173,36 @@ def test_a_process_is_told_what_it_has_served_though_a_thread_that_is_gone_was_a
         assert_refused(in_child(lambda: serving.serve("forked.other", Counting())))
         assert in_child(serving.close) == "None"
     assert serving.objects.get("forked.counter").one() == 1
+
+
+# The main thread of a child is the thread that forked it.
+FROM_A_THREAD = """
+import os, signal, sys, threading
+import hearth
+
+def fork():
+    pid = os.fork()
+    if pid:
+        return
+    counter = hearth.Proxy("forked.counter", sys.argv[1])
+    counter.one()
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        counter.sleep(60.0)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    os._exit(0)
+
+thread = threading.Thread(target=fork)
+thread.start()
+thread.join()
+os.wait()
+"""
+
+
+def test_ctrl_c_is_answered_in_a_child_that_a_thread_forked(serving):
+    began = time.monotonic()
+    ran = subprocess.run([sys.executable, "-c", FROM_A_THREAD, serving.objects.address], capture_output=True,
+                         text=True, timeout=90, check=False)
+    assert (ran.stdout, ran.returncode) == ("interrupted\n", 0), ran
+    assert time.monotonic() - began < 30

@@ -22,6 +22,7 @@ _threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _at_end: list[Callable[[], None]] = []
 
 os.register_at_fork(after_in_child=_threads.clear)  # they stayed with the parent
+os.register_at_fork(after_in_child=_native.note_main_thread)
 
 
 def in_background(work: Callable[[], None], name: str) -> threading.Thread:

@@ -114,6 +114,7 @@ void Link::Close() {
 
 void BindObjects(nb::module_& module) {
   NoteMainThread();
+  module.def("note_main_thread", &NoteMainThread);
   BindValues(module);
   nb::class_<DirectoryWatch>(module, "DirectoryWatch",
                              nb::is_weak_referenceable())
