@@ -29,7 +29,8 @@ def share(array: Any, consume: bool = False) -> Any:
     consume : bool
         Gives the pages of `array` back to the system as they are copied, so that
         both together never take much more than one of them. `array` must be
-        contiguous, writable and own its memory; it reads as zeros afterwards.
+        contiguous, writable and own its memory; it reads as zeros afterwards, and
+        as before where this fails.
 
     Returns
     -------
@@ -39,7 +40,8 @@ def share(array: Any, consume: bool = False) -> Any:
     Raises
     ------
     OutOfMemory
-        It would pass the host's or a cgroup's limit; nothing was touched yet.
+        It would pass the host's or a cgroup's limit, which are looked at before
+        and on the way; `array` is what it was.
     """
     if hasattr(array, "indptr") and hasattr(array, "indices"):
         from . import sparse
@@ -64,7 +66,12 @@ def share(array: Any, consume: bool = False) -> Any:
         shared.copy_in(0, bytes_of(source), consume)
     else:
         np.copyto(np.asarray(whole(shared)), source)
-    return whole(_segments.sealed(shared))
+    try:
+        return whole(_segments.sealed(shared))
+    except BaseException:
+        if consume:
+            shared.move_out(0, bytes_of(source))
+        raise
 
 
 def bytes_of(array: np.ndarray) -> np.ndarray:
