@@ -1,6 +1,7 @@
 #include "tests/unit/worker_keeper/system_faults.h"
 
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@ SystemFaults& Faults() {
 
 }  // namespace hearth::worker::testing
 
-// In place of the C library's, for all of this program.
+// These are in place of the C library's, for all of this program.
 extern "C" int epoll_ctl(int epoll, int operation, int fd,
                          epoll_event* event) noexcept {
   if (operation == EPOLL_CTL_ADD &&
@@ -24,4 +25,12 @@ extern "C" int epoll_ctl(int epoll, int operation, int fd,
     return -1;
   }
   return static_cast<int>(syscall(SYS_epoll_ctl, epoll, operation, fd, event));
+}
+
+extern "C" int flock(int fd, int operation) noexcept {
+  if (const int error = hearth::worker::testing::Faults().flock_error) {
+    errno = error;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_flock, fd, operation));
 }
