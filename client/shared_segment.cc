@@ -132,6 +132,13 @@ absl::Status SharedSegment::MoveIn(std::int64_t offset,
   return MoveIntoSegment(open->segment, offset, from, MemoryLimits());
 }
 
+absl::Status SharedSegment::MoveOut(std::int64_t offset,
+                                    std::span<std::byte> to) {
+  auto* open = std::get_if<Opened>(&holder_);
+  if (open == nullptr) return NotOpen();
+  return MoveOutOfSegment(open->segment, offset, to);
+}
+
 absl::Status SharedSegment::Seal() {
   auto* open = std::get_if<Opened>(&holder_);
   if (open == nullptr) return NotOpen();

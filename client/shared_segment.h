@@ -75,6 +75,8 @@ class SharedSegment {
   // Requires kOpen. `give_back`: see MoveIntoSegment.
   absl::Status CopyIn(std::int64_t offset, std::span<const std::byte> from);
   absl::Status MoveIn(std::int64_t offset, std::span<std::byte> from);
+  // Requires kOpen. See MoveOutOfSegment.
+  absl::Status MoveOut(std::int64_t offset, std::span<std::byte> to);
   // From kOpen to kSealed, at the same address; SEGMENT_BUSY and unchanged
   // while another process maps it writable. Views of this process that are
   // still written to change nothing that anybody else sees.

@@ -92,10 +92,13 @@ class LifelineEnds {
   void Unlock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex_.unlock(); }
   // In a child, by its only thread, which holds the lock.
   void CloseAll() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    // The number stays taken: somebody's UniqueFd will close it again.
+    // The number stays taken, where that can be: somebody's UniqueFd will close
+    // it again.
     const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (const End& end : ends_) dup3(nothing, end.fd, O_CLOEXEC);
-    close(nothing);
+    for (const End& end : ends_) {
+      if (nothing < 0 || dup3(nothing, end.fd, O_CLOEXEC) < 0) close(end.fd);
+    }
+    if (nothing >= 0) close(nothing);
     ends_.clear();
   }
 

@@ -124,6 +124,54 @@ absl::StatusOr<std::string> OwnAddressTowards(const Address& there) {
   return std::string(text);
 }
 
+namespace {
+
+// Whether it connected by then: 0, or the error.
+int Connected(int fd, const addrinfo& to, absl::Time until) {
+  if (connect(fd, to.ai_addr, to.ai_addrlen) == 0) return 0;
+  if (errno != EINPROGRESS && errno != EINTR) return errno;
+  pollfd wait = {fd, POLLOUT, 0};
+  for (;;) {
+    const absl::Duration left = until - absl::Now();
+    const timespec patience =
+        absl::ToTimespec(std::max(left, absl::ZeroDuration()));
+    const int ready = ppoll(&wait, 1, &patience, nullptr);
+    if (ready > 0) break;
+    if (ready < 0 && errno != EINTR) return errno;
+    if (left <= absl::ZeroDuration()) return ETIMEDOUT;
+  }
+  int error = 0;
+  socklen_t size = sizeof(error);
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error
+                                                                  : errno;
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> ConnectFirst(const addrinfo* list,
+                                      absl::Duration within,
+                                      absl::string_view attempt) {
+  const absl::Time until = absl::Now() + within;
+  int count = 0;
+  for (const addrinfo* one = list; one != nullptr; one = one->ai_next) ++count;
+  int error = ETIMEDOUT;
+  for (const addrinfo* one = list; one != nullptr; one = one->ai_next) {
+    UniqueFd fd(
+        socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd.valid()) return ErrnoStatus(attempt);
+    const absl::Time now = absl::Now();
+    error = Connected(fd.get(), *one, now + (until - now) / count--);
+    if (error != 0) continue;
+    const int on = 1;
+    setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    NoticeSilence(fd.get());
+    return fd;
+  }
+  return Error(Reason::kClusterUnreachable,
+               absl::StrCat(attempt, ": ", std::strerror(error),
+                            "; is it running, and is the address right?"));
+}
+
 absl::StatusOr<UniqueFd> ConnectTcp(const Address& address,
                                     absl::Duration within) {
   const std::string attempt = absl::StrCat("connect to ", address.ToString());
@@ -141,35 +189,7 @@ absl::StatusOr<UniqueFd> ConnectTcp(const Address& address,
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> freed(list,
                                                              freeaddrinfo);
-  const absl::Time until = absl::Now() + within;
-  int error = ETIMEDOUT;
-  for (const addrinfo* one = list; one != nullptr; one = one->ai_next) {
-    UniqueFd fd(
-        socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!fd.valid()) return ErrnoStatus(attempt);
-    error = connect(fd.get(), one->ai_addr, one->ai_addrlen) == 0 ? 0 : errno;
-    if (error == EINPROGRESS) {
-      pollfd wait = {fd.get(), POLLOUT, 0};
-      const absl::Duration left =
-          std::max(until - absl::Now(), absl::ZeroDuration());
-      socklen_t size = sizeof(error);
-      if (poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(left))) <=
-          0) {
-        error = ETIMEDOUT;
-      } else if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) !=
-                 0) {
-        error = errno;
-      }
-    }
-    if (error != 0) continue;
-    const int on = 1;
-    setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    NoticeSilence(fd.get());
-    return fd;
-  }
-  return Error(Reason::kClusterUnreachable,
-               absl::StrCat(attempt, ": ", std::strerror(error),
-                            "; is it running, and is the address right?"));
+  return ConnectFirst(list, within, attempt);
 }
 
 void NoticeSilence(int connected) {

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <netdb.h>
+
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "hearth/base/address.h"
 #include "hearth/base/unique_fd.h"
@@ -39,6 +42,12 @@ UniqueFd AcceptTcp(int listener);
 // Fails: cluster-unreachable when nobody takes it within that time.
 absl::StatusOr<UniqueFd> ConnectTcp(const Address& address,
                                     absl::Duration within);
+
+// The same to the first of several addresses that takes it. Each has its share
+// of what is left of the time: one that says nothing leaves some to the others.
+absl::StatusOr<UniqueFd> ConnectFirst(const addrinfo* list,
+                                      absl::Duration within,
+                                      absl::string_view attempt);
 
 // The kernel asks now and then whether the other end is there still: a host
 // that is gone without a word breaks the connection within half a minute.

@@ -71,6 +71,17 @@ bool WriteAll(int fd, absl::string_view text) {
   return fsync(fd) == 0;
 }
 
+// A name is on the disk once its folder is. A folder that may not be read can't
+// be told to, and not every file system takes it of a folder.
+bool SyncFolderOf(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "."
+                             : slash == 0               ? "/"
+                                                        : path.substr(0, slash);
+  const UniqueFd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return !fd.valid() || fsync(fd.get()) == 0 || errno == EINVAL;
+}
+
 }  // namespace
 
 std::error_code WriteWholeFile(const std::string& path, absl::string_view text,
@@ -86,6 +97,7 @@ std::error_code WriteWholeFile(const std::string& path, absl::string_view text,
   }
   if (rename(part.c_str(), path.c_str()) != 0) return LastError();
   std::move(discard).Cancel();
+  if (!SyncFolderOf(path)) return LastError();
   return {};
 }
 

@@ -1,5 +1,6 @@
 #include "hearth/shm/fill.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -221,10 +222,39 @@ absl::Status MoveIntoSegment(const OpenSegment& segment, std::int64_t offset,
                              std::span<std::byte> from,
                              const MemoryLimits& limits,
                              const FillOptions& options) {
-  return Fill(segment, offset, from, limits, options,
-              [from](std::size_t begin, std::size_t bytes) {
-                GiveBack(from.subspan(begin, bytes));
-              });
+  // One a piece, written by whoever moves it.
+  std::vector<char> moved(from.size() / kPieceBytes + 1);
+  const absl::Status filled = Fill(segment, offset, from, limits, options,
+                                   [&](std::size_t begin, std::size_t bytes) {
+                                     moved[begin / kPieceBytes] = 1;
+                                     GiveBack(from.subspan(begin, bytes));
+                                   });
+  if (filled.ok()) return filled;
+  for (std::size_t piece = 0; piece < moved.size(); ++piece) {
+    if (moved[piece] == 0) continue;
+    const std::size_t begin = piece * kPieceBytes;
+    HEARTH_RETURN_IF_ERROR(MoveOutOfSegment(
+        segment, offset + static_cast<std::int64_t>(begin),
+        from.subspan(begin,
+                     std::min<std::size_t>(from.size() - begin, kPieceBytes))));
+  }
+  return filled;
+}
+
+absl::Status MoveOutOfSegment(const OpenSegment& segment, std::int64_t offset,
+                              std::span<std::byte> to) {
+  HEARTH_RETURN_IF_ERROR(CheckRange(segment, offset, std::ssize(to)));
+  while (!to.empty()) {
+    const std::size_t wanted = std::min<std::size_t>(to.size(), kPieceBytes);
+    const ssize_t got = pread(segment.fd(), to.data(), wanted, offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return ErrnoStatus("move bytes out of a segment");
+    fallocate(segment.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset,
+              got);  // best effort
+    to = to.subspan(static_cast<std::size_t>(got));
+    offset += got;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CopyFileIntoSegment(const OpenSegment& segment,

@@ -29,11 +29,16 @@ absl::Status CopyIntoSegment(const OpenSegment& segment, std::int64_t offset,
 // The same, and gives the pages of `from` back to the kernel as it goes, so
 // that both together never take much more than one. What was there reads as
 // zeros then, save for a page here and there that was not wholly within a
-// piece.
+// piece. Where it fails, what was moved comes back first.
 absl::Status MoveIntoSegment(const OpenSegment& segment, std::int64_t offset,
                              std::span<std::byte> from,
                              const MemoryLimits& limits,
                              const FillOptions& options = {});
+
+// Moves [offset, offset + to.size()) of an open segment back, its pages given
+// to the kernel as it goes.
+absl::Status MoveOutOfSegment(const OpenSegment& segment, std::int64_t offset,
+                              std::span<std::byte> to);
 
 // The same from [from_offset, from_offset + bytes) of a file. FILE_CHANGED when
 // it ends before.

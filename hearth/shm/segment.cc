@@ -184,6 +184,12 @@ absl::StatusOr<SealedSegment> OpenSegment::Seal(const SealOptions& options) {
   // mapping; so ours goes first, and comes back should the seal be refused.
   HEARTH_RETURN_IF_ERROR(
       view_.RemapInPlace(read_only.get(), options.own_view, "a segment"));
+  // Whatever else can fail comes before the seals, too.
+  Mapping fresh;
+  if (view_.bytes().empty()) {
+    HEARTH_ASSIGN_OR_RETURN(fresh, Mapping::Of(read_only.get(), 0, bytes_,
+                                               MapAccess::kRead, "a segment"));
+  }
   if (fcntl(fd_.get(), F_ADD_SEALS, kSeals) != 0) {
     // Look for the others before our own view comes back.
     const absl::Status refused =
@@ -193,11 +199,10 @@ absl::StatusOr<SealedSegment> OpenSegment::Seal(const SealOptions& options) {
     return refused;
   }
   fd_.Reset();
-  Mapping view = std::move(view_);
+  Mapping view = std::move(view_.bytes().empty() ? fresh : view_);
   HEARTH_ASSIGN_OR_RETURN(
       SealedDescriptor descriptor,
       SealedDescriptor::Adopt(std::move(read_only), std::exchange(bytes_, 0)));
-  if (view.bytes().empty()) return SealedSegment::Map(std::move(descriptor));
   return SealedSegment(std::move(descriptor), std::move(view));
 }
 

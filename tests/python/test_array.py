@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import resource
 
 import children
 import numpy as np
@@ -168,6 +169,30 @@ def test_consume_gives_the_source_back():
     for other in (np.frombuffer(b"12345678"), np.ones((8, 8))[:, ::2]):
         with pytest.raises(hearth.errors.BadUsage, match="own its memory"):
             hearth.share(other, consume=True)
+
+
+@pytest.mark.parametrize("way", ["filling", "sealing"])
+def test_a_consume_that_fails_loses_nothing(monkeypatch, way):
+    source = np.arange(float(32 << 17))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    create = hearth._segments.create
+
+    def create_and_limit(*args, **options):
+        made = create(*args, **options)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20 << 20, before[1]))
+        return made
+
+    def refuse(segment):
+        raise hearth.errors.SegmentBusy("seal a segment: a child maps it")
+
+    monkeypatch.setattr(*(("hearth._segments.create", create_and_limit) if way == "filling" else
+                          ("hearth._segments.sealed", refuse)))
+    try:
+        with pytest.raises(hearth.Error):
+            hearth.share(source, consume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert np.array_equal(source, np.arange(float(32 << 17)))
 
 
 def test_dlpack_and_buffers(shared, digits):

@@ -245,12 +245,15 @@ with hearth.local(workers=1) as cluster:
     assert other.returncode == 0
 
 
-def test_a_killed_parent_takes_its_cluster_along():
+@pytest.mark.parametrize("child", ["plain", "full"])
+def test_a_killed_parent_takes_its_cluster_along(child):
     mark = f"HEARTH_TEST_MARK={os.getpid()}.{time.monotonic_ns()}"
     name, value = mark.split("=")
-    script = ("import hearth, time, os\nc = hearth.local(workers=2)\n"
+    script = ("import hearth, time, os, resource, sys\nc = hearth.local(workers=2)\n"
+              "if sys.argv[1] == 'full':\n"  # of descriptors: it can open nothing
+              "    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
               "if os.fork() == 0:\n    time.sleep(600)\nprint('up', flush=True)\ntime.sleep(600)\n")
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True,
+    with subprocess.Popen([sys.executable, "-c", script, child], stdout=subprocess.PIPE, text=True,
                           env={**os.environ, name: value}) as other:
         assert other.stdout.readline() == "up\n"
         assert len(marked(mark)) >= 5

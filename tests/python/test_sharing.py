@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import resource
 import threading
 
 import children
@@ -189,7 +190,53 @@ def test_records_with_names_beyond_latin_1_are_loaded(tmp_path):
 
 
 def test_full_takes_rows_of_values():
-    assert np.array_equal(hearth.sharedmem.full((2, 3), [1, 2, 3]), np.full((2, 3), [1, 2, 3]))
+    full = hearth.sharedmem.full
+    for order in ("C", "F"):
+        assert np.array_equal(full((2, 3), [1, 2, 3], order=order), np.full((2, 3), [1, 2, 3]))
+        assert np.array_equal(full((2, 3), np.arange(6).reshape(1, 2, 3), "f4", order), np.arange(6).reshape(2, 3))
+    assert full((), 5) == 5 and full((0, 3), 5).shape == (0, 3)
+    with pytest.raises(ValueError, match="broadcast"):
+        full((2, 3), [1, 2])
+
+
+BIG = np.arange(3_000_000, dtype="i4")  # over one piece
+
+
+@pytest.mark.parametrize("of", [
+    lambda: BIG.reshape(3000, 1000)[:, ::2], lambda: BIG.reshape(1000, 3000).T[::3], lambda: BIG[::-1],
+    lambda: np.broadcast_to(np.float32(7), (3, 1, 2_500_000)), lambda: BIG.reshape(2, -1, 3).transpose(2, 0, 1),
+    lambda: BIG.view([("a", "i2"), ("b", "i2")])[::2], lambda: BIG.astype("M8[s]")[::2], lambda: BIG.astype(">f8")[::3],
+    lambda: np.zeros((4, 0, 3))[::2], lambda: np.zeros((3, 1000), "V16384")[:, ::2], lambda: np.zeros(10, "S0")[::2]])
+def test_bytes_that_are_not_in_order_are_put_in_order(of):
+    source = of()
+    for shared in (hearth.share(source), hearth.sharedmem.copy(source), hearth.sharedmem.full(source.shape, source)):
+        assert shared.dtype == source.dtype and shared.flags.c_contiguous and np.array_equal(shared, source)
+
+
+@pytest.mark.parametrize("make", [lambda: hearth.share(BIG[::-1]), lambda: hearth.sharedmem.copy(BIG),
+                                  lambda: hearth.sharedmem.copy(BIG[::2]), lambda: hearth.sharedmem.full(10**7, 1)])
+def test_what_is_filled_looks_at_its_limits_and_is_told_where_there_is_no_page_left(monkeypatch, make):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    create = hearth._segments.create
+
+    def create_and_limit(*args, **options):
+        made = create(*args, **options)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, before[1]))
+        return made
+
+    monkeypatch.setattr(hearth._segments, "create", create_and_limit)
+    try:
+        with pytest.raises(hearth.Error, match="write .* bytes at"):  # not by a mapping, where it would be a SIGBUS
+            make()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_shape_whose_bytes_no_number_holds_is_refused(tmp_path):
+    records = np.dtype([("a", "i4")])
+    for shape in ((2**32, 2**32), (2**31, 2**31), (2**64,)):
+        with pytest.raises(hearth.errors.BadFile, match="2\\^63"):
+            hearth.load(tmp_path / "x.raw", records, shape)
 
 
 def test_a_sparse_format_that_is_not_shared_is_named():

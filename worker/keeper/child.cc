@@ -124,7 +124,15 @@ absl::StatusOr<Child> Child::Start(const ChildCommand& command, const Id& id,
   for (const Given& one : given) {
     posix_spawn_file_actions_adddup2(&actions, one.fd.get(), one.as);
   }
-  // What we ourselves inherited without close-on-exec stops here.
+  // What we ourselves inherited without close-on-exec stops here: between the
+  // numbers that were given, and from the parked ones on. To close what is not
+  // open is no error.
+  for (int fd = 0; fd < kParkedFrom; ++fd) {
+    if (std::none_of(given.begin(), given.end(),
+                     [fd](const Given& one) { return one.as == fd; })) {
+      posix_spawn_file_actions_addclose(&actions, fd);
+    }
+  }
   posix_spawn_file_actions_addclosefrom_np(&actions, kParkedFrom);
 
   posix_spawnattr_t attributes;

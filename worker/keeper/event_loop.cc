@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <limits>
 
+#include "hearth/base/error.h"
 #include "hearth/base/status.h"
 
 namespace hearth::worker {
@@ -25,6 +27,11 @@ absl::Status EventLoop::Add(int fd, Callback callback) {
   event.data.u64 = static_cast<std::uint64_t>(static_cast<std::uint32_t>(fd)) |
                    static_cast<std::uint64_t>(key) << 32;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    if (errno == ENOSPC) {
+      return Error(Reason::kTooLarge,
+                   "watch a descriptor: this user's processes watch as many as "
+                   "they may; raise fs.epoll.max_user_watches");
+    }
     return ErrnoStatus("watch a descriptor");
   }
   entries_[fd] = {key, std::move(callback)};

@@ -298,13 +298,21 @@ void KeeperShell::StartOne(ChildIndex index,
   SendLifeline(child.lifeline(), hello, EncodeStories(predecessors))
       .IgnoreError();
 
-  const bool watched =
-      loop_.Add(child.lifeline(), [this, index] { ReadLifeline(index); })
-          .ok() &&
-      loop_.Add(child.log(), [this, index] { ReadLog(index); }).ok() &&
-      loop_.Add(child.pidfd(), [this, index] { Ended(index); }).ok();
-  // One that can't be watched can't be kept; what it leaves is reaped by init.
-  if (!watched) place.child->Signal(SIGKILL);
+  absl::Status watched =
+      loop_.Add(child.lifeline(), [this, index] { ReadLifeline(index); });
+  if (watched.ok()) {
+    watched = loop_.Add(child.log(), [this, index] { ReadLog(index); });
+  }
+  if (watched.ok()) {
+    watched = loop_.Add(child.pidfd(), [this, index] { Ended(index); });
+  }
+  // One that can't be watched can't be kept, and nobody would tell of its end.
+  if (!watched.ok()) {
+    WorkerStory story = place.child->Reap(clock_.Now());
+    story.last_lines = {std::string(watched.message())};
+    Forget(index);
+    Tell(ChildEnded{index, std::move(story)});
+  }
 }
 
 void KeeperShell::ReadLifeline(ChildIndex index) {

@@ -55,11 +55,18 @@ absl::Status CheckFolder(const std::string& folder) {
   return absl::OkStatus();
 }
 
-// True: locked by us, and still there. A sweeper may have been first.
-bool HoldsLock(int fd) {
+// True: locked by us, and still there. A sweeper may have been first. Fails
+// where the file system knows no locks.
+absl::StatusOr<bool> HoldsLock(int fd) {
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return false;
+    return ErrnoStatus(
+        "lock a file in the runtime directory (choose one on a file system "
+        "that knows locks)");
+  }
   struct stat found {};
-  return flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &found) == 0 &&
-         found.st_nlink > 0;
+  if (fstat(fd, &found) != 0) return ErrnoStatus("look at a lock");
+  return found.st_nlink > 0;
 }
 
 void Sweep(const std::string& folder) {
@@ -73,7 +80,7 @@ void Sweep(const std::string& folder) {
     }
     const UniqueFd fd(
         open(lock.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (!fd.valid() || !HoldsLock(fd.get())) continue;
+    if (!fd.valid() || !HoldsLock(fd.get()).value_or(false)) continue;
     unlink(absl::StrCat(absl::StripSuffix(lock, kLock), kSocket).c_str());
     unlink(lock.c_str());
   }
@@ -98,7 +105,8 @@ absl::StatusOr<RuntimeSocket> RuntimeSocket::Make(absl::string_view folder) {
       made.lock_path_.clear();
       return ErrnoStatus(absl::StrCat("make \"", base, kLock, "\""));
     }
-    if (!HoldsLock(made.lock_.get())) continue;
+    HEARTH_ASSIGN_OR_RETURN(const bool held, HoldsLock(made.lock_.get()));
+    if (!held) continue;
     made.address_ = {.kind = Address::Kind::kUnixPath,
                      .name = absl::StrCat(base, kSocket)};
     HEARTH_ASSIGN_OR_RETURN(made.listener_,

@@ -18,7 +18,8 @@ namespace hearth::worker {
 //
 // Kind:  resource. Moves, never copies; the last owner removes both files.
 // Fails: FILE_MISSING without such a folder; NOT_ALLOWED where others than this
-//        user may write; BAD_USAGE when the path is too long for a socket.
+//        user may write; BAD_USAGE when the path is too long for a socket; as
+//        the system says where its file system knows no locks.
 class RuntimeSocket {
  public:
   static absl::StatusOr<RuntimeSocket> Make(absl::string_view folder);

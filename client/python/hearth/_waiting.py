@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import concurrent.futures
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -19,6 +20,9 @@ T = TypeVar("T")
 _PATIENCE_SECONDS = 5.0
 _threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _at_end: list[Callable[[], None]] = []
+
+os.register_at_fork(after_in_child=_threads.clear)  # they stayed with the parent
+os.register_at_fork(after_in_child=_native.note_main_thread)
 
 
 def in_background(work: Callable[[], None], name: str) -> threading.Thread:
@@ -61,11 +65,30 @@ def interruptible(call: Callable[..., T], *args: Any) -> T:
 
 
 class CancellableFuture(concurrent.futures.Future):
-    """A future whose cancellation `wait` and `as_completed` see at once."""
+    """A future whose cancellation `wait` and `as_completed` see at once.
+
+    In a forked child, what had not ended before never will: it refuses to wait.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self._made_in = os.getpid()
         self._told = threading.Lock()  # taken by who tells them, and kept
+
+    def result(self, timeout: float | None = None) -> Any:
+        """As of any future."""
+        self._refuse_forked("wait for a future")
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """As of any future."""
+        self._refuse_forked("wait for a future")
+        return super().exception(timeout)
+
+    def _refuse_forked(self, attempt: str) -> None:
+        if os.getpid() != self._made_in and not self.done():
+            raise errors.BadUsage(f"{attempt} in a forked process: it is for process {self._made_in}, which began it; "
+                                  "start this one with spawn or forkserver")
 
     def _end_cancelled(self) -> bool:
         """Cancels it, unless it has ended. Python leaves the second step to an executor; there is none here."""

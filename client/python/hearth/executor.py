@@ -130,10 +130,10 @@ class Executor(concurrent.futures.Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Ends the processes once what was submitted is done; Ctrl-C meanwhile ends them at once."""
+        if os.getpid() != self._made_in:
+            return  # its processes are not this one's to end, and its lock may be held for ever
         with self._lock:
             self._ended = True
-        if os.getpid() != self._made_in:
-            return  # its processes are not this one's to end
         if cancel_futures:
             self._cancel_waiting()
         for _ in self._processes:  # again: those of an earlier call may just have been taken out
@@ -154,11 +154,13 @@ class Executor(concurrent.futures.Executor):
     # ------------------------------------------------------------------ inside
 
     def _define(self, function: Callable[..., Any]) -> _Function:
+        self._refuse_forked()
         with self._lock:
             self._refuse_ended()
         return _Function(function, self._codes.of(function))
 
     def _submit(self, function: _Function, args: tuple, kwargs: dict) -> concurrent.futures.Future:
+        self._refuse_forked()
         future: concurrent.futures.Future = concurrent.futures.Future()
         with self._lock:
             self._refuse_ended()
@@ -166,10 +168,12 @@ class Executor(concurrent.futures.Executor):
             self._tasks.put((future, function, args, kwargs))
         return future
 
-    def _refuse_ended(self) -> None:
+    def _refuse_forked(self) -> None:
         if os.getpid() != self._made_in:
             raise errors.BadUsage(f"use an executor in a forked process: its processes are those of process "
                                   f"{self._made_in}; make one here")
+
+    def _refuse_ended(self) -> None:
         if self._ended:
             raise RuntimeError("cannot schedule new futures after shutdown")
 
@@ -474,3 +478,4 @@ def _shutdown_all() -> None:
 
 
 before_end(_shutdown_all)
+os.register_at_fork(after_in_child=_open.clear)  # they are the parent's to end

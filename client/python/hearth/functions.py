@@ -24,6 +24,7 @@ from ._beside import PREFIX, joined, this_host
 from ._blocks import target_for, write_rows
 from ._progress import reporter
 from .array import Array
+from .cluster import open_clusters
 from .proxy import Call, Proxy
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _ATTEMPTS = 3
 _PATIENCE_SECONDS = 10.0  # with nobody left, until one was started again
 _LOOK_AGAIN_SECONDS = 0.25
 _ABORT_SECONDS = 2.0  # for processes to hear that nobody waits
+_parents: list[list[subprocess.Popen]] = []  # of who forked this process: not its own to end or to reap
 _LOST = (errors.ObjectGone, errors.OutcomeUnknown, errors.NameUnknown, errors.JobUnknown, errors.ClusterEnded)
 
 Rows = tuple[int, int]
@@ -335,6 +337,15 @@ def _start_beside(cluster: Cluster, again: bool) -> None:
         if process.stdout.readline() != b"ready\n":
             raise errors.WorkerLost(f"start Python beside a worker: process {process.pid} ended with status "
                                     f"{process.wait()} before it was ready")
+
+
+def _begin_child() -> None:
+    for cluster in open_clusters():
+        _parents.append(cluster._processes)
+        cluster._processes = []
+
+
+os.register_at_fork(after_in_child=_begin_child)
 
 
 def end_processes(processes: list[subprocess.Popen]) -> None:

@@ -7,6 +7,7 @@ import collections
 import concurrent.futures
 import contextlib
 import functools
+import os
 import weakref
 from collections.abc import Callable, Generator
 from typing import Any
@@ -17,6 +18,8 @@ from . import _native, errors
 from ._waiting import CancellableFuture, before_end, in_background
 
 _running: weakref.WeakSet[Job] = weakref.WeakSet()
+
+os.register_at_fork(after_in_child=_running.clear)  # they are the parent's to end
 
 
 class Job(CancellableFuture):
@@ -69,6 +72,7 @@ class Job(CancellableFuture):
         """Stops it, within a second. False if it has ended already."""
         if self.done():
             return self.cancelled()
+        self._refuse_forked("cancel a job")
         self._cancel_asked = True
         with contextlib.suppress(errors.Error):  # it ended just now
             self._native.cancel()

@@ -361,4 +361,13 @@ def _close_all() -> None:
         close_at(address)
 
 
+def _begin_child() -> None:
+    """What is served and watched is the parent's to end; its lock may be held by a thread that stayed there."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+    _servers.clear()
+    _watches.clear()
+
+
 before_end(_close_all, first=True)
+os.register_at_fork(after_in_child=_begin_child)

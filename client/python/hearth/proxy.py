@@ -219,6 +219,7 @@ class Call(CancellableFuture):
         """Tells the object to stop, and waits no longer. False if it has ended already."""
         if self.done():
             return self.cancelled()
+        self._refuse_forked("cancel a call")
         cancelled = self._end_cancelled()
         self._switch.cancel()
         return cancelled

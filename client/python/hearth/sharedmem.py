@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import sharing
-from .array import Array
+from .array import Array, segment_of
 
 
 def empty(shape: int | tuple[int, ...], dtype: npt.DTypeLike = "d", order: str = "C") -> Array:
@@ -34,9 +34,14 @@ def ones(shape: int | tuple[int, ...], dtype: npt.DTypeLike = "d", order: str = 
 def full(shape: int | tuple[int, ...], value: Any, dtype: npt.DTypeLike | None = None,
          order: str = "C") -> Array:
     """A shared array of one value, or of rows of values, writable by every process that has it."""
-    array = empty(shape, np.asarray(value).dtype if dtype is None else dtype, order)
-    array[...] = value
-    return array
+    one = np.asarray(value)
+    if dtype is not None:
+        one = np.empty(one.shape, dtype)
+        one[...] = value
+    array = empty(shape, one.dtype, order)
+    while one.ndim > array.ndim and len(one) == 1:  # as an assignment takes it
+        one = one[0]
+    return _filled(array, np.broadcast_to(one, array.shape), order)
 
 
 def empty_like(array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Array:
@@ -48,7 +53,12 @@ def empty_like(array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Arra
 def copy(array: npt.ArrayLike) -> Array:
     """A shared copy, writable by every process that has it."""
     source = np.asarray(array)
-    fortran = source.flags.f_contiguous and not source.flags.c_contiguous
-    shared = empty(source.shape, source.dtype, "F" if fortran else "C")
-    np.copyto(shared, source)
-    return shared
+    order = "F" if source.flags.f_contiguous and not source.flags.c_contiguous else "C"
+    return _filled(empty(source.shape, source.dtype, order), source, order)
+
+
+def _filled(array: Array, values: np.ndarray, order: str) -> Array:
+    segment = segment_of(array)
+    assert segment is not None
+    sharing.fill(segment, values, order)
+    return array

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import math
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ from .array import Array, open_text, segment_of, whole
 
 # What share(consume=True) needs beside the array itself.
 _CONSUME_BYTES = 256 << 20
+# Of an array whose bytes are not in order: copied in order first, so many at a time.
+_PIECE_BYTES = 8 << 20
 
 
 def share(array: Any, consume: bool = False) -> Any:
@@ -30,7 +34,8 @@ def share(array: Any, consume: bool = False) -> Any:
     consume : bool
         Gives the pages of `array` back to the system as they are copied, so that
         both together never take much more than one of them. `array` must be
-        contiguous, writable and own its memory; it reads as zeros afterwards.
+        contiguous, writable and own its memory; it reads as zeros afterwards, and
+        as before where this fails.
 
     Returns
     -------
@@ -40,7 +45,8 @@ def share(array: Any, consume: bool = False) -> Any:
     Raises
     ------
     OutOfMemory
-        It would pass the host's or a cgroup's limit; nothing was touched yet.
+        It would pass the host's or a cgroup's limit, which are looked at before
+        and on the way; `array` is what it was.
     """
     if hasattr(array, "indptr") and hasattr(array, "indices"):
         from . import sparse
@@ -58,14 +64,47 @@ def share(array: Any, consume: bool = False) -> Any:
     layout = layout_of(source.dtype, "F" if fortran else "C", source.shape)
     if consume:
         _check_consumable(source)
-    contiguous = source.flags.c_contiguous or source.flags.f_contiguous
-    shared = _segments.create(layout, source.nbytes, mapped=not contiguous,
+    shared = _segments.create(layout, source.nbytes, mapped=False,
                               touched_bytes_max=_CONSUME_BYTES if consume else 2**63 - 1)
-    if contiguous:
-        shared.copy_in(0, bytes_of(source), consume)
+    if consume:
+        shared.copy_in(0, bytes_of(source), True)
     else:
-        np.copyto(np.asarray(whole(shared)), source)
-    return whole(_segments.sealed(shared))
+        fill(shared, source, layout.order)
+    try:
+        return whole(_segments.sealed(shared))
+    except BaseException:
+        if consume:
+            shared.move_out(0, bytes_of(source))
+        raise
+
+
+def fill(segment: Segment, array: np.ndarray, order: str) -> None:
+    """Copies an array into a segment, the limits looked at on the way."""
+    plain = np.asarray(array).T if order == "F" else np.asarray(array)
+    if plain.flags.c_contiguous:
+        segment.copy_in(0, bytes_of(plain))
+        return
+    buffer, offset = np.empty(max(_PIECE_BYTES, plain.itemsize), np.uint8), 0
+    for piece in _pieces(plain):
+        ordered = buffer[:piece.nbytes]
+        np.copyto(np.ndarray(piece.shape, piece.dtype, buffer=ordered), piece)  # type: ignore[arg-type]
+        segment.copy_in(offset, ordered)
+        offset += piece.nbytes
+
+
+def _pieces(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Its parts in C order, each of at most `_PIECE_BYTES` or one element."""
+    if array.nbytes <= _PIECE_BYTES or array.ndim == 0:
+        yield array
+        return
+    row_bytes = array.nbytes // len(array)
+    if row_bytes > _PIECE_BYTES:
+        for row in range(len(array)):
+            yield from _pieces(array[row, ...])
+        return
+    rows = _PIECE_BYTES // row_bytes
+    for begin in range(0, len(array), rows):
+        yield array[begin:begin + rows]
 
 
 def bytes_of(array: np.ndarray) -> np.ndarray:
@@ -126,7 +165,9 @@ def _raw(name: str, dtype: np.dtype, shape: tuple[int, ...], offset: int, order:
     if not layout.numpy:
         segment, _ = Segment.load(name, layout.dtype, list(shape), offset, order)
     else:
-        nbytes = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+        nbytes = dtype.itemsize * math.prod(shape)
+        if nbytes >= 2**63:
+            raise errors.BadFile(f"load {name}: its shape {shape} of {dtype} asks for over 2^63 bytes")
         segment, _ = Segment.load(name, "uint8", [nbytes], offset)
     return whole(_segments.remember(segment, layout))
 
@@ -168,9 +209,7 @@ def empty(shape: int | tuple[int, ...], dtype: npt.DTypeLike = float, order: str
     """
     lengths = lengths_of(shape, "make an array")
     wanted = np.dtype(dtype)
-    nbytes = wanted.itemsize
-    for length in lengths:
-        nbytes *= length
+    nbytes = wanted.itemsize * math.prod(lengths)
     if nbytes >= 2**63:
         raise errors.BadUsage(f"make an array of shape {lengths}: it has over 2^63 bytes")
     layout = layout_of(wanted, order_of(order, "make an array"), lengths)

@@ -206,9 +206,13 @@ auto On(const Connection& connection, Call call) {
       Unlocked([&, moved = std::move(cluster)] { return call(moved); }));
 }
 
+// A job that this process submitted.
+using OwnJob = Own<Job>;
+
 // Ends what a job's last word was: its fields, each a name, a segment and its
 // layout; and what it took.
-nb::tuple WaitFor(const Job& job, const nb::object& progress) {
+nb::tuple WaitFor(const OwnJob& job, const nb::object& progress) {
+  job.CheckOwn("wait for a job");
   const auto tell = [&](const JobSummary& summary) {
     ComeBack();
     const nb::gil_scoped_acquire locked;
@@ -219,7 +223,7 @@ nb::tuple WaitFor(const Job& job, const nb::object& progress) {
     }
   };
   JobResult result = Take(Unlocked(
-      [&] { return progress.is_none() ? job.Wait() : job.Wait(tell); }));
+      [&] { return progress.is_none() ? job->Wait() : job->Wait(tell); }));
   nb::list fields;
   for (ResultField& field : result.fields) {
     fields.append(nb::make_tuple(
@@ -330,10 +334,10 @@ void BindJobs(nb::class_<Connection>& connection) {
       .def("submit",
            [](const Connection& to, const std::string& operation,
               const Source& source, const Arguments& arguments, int workers) {
-             return On(to, [&](const Cluster& cluster) {
+             return OwnJob(On(to, [&](const Cluster& cluster) {
                return cluster.Submit(operation,
                                      SubmissionOf(source, arguments, workers));
-             });
+             }));
            })
       .def("explain",
            [](const Connection& at, const std::string& operation,
@@ -377,11 +381,12 @@ void BindJobs(nb::class_<Connection>& connection) {
 }  // namespace
 
 void BindCluster(nb::module_& module) {
-  nb::class_<Job>(module, "Job")
-      .def_prop_ro("id", &Job::id)
+  nb::class_<OwnJob>(module, "Job")
+      .def_prop_ro("id", [](const OwnJob& job) { return job->id(); })
       .def("wait", &WaitFor, nb::arg("progress") = nb::none())
-      .def("cancel", [](const Job& job) {
-        Check(Unlocked([&] { return job.Cancel(); }));
+      .def("cancel", [](const OwnJob& job) {
+        job.CheckOwn("cancel a job");
+        Check(Unlocked([&] { return job->Cancel(); }));
       });
 
   nb::class_<Connection> connection(module, "Connection");

@@ -29,7 +29,8 @@ class Locked {
 // let go of after the interpreter's end is the kernel's to free.
 std::shared_ptr<PyObject> Hold(nb::handle object);
 
-// Whether signals are this thread's to handle; Note, when the module is loaded.
+// Whether signals are this thread's to handle; Note, when the module is loaded,
+// and in a forked child, whose main thread is the one that forked.
 bool IsMainThread();
 void NoteMainThread();
 // Runs Python's handlers of the signals that came; true: one has thrown.

@@ -62,6 +62,13 @@ void Raise(const absl::Status& status) {
   throw nb::python_error();
 }
 
+void RaiseForked(absl::string_view attempt, pid_t of) {
+  Raise(Error(
+      Reason::kBadUsage,
+      absl::StrCat(attempt, " in a forked process: that is for process ", of,
+                   " to do; start this one with spawn or forkserver")));
+}
+
 }  // namespace hearth::python
 
 NB_MODULE(_native, module) {

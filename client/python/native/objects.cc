@@ -32,16 +32,16 @@ nb::dict DictOf(const ObjectInfo& info) {
 class DirectoryWatch {
  public:
   explicit DirectoryWatch(std::shared_ptr<void> watch)
-      : watch_(std::move(watch)) {}
+      : watch_(Own(std::move(watch))) {}
   DirectoryWatch(DirectoryWatch&&) noexcept = default;
   ~DirectoryWatch() { Close(); }
   void Close() {
-    if (watch_ == nullptr) return;
-    Unlocked([&] { watch_.reset(); });
+    if (*watch_ == nullptr || watch_.is_forked()) return;
+    Unlocked([&] { (*watch_).reset(); });
   }
 
  private:
-  std::shared_ptr<void> watch_;
+  Own<std::shared_ptr<void>> watch_;
 };
 
 DirectoryWatch Watch(const Link& link, const ObjectQuery& query,
@@ -114,6 +114,7 @@ void Link::Close() {
 
 void BindObjects(nb::module_& module) {
   NoteMainThread();
+  module.def("note_main_thread", &NoteMainThread);
   BindValues(module);
   nb::class_<DirectoryWatch>(module, "DirectoryWatch",
                              nb::is_weak_referenceable())

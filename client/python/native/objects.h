@@ -63,17 +63,17 @@ class RemoteItems {
  public:
   RemoteItems(std::shared_ptr<ItemSource> source, std::shared_ptr<Link> link,
               Surroundings* surroundings)
-      : source_(std::move(source)),
+      : source_(Own(std::move(source))),
         link_(std::move(link)),
         surroundings_(surroundings) {}
   RemoteItems(RemoteItems&&) noexcept = default;
   ~RemoteItems();
-  // Throws StopIteration after the last.
+  // Throws StopIteration after the last, and BadUsage in a forked child.
   nb::object Next();
   void Close();
 
  private:
-  std::shared_ptr<ItemSource> source_;
+  Own<std::shared_ptr<ItemSource>> source_;
   std::shared_ptr<Link> link_;
   Surroundings* surroundings_;
 };

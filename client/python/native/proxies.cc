@@ -20,7 +20,7 @@ namespace {
 
 // A switch that ends calls.
 struct Switch {
-  Cancellation cancellation;
+  Own<Cancellation> cancellation{Cancellation()};
 };
 
 // The arguments of a call; what can't travel is told by the parameter's name,
@@ -103,7 +103,7 @@ Switch Later(const std::shared_ptr<RemoteObject>& object,
   Unlocked([&] {
     // Python's own futures are quick; what users hang on them is moved aside
     // there.
-    object->proxy().BeginThen(method, std::move(values), made.cancellation,
+    object->proxy().BeginThen(method, std::move(values), *made.cancellation,
                               tell, /*done_is_quick=*/true);
   });
   return made;
@@ -154,15 +154,16 @@ RemoteObject::~RemoteObject() {
 RemoteItems::~RemoteItems() { Close(); }
 
 void RemoteItems::Close() {
-  if (source_ == nullptr) return;
+  if (*source_ == nullptr || source_.is_forked()) return;
   // Taken out under the interpreter's lock: others look at it.
-  std::shared_ptr<ItemSource> source = std::move(source_);
+  std::shared_ptr<ItemSource> source = std::move(*source_);
   Unlocked([&] { source.reset(); });
 }
 
 nb::object RemoteItems::Next() {
-  if (source_ == nullptr) throw nb::stop_iteration();
-  const std::shared_ptr<ItemSource> source = source_;
+  if (*source_ == nullptr) throw nb::stop_iteration();
+  source_.CheckOwn("take items of a remote call");
+  const std::shared_ptr<ItemSource> source = *source_;
   auto item = Interruptible([&] { return (*source)(); });
   if (!item.ok() || !item->has_value()) Close();
   if (!item.ok()) RaiseCall(item.status());
@@ -173,7 +174,8 @@ nb::object RemoteItems::Next() {
 
 void BindProxies(nb::module_& module) {
   nb::class_<Switch>(module, "Switch").def("cancel", [](const Switch& of) {
-    Unlocked([&] { of.cancellation.Cancel(); });
+    of.cancellation.CheckOwn("cancel a call");
+    Unlocked([&] { of.cancellation->Cancel(); });
   });
   nb::class_<RemoteItems>(module, "RemoteItems")
       .def("__iter__", [](nb::handle self) { return nb::borrow(self); })

@@ -145,6 +145,11 @@ void CopyIn(SharedSegment& segment, std::int64_t offset, nb::handle from,
   }));
 }
 
+void MoveOut(SharedSegment& segment, std::int64_t offset, nb::handle to) {
+  const Borrowed borrowed(to, /*writable=*/true);
+  Check(Unlocked([&] { return segment.MoveOut(offset, borrowed.bytes()); }));
+}
+
 }  // namespace
 
 MatrixLayout LayoutOf(const std::string& dtype, const std::string& order,
@@ -193,6 +198,7 @@ void BindSegment(nb::module_& module) {
                    })
       .def("copy_in", &CopyIn, nb::arg("offset"), nb::arg("source"),
            nb::arg("give_back") = false)
+      .def("move_out", &MoveOut, nb::arg("offset"), nb::arg("target"))
       .def("seal",
            [](SharedSegment& segment) {
              Check(Unlocked([&] { return segment.Seal(); }));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nanobind/nanobind.h>
+#include <unistd.h>
 
 #include <string>
 #include <utility>
@@ -15,6 +16,9 @@ namespace nb = nanobind;
 
 // Throws the exception of hearth.errors that belongs to the status's reason.
 [[noreturn]] void Raise(const absl::Status& status);
+
+// Throws BadUsage: what belongs to process `of` was used in a child of it.
+[[noreturn]] void RaiseForked(absl::string_view attempt, pid_t of);
 
 inline void Check(const absl::Status& status) {
   if (!status.ok()) Raise(status);
@@ -55,6 +59,34 @@ auto Unlocked(Work work) {
   const Released released;
   return work();
 }
+
+// What talks to a server: a process's own. In a forked child its threads are
+// missing and its socket is the parent's, so the child does nothing with it,
+// and leaves it as it is.
+//
+// Kind: resource. Threads: T's.
+template <class T>
+class Own {
+ public:
+  explicit Own(T of) : of_(std::move(of)) {}
+  Own(Own&&) noexcept = default;
+  ~Own() {
+    if (is_forked()) new T(std::move(of_));  // never ended from here
+  }
+
+  bool is_forked() const { return made_in_ != getpid(); }
+  // Throws BadUsage in a forked child.
+  void CheckOwn(absl::string_view attempt) const {
+    if (is_forked()) RaiseForked(attempt, made_in_);
+  }
+  T& operator*() { return of_; }
+  const T& operator*() const { return of_; }
+  const T* operator->() const { return &of_; }
+
+ private:
+  pid_t made_in_ = getpid();
+  T of_;
+};
 
 void BindSegment(nb::module_& module);
 void BindCluster(nb::module_& module);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,17 @@
 #include <vector>
 
 #include "hearth/base/unique_fd.h"
+
+namespace {
+std::atomic<int> folders_synced = 0;
+}  // namespace
+
+// In place of the C library's, for all of this program.
+extern "C" int fsync(int fd) {
+  struct stat about {};
+  if (fstat(fd, &about) == 0 && S_ISDIR(about.st_mode)) ++folders_synced;
+  return static_cast<int>(syscall(SYS_fsync, fd));
+}
 
 namespace hearth {
 namespace {
@@ -50,6 +62,13 @@ TEST_F(WholeFileTest, WritesAndReplacesOnlyWhenTold) {
   ASSERT_EQ(stat(path_.c_str(), &about), 0);
   EXPECT_EQ(about.st_mode & 0777, 0640U);
   EXPECT_FALSE(std::filesystem::exists(part_));
+}
+
+// A machine that lost its power had the bytes, and no name for them.
+TEST_F(WholeFileTest, IsOnTheDiskByItsName) {
+  const int before = folders_synced;
+  ASSERT_FALSE(WriteWholeFile(path_, "one", 0600, false));
+  EXPECT_EQ(folders_synced, before + 1);
 }
 
 TEST_F(WholeFileTest, SaysWhatTheSystemSays) {

@@ -1,7 +1,9 @@
 #include "hearth/shm/fill.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -72,6 +74,22 @@ TEST(Fill, GivesBackThePagesThatItMoved) {
                                  std::span(expected).subspan(6)));
   // The written page is gone, so what lies below it is seen again.
   EXPECT_EQ(source.bytes()[5], expected[5]);
+}
+
+// Half way, another holder's seal let the segment grow no further, and the
+// source had lost what was moved.
+TEST(Fill, MovesBackWhatItMovedWhereItFails) {
+  const std::vector<std::byte> expected = Numbered(9 * kMiB + 5);
+  for (const int threads : {1, 4}) {
+    std::vector<std::byte> source = expected;
+    OpenSegment segment = *OpenSegment::Create(10 * kMiB, kLimits);
+    ASSERT_EQ(ftruncate(segment.fd(), 5 * kMiB), 0);
+    ASSERT_EQ(fcntl(segment.fd(), F_ADD_SEALS, F_SEAL_GROW), 0);
+    EXPECT_FALSE(
+        MoveIntoSegment(segment, 77, source, kLimits, {.threads = threads})
+            .ok());
+    EXPECT_TRUE(std::ranges::equal(source, expected));
+  }
 }
 
 TEST(Fill, CopiesAFileFromAnyOffset) {

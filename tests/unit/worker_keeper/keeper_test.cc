@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <csignal>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "hearth/base/id.h"
+#include "tests/unit/worker_keeper/system_faults.h"
 #include "tests/unit/worker_keeper/test_processes.h"
 
 namespace hearth::worker {
@@ -17,6 +19,7 @@ namespace {
 
 using ::hearth::worker::testing::Alive;
 using ::hearth::worker::testing::Eventually;
+using ::hearth::worker::testing::Faults;
 using ::hearth::worker::testing::KeeperProcess;
 using ::hearth::worker::testing::Report;
 using ::hearth::worker::testing::WorkerThat;
@@ -127,6 +130,17 @@ TEST(Keeper, GivesUpOnAWorkerThatIsNoProgram) {
   missing.argv[0] = "/nonexistent/worker";
   KeeperProcess keeper(Workers(1, missing));
   EXPECT_EQ(keeper.Ended(), 1);
+}
+
+// The kernel had room to watch some of a worker's descriptors, and not all: it
+// was killed, its end was never known, and the keeper waited for it for ever.
+TEST(Keeper, GivesUpOnAWorkerThatItCannotWatch) {
+  for (const int watches : {3, 4, 5}) {
+    Faults().watches_left = watches;
+    KeeperProcess keeper(Workers(1, WorkerThat("serve")));
+    Faults().watches_left = std::numeric_limits<int>::max();
+    EXPECT_EQ(keeper.Ended(), 1) << watches;
+  }
 }
 
 TEST(Keeper, EndsWhenItsWorkersAreDone) {

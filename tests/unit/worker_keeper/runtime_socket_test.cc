@@ -1,22 +1,27 @@
 #include "worker/keeper/runtime_socket.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <string>
 
 #include "hearth/base/error.h"
 #include "hearth/base/unix_socket.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/worker_keeper/system_faults.h"
 
 namespace hearth::worker {
 namespace {
 
 using ::hearth::testing::IsOk;
+using ::hearth::worker::testing::Faults;
+using ::testing::HasSubstr;
 
 class RuntimeSockets : public ::testing::Test {
  protected:
@@ -69,6 +74,18 @@ TEST_F(RuntimeSockets, OfAKilledKeeperAreSweptByTheNextStart) {
   EXPECT_THAT(
       ConnectUnix(next->address(), SocketType::kPacket, absl::Seconds(1)),
       IsOk());
+}
+
+// On NFS without its lock service, or 9p, it tried new names for ever.
+TEST_F(RuntimeSockets, AreRefusedWhereNothingCanBeLocked) {
+  for (const int error : {ENOLCK, EOPNOTSUPP}) {
+    Faults().flock_error = error;
+    const auto made = RuntimeSocket::Make(folder_);
+    Faults().flock_error = 0;
+    EXPECT_THAT(std::string(made.status().message()),
+                HasSubstr("lock a file in the runtime directory"));
+    EXPECT_EQ(FileCount(), 0);
+  }
 }
 
 TEST_F(RuntimeSockets, WantAFolderThatOnlyItsUserWrites) {
