@@ -192,13 +192,22 @@ absl::StatusOr<SealedSegment> OpenSegment::Seal(const SealOptions& options) {
         view_.RemapInPlace(fd_.get(), MapAccess::kReadWrite, "a segment"));
     return refused;
   }
-  fd_.Reset();
-  Mapping view = std::move(view_);
   HEARTH_ASSIGN_OR_RETURN(
-      SealedDescriptor descriptor,
-      SealedDescriptor::Adopt(std::move(read_only), std::exchange(bytes_, 0)));
-  if (view.bytes().empty()) return SealedSegment::Map(std::move(descriptor));
-  return SealedSegment(std::move(descriptor), std::move(view));
+      SealedDescriptor checked,
+      SealedDescriptor::Adopt(std::move(read_only), bytes_));
+  if (view_.bytes().empty()) {
+    HEARTH_ASSIGN_OR_RETURN(view_, Mapping::Of(checked.fd(), 0, bytes_,
+                                               MapAccess::kRead, "a segment"));
+  }
+  // Under the same number, in one step: another thread may be sending it just
+  // now, and a number that is free for a moment is another segment's the next.
+  // Fails only where the limit of open files was lowered meanwhile; then it
+  // stays what was opened for writing, which the seal forbids.
+  while (dup3(checked.fd(), fd_.get(), O_CLOEXEC) < 0 && errno == EINTR) {
+  }
+  return SealedSegment(
+      SealedDescriptor(std::move(fd_), std::exchange(bytes_, 0)),
+      std::move(view_));
 }
 
 }  // namespace hearth
