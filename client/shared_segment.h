@@ -11,7 +11,6 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <variant>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,7 +18,6 @@
 #include "client/handles.h"
 #include "client/hearth.h"
 #include "client/mapped_bytes.h"
-#include "hearth/shm/mapping.h"
 #include "hearth/shm/segment.h"
 
 namespace hearth::client {
@@ -27,7 +25,8 @@ namespace hearth::client {
 // One mapping, whole, of what a handle stands for.
 //
 // Kind:    resource. Moves; the bytes stay where they are.
-// Threads: bytes() from any; the rest from one at a time.
+// Threads: const methods and Seal() from any, in a forked child too; CopyIn,
+//          MoveIn and moving it need an owner.
 class SharedSegment {
  public:
   enum class Kind {
@@ -56,8 +55,9 @@ class SharedSegment {
     return SharedSegment(std::move(bytes));
   }
 
-  SharedSegment(SharedSegment&&) noexcept = default;
-  SharedSegment& operator=(SharedSegment&&) noexcept = default;
+  SharedSegment(SharedSegment&&) noexcept;
+  SharedSegment& operator=(SharedSegment&&) noexcept;
+  ~SharedSegment();
 
   Kind kind() const;
   bool writable() const {
@@ -68,7 +68,7 @@ class SharedSegment {
   std::string file() const;
   // Device and inode: equal for what is the same bytes. Zeros where there is no
   // descriptor.
-  std::pair<std::uint64_t, std::uint64_t> identity() const { return identity_; }
+  std::pair<std::uint64_t, std::uint64_t> identity() const;
   // Where bytes() begin in a file.
   std::int64_t offset() const;
 
@@ -79,7 +79,8 @@ class SharedSegment {
   absl::Status MoveOut(std::int64_t offset, std::span<std::byte> to);
   // From kOpen to kSealed, at the same address; SEGMENT_BUSY and unchanged
   // while another process maps it writable. Views of this process that are
-  // still written to change nothing that anybody else sees.
+  // still written to change nothing that anybody else sees. Of several threads
+  // the first one seals, and the others wait for it: what is sealed stays so.
   absl::Status Seal();
 
   // Another mapping of the same bytes, copied page by page where it is written.
@@ -91,21 +92,13 @@ class SharedSegment {
   absl::StatusOr<Matrix> AsMatrix(const MatrixLayout& layout) const;
 
  private:
-  struct Opened {
-    OpenSegment segment;
-    std::span<std::byte> bytes;
-  };
-  using Holder =
-      std::variant<Opened, std::shared_ptr<const MappedBytes>, Mapping>;
+  struct State;
 
+  explicit SharedSegment(std::unique_ptr<State> state);
   explicit SharedSegment(std::shared_ptr<const MappedBytes> bytes);
-  explicit SharedSegment(Holder holder) : holder_(std::move(holder)) {}
   static absl::StatusOr<SharedSegment> Adopt(OpenSegment segment, bool mapped);
-  int fd() const;
-  void Identify();
 
-  Holder holder_;
-  std::pair<std::uint64_t, std::uint64_t> identity_ = {0, 0};
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace hearth::client

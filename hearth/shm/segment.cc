@@ -198,12 +198,19 @@ absl::StatusOr<SealedSegment> OpenSegment::Seal(const SealOptions& options) {
         view_.RemapInPlace(fd_.get(), MapAccess::kReadWrite, "a segment"));
     return refused;
   }
-  fd_.Reset();
-  Mapping view = std::move(view_.bytes().empty() ? fresh : view_);
   HEARTH_ASSIGN_OR_RETURN(
-      SealedDescriptor descriptor,
-      SealedDescriptor::Adopt(std::move(read_only), std::exchange(bytes_, 0)));
-  return SealedSegment(std::move(descriptor), std::move(view));
+      SealedDescriptor checked,
+      SealedDescriptor::Adopt(std::move(read_only), bytes_));
+  // Under the same number, in one step: another thread may be sending it just
+  // now, and a number that is free for a moment is another segment's the next.
+  // Fails only where the limit of open files was lowered meanwhile; then it
+  // stays what was opened for writing, which the seal forbids.
+  while (dup3(checked.fd(), fd_.get(), O_CLOEXEC) < 0 && errno == EINTR) {
+  }
+  Mapping view = std::move(view_.bytes().empty() ? fresh : view_);
+  return SealedSegment(
+      SealedDescriptor(std::move(fd_), std::exchange(bytes_, 0)),
+      std::move(view));
 }
 
 }  // namespace hearth

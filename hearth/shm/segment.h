@@ -144,7 +144,8 @@ class OpenSegment {
                        std::span<const std::byte> from) const;
 
   // Makes the bytes immutable for ever, for every holder. The view from Map()
-  // stays where it is, as the options say.
+  // stays where it is, as the options say; and fd() keeps its number, which
+  // stands for this segment at every moment, for threads that are sending it.
   //
   // SEGMENT_BUSY names the processes that still map it writable, forked
   // children among them; then nothing has changed, and it may be tried again.

@@ -17,13 +17,18 @@ def holders_of(identity):
             folder = pathlib.Path(f"/proc/{pid}")
             mapped = any("memfd:hearth" in line and int(line.split()[4]) == inode
                          for line in (folder / "maps").read_text().splitlines())
-            held = any(os.stat(fd).st_ino == inode and "memfd:hearth" in os.readlink(fd)
-                       for fd in (folder / "fd").iterdir())
-            if mapped or held:
+            if mapped or any(_is_memory(fd, inode) for fd in (folder / "fd").iterdir()):
                 holders.append(pid)
         except OSError:
             continue
     return holders
+
+
+def _is_memory(descriptor, inode):
+    try:
+        return os.stat(descriptor).st_ino == inode and "memfd:hearth" in os.readlink(descriptor)
+    except OSError:  # closed meanwhile: the one that lists them is among them
+        return False
 
 
 def keepers_of(starter):

@@ -3,7 +3,9 @@
 import os
 import pickle
 import resource
+import sys
 import threading
+import time
 
 import children
 import numpy as np
@@ -11,6 +13,15 @@ import pytest
 
 import hearth
 from hearth.array import segment_of
+
+
+@pytest.fixture
+def eager_threads():
+    """Threads take turns as often as can be."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -116,6 +127,48 @@ def test_a_view_taken_before_the_seal_can_neither_change_it_nor_crash():
     assert pickle.loads(pickle.dumps(array)).sealed
     fresh = hearth.open(array.handle)
     assert fresh is not array and fresh.sealed
+
+
+def test_a_pickle_that_meets_a_seal_stands_for_its_own_bytes(eager_threads):
+    """Sealing closed the number that the pickling thread was sending, and the next array got it."""
+    for delay in range(200):
+        array = hearth.empty(4096, "u1")
+        array[:] = 7
+        start, pickled = threading.Barrier(2), []
+
+        def pickling(array=array, start=start, pickled=pickled):
+            start.wait()
+            pickled.append(pickle.dumps(array))
+
+        thread = threading.Thread(target=pickling)
+        thread.start()
+        start.wait()
+        time.sleep(delay % 20 * 1e-5)
+        array.seal()
+        others = [hearth.share(np.full(4096, 9, "u1")) for _ in range(2)]
+        thread.join()
+        found = pickle.loads(pickled[0])
+        assert (found == 7).all() and found.sealed and len(others) == 2
+
+
+def test_threads_may_seal_the_same_array(eager_threads):
+    for _ in range(200):
+        array = hearth.empty(4096, "u1")
+        start, failed = threading.Barrier(3), []
+
+        def sealing(array=array, start=start, failed=failed):
+            start.wait()
+            try:
+                array.seal()
+            except BaseException as error:  # noqa: BLE001 - shown below
+                failed.append(error)
+
+        threads = [threading.Thread(target=sealing) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failed == [] and array.sealed and not array.flags.writeable
 
 
 def test_sharedmem_drop_ins():

@@ -85,7 +85,6 @@ class Array(np.ndarray):
                     "seal a view: all of its array would be sealed; call seal() on "
                     "what hearth.empty gave")
             segment.seal()
-            segment.ticket = None  # it says where the bytes lay before
             for weak in tuple(_open_views.pop(segment, ())):
                 view = weak()
                 if view is not None:

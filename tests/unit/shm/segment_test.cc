@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
@@ -64,6 +65,23 @@ TEST(Segment, KeepsTheAddressOfItsViewWhenSealed) {
   ASSERT_THAT(sealed, IsOk());
   EXPECT_EQ(sealed->bytes().data(), view->data());
   EXPECT_EQ(TextOf(sealed->bytes().first(6)), "hearth");
+}
+
+// A thread that was sending an open segment's descriptor sent another segment's
+// bytes: sealing closed the number, which the next segment got.
+TEST(Segment, KeepsTheNumberOfItsDescriptorWhenSealed) {
+  OpenSegment open = Created(kMiB);
+  const int number = open.fd();
+  struct stat before {
+  }, after{};
+  ASSERT_EQ(fstat(number, &before), 0);
+  auto sealed = open.Seal();
+  ASSERT_THAT(sealed, IsOk());
+  EXPECT_EQ(sealed->fd(), number);
+  ASSERT_EQ(fstat(number, &after), 0);
+  EXPECT_EQ(after.st_ino, before.st_ino);
+  EXPECT_EQ(fcntl(number, F_GETFL) & O_ACCMODE, O_RDONLY);
+  EXPECT_NE(fcntl(number, F_GETFD) & FD_CLOEXEC, 0);
 }
 
 TEST(Segment, LetsALateWriterWriteToItselfIfAskedTo) {
