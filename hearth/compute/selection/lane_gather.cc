@@ -18,6 +18,8 @@ constexpr std::int64_t kLaneOfSmallMatrix = 16384;
 constexpr std::int64_t kSmallMatrix = 1 << 22;
 // Passes would collect as few all at once, and one thread look for the ranks.
 constexpr std::int64_t kFewElements = 1 << 20;
+// A matrix in pieces is brought to each host that takes part: a second's worth.
+constexpr std::int64_t kGatheredBytesMax = limits::kShardBytesMax;
 
 }  // namespace
 
@@ -101,8 +103,7 @@ void LaneGather::Gather(const std::byte* data, std::int64_t first_element,
 
 bool GatherPays(const MatrixLayout& layout, std::int64_t elements,
                 std::int64_t times) {
-  if (layout.element_count() == 0 ||
-      layout.bytes() > limits::kWholeMatrixBytesMax) {
+  if (layout.element_count() == 0 || layout.bytes() > kGatheredBytesMax) {
     return false;
   }
   const std::int64_t all = layout.element_count() * times;
@@ -111,8 +112,8 @@ bool GatherPays(const MatrixLayout& layout, std::int64_t elements,
 }
 
 std::int64_t LanesForPasses(const MatrixLayout& layout) {
-  // Six passes take as long as a gather, unless that reads a file in parts.
-  return layout.bytes() <= limits::kWholeMatrixBytesMax ? 32768 : 65536;
+  // Of so many, six passes take as long as a gather of what is at hand.
+  return layout.bytes() <= kGatheredBytesMax ? 32768 : 65536;
 }
 
 void MakeKeys(NamedElementType type, const std::byte* from, std::int64_t count,

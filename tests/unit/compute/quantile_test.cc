@@ -271,7 +271,9 @@ TEST(Quantile, GathersShortLanesAndCountsInLongOnes) {
     EXPECT_FALSE(gathers(operation, {10'000, 2000}));
     EXPECT_FALSE(gathers(operation, {2'000'000, 1}));
     EXPECT_FALSE(gathers(operation, {20'000, 10'000}));
-    EXPECT_TRUE(gathers(operation, {8000, 40'000}));
+    EXPECT_TRUE(gathers(operation, {3000, 40'000}));
+    // 1.2 GiB: a matrix in pieces would be brought to each of its hosts.
+    EXPECT_FALSE(gathers(operation, {8000, 20'000}));
   }
 }
 
