@@ -184,9 +184,8 @@ absl::Status SharedSegment::MoveIn(std::int64_t offset,
 
 absl::Status SharedSegment::MoveOut(std::int64_t offset,
                                     std::span<std::byte> to) {
-  auto* open = std::get_if<Opened>(&holder_);
-  if (open == nullptr) return NotOpen();
-  return MoveOutOfSegment(open->segment, offset, to);
+  if (kind() != Kind::kOpen) return NotOpen();
+  return MoveOutOfSegment(*state_->open, offset, to);
 }
 
 absl::Status SharedSegment::Seal() {
