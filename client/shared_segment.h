@@ -77,7 +77,8 @@ class SharedSegment {
   absl::Status MoveIn(std::int64_t offset, std::span<std::byte> from);
   // From kOpen to kSealed, at the same address; SEGMENT_BUSY and unchanged
   // while another process maps it writable. Views of this process that are
-  // still written to change nothing that anybody else sees. Of several threads
+  // still written to change nothing that anybody else sees; what they write
+  // while this runs is lost, also where it is refused. Of several threads
   // the first one seals, and the others wait for it: what is sealed stays so.
   absl::Status Seal();
 

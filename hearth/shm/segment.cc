@@ -44,10 +44,12 @@ absl::StatusOr<UniqueFd> NewMemfd(const std::string& label) {
   return fd;
 }
 
-absl::Status Busy(const struct stat& found, std::int64_t bytes) {
+absl::Status Busy(const struct stat& found, std::int64_t bytes,
+                  std::span<const std::byte> own_view) {
   const std::string thing =
       absl::StrCat("seal a segment of ", bytes, " bytes: ");
-  const std::vector<pid_t> writers = WritersOf(found.st_dev, found.st_ino);
+  const std::vector<pid_t> writers =
+      WritersOf(found.st_dev, found.st_ino, own_view);
   if (writers.empty()) {
     return Error(Reason::kSegmentBusy,
                  absl::StrCat(thing,
@@ -185,12 +187,14 @@ absl::StatusOr<SealedSegment> OpenSegment::Seal(const SealOptions& options) {
   HEARTH_RETURN_IF_ERROR(
       view_.RemapInPlace(read_only.get(), options.own_view, "a segment"));
   if (fcntl(fd_.get(), F_ADD_SEALS, kSeals) != 0) {
-    // Look for the others before our own view comes back.
-    const absl::Status refused =
-        errno == EBUSY ? Busy(found, bytes_) : ErrnoStatus("seal a segment");
+    const int error = errno;
+    // At once: the others' names take milliseconds to find, and what a thread
+    // of ours writes meanwhile nobody would see.
     HEARTH_RETURN_IF_ERROR(
         view_.RemapInPlace(fd_.get(), MapAccess::kReadWrite, "a segment"));
-    return refused;
+    if (error == EBUSY) return Busy(found, bytes_, view_.pages());
+    errno = error;
+    return ErrnoStatus("seal a segment");
   }
   HEARTH_ASSIGN_OR_RETURN(
       SealedDescriptor checked,

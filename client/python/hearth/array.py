@@ -66,6 +66,9 @@ class Array(np.ndarray):
     def seal(self) -> Array:
         """Makes the bytes immutable, for every process and for ever.
 
+        No thread of this process may write to them meanwhile: what it writes may be
+        lost, also where the seal is refused.
+
         Returns
         -------
         Array
