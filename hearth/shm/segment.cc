@@ -14,14 +14,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "hearth/base/error.h"
+#include "hearth/base/memfd.h"
 #include "hearth/base/status.h"
 #include "hearth/shm/descriptor.h"
 #include "hearth/shm/mapper_search.h"
 #include "hearth/shm/page_size.h"
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
 
 namespace hearth {
 namespace {
@@ -32,17 +29,6 @@ constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 // One call writes at most this (Linux: 2 GiB less a page); smaller pieces also
 // keep a signal waiting for less time.
 constexpr std::size_t kWriteBytesMax = std::size_t{64} << 20;
-
-absl::StatusOr<UniqueFd> NewMemfd(const std::string& label) {
-  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  UniqueFd fd(memfd_create(label.c_str(), kFlags | MFD_NOEXEC_SEAL));
-  // Kernels before 6.3 don't know that flag.
-  if (!fd.valid() && errno == EINVAL) {
-    fd.Reset(memfd_create(label.c_str(), kFlags));
-  }
-  if (!fd.valid()) return ErrnoStatus("create a segment: memfd_create");
-  return fd;
-}
 
 absl::Status Busy(const struct stat& found, std::int64_t bytes,
                   std::span<const std::byte> own_view) {
@@ -82,7 +68,8 @@ absl::StatusOr<OpenSegment> OpenSegment::Create(std::int64_t bytes,
   }
   HEARTH_RETURN_IF_ERROR(limits.Reserve(
       std::min(bytes, options.touched_bytes_max), "create a segment"));
-  HEARTH_ASSIGN_OR_RETURN(UniqueFd fd, NewMemfd(options.label));
+  UniqueFd fd = NewMemfd(options.label);
+  if (!fd.valid()) return ErrnoStatus("create a segment: memfd_create");
   if (ftruncate(fd.get(), bytes) != 0) {
     return ErrnoStatus(absl::StrCat(attempt, " bytes"));
   }

@@ -415,8 +415,7 @@ void HandoverServer::Do(const BookAction& action, const Request* request) {
           },
           [&](UnwatchProcess watched) { watch_.Unwatch(watched.process); },
           [&](const AskForHolders& asked) {
-            const bool held = CountHolders(asked.fd) == Holders::kSome;
-            Tell(HoldersCounted{asked.token, held}, nullptr);
+            Tell(HoldersCounted{asked.token, MayBeHeld(asked.fd)}, nullptr);
           },
       },
       action);

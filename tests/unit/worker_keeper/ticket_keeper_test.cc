@@ -1,13 +1,21 @@
 // Sharing without a server: tickets, and the keeper that is started for them.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <functional>
 #include <optional>
 
@@ -18,6 +26,7 @@
 #include "hearth/transport/handover/ticket.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/worker_keeper/test_processes.h"
+#include "worker/keeper/held_probe.h"
 
 namespace hearth::worker {
 namespace {
@@ -273,6 +282,16 @@ TEST(SharedTickets, EndAtOnceWhenWithdrawn) {
   memory.Reset();
   office.Release(*text, {.withdraw = true});
   EXPECT_TRUE(KeeperEnds(*text));
+}
+
+// "Can't tell" was taken for "nobody", and the ticket went.
+TEST(HeldProbe, TakesWhatItCannotTellForHeld) {
+  UniqueFd held = SealedMemory("rows");
+  const UniqueFd kept = KeepUncounted(held.get());
+  EXPECT_TRUE(MayBeHeld(kept.get()));
+  EXPECT_TRUE(MayBeHeld(-1));
+  held.Reset();
+  EXPECT_FALSE(MayBeHeld(kept.get()));
 }
 
 }  // namespace
