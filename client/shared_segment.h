@@ -47,7 +47,7 @@ class SharedSegment {
                                               const CreateOptions& options);
   // What another process, or this one, handed out.
   static absl::StatusOr<std::pair<SharedSegment, SegmentNote>> Open(
-      absl::string_view handle);
+      absl::string_view handle, HandleFrom from = HandleFrom::kUser);
   static SharedSegment Of(const Matrix& matrix) {
     return SharedSegment(matrix.bytes_);
   }

@@ -194,9 +194,10 @@ absl::StatusOr<bool> TicketOffice::AwaitOneMore(absl::string_view text) {
   return true;
 }
 
-absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text) {
+absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text,
+                                                  OpenOptions options) {
   HEARTH_ASSIGN_OR_RETURN(const TicketText ticket, TicketText::Parse(text));
-  if (ticket.where.has_value()) {
+  if (options.vouched && ticket.where.has_value()) {
     std::optional<FetchedSegment> opened =
         OpenWhere(*ticket.where, ticket.bytes);
     if (opened.has_value()) {

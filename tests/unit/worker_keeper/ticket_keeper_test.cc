@@ -284,6 +284,25 @@ TEST(SharedTickets, EndAtOnceWhenWithdrawn) {
   EXPECT_TRUE(KeeperEnds(*text));
 }
 
+// What came with a call told where another array of the callee's user lies.
+TEST(SharedTickets, OpenWhatNobodyVouchesForOnlyIfTheirKeeperKnowsThem) {
+  TicketOffice office(Office());
+  const UniqueFd memory = SealedMemory("rows");
+  const auto text = office.HandOut(memory.get(), CardOf("rows"));
+  ASSERT_THAT(text, IsOk());
+  EXPECT_THAT(office.Open(*text, {.vouched = false}), IsOk());
+  TicketText forged = *TicketText::Parse(*text);
+  ASSERT_TRUE(forged.where.has_value());
+  forged.ticket = Id::Random();
+  EXPECT_EQ(
+      ReasonOf(office.Open(forged.ToString(), {.vouched = false}).status()),
+      Reason::kSegmentGone);
+  forged.keeper = Id{};
+  EXPECT_EQ(
+      ReasonOf(office.Open(forged.ToString(), {.vouched = false}).status()),
+      Reason::kSegmentGone);
+}
+
 // "Can't tell" was taken for "nobody", and the ticket went.
 TEST(HeldProbe, TakesWhatItCannotTellForHeld) {
   UniqueFd held = SealedMemory("rows");
