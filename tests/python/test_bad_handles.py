@@ -1,6 +1,9 @@
 """Handles that nobody handed out, and keepers that are not ours, or can't be."""
 
 import base64
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -65,3 +68,49 @@ def test_a_text_that_nobody_handed_out_is_bad_usage(shared, packed, dtype, lengt
 def test_so_is_one_that_stands_for_nothing(text):
     with pytest.raises((hearth.errors.BadUsage, hearth.errors.SegmentGone)):
         hearth.open(text)
+
+
+SQUATTER = """
+import os, socket, sys
+os.setgid(65534)
+os.setuid(65534)
+asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+asked.bind("\\0hearth-" + sys.argv[1])
+asked.listen(10)
+told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+told.bind("\\0hearth-" + sys.argv[1] + ".notices")
+told.setblocking(False)
+print("there", flush=True)
+sys.stdin.read()
+try:
+    print(len(told.recv(100)))
+except BlockingIOError:
+    print("nothing")
+"""
+
+CREATOR = """
+import hearth, numpy as np, os, pickle, signal, subprocess, sys, time
+sys.path.insert(0, sys.argv[1])
+from processes import keepers_of
+array = hearth.share(np.ones(10))
+keeper = array.handle.split(":")[1]
+pickle.dumps(array)
+[pid] = keepers_of(os.getpid())
+os.kill(pid, signal.SIGKILL)
+while keepers_of(os.getpid()):
+    time.sleep(0.01)
+squatter = subprocess.Popen([sys.executable, "-c", sys.argv[2], keeper], stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, text=True)
+assert squatter.stdout.readline() == "there\\n"
+other = hearth.share(np.ones(7))
+texts = [pickle.dumps(array), pickle.dumps(other)]
+assert keeper not in (array.handle.split(":")[1], other.handle.split(":")[1])
+assert squatter.communicate("")[0] == "nothing\\n"
+assert [pickle.loads(text).sum() for text in texts] == [10, 7]
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_another_user_who_takes_a_dead_keepers_name_hears_and_stops_nothing():
+    folder = os.path.dirname(__file__)
+    subprocess.run([sys.executable, "-c", CREATOR, folder, SQUATTER], check=True, timeout=60)
