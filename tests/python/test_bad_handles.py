@@ -114,3 +114,13 @@ assert [pickle.loads(text).sum() for text in texts] == [10, 7]
 def test_another_user_who_takes_a_dead_keepers_name_hears_and_stops_nothing():
     folder = os.path.dirname(__file__)
     subprocess.run([sys.executable, "-c", CREATOR, folder, SQUATTER], check=True, timeout=60)
+
+
+def test_a_keeper_that_cannot_start_says_why():
+    """Its sentence went to /dev/null, and the creator heard of a "status 256"."""
+    script = ("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))\n"
+              "import hearth, numpy as np, pickle\n"
+              "try: pickle.dumps(hearth.share(np.ones(3)))\n"
+              "except hearth.errors.Error as error: print(error)")
+    told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert "start a keeper" in told and "may open 60 files (ulimit -n), and needs 128" in told

@@ -148,6 +148,7 @@ void HandoverServer::Tick() {
     listen_again_.reset();
     if (!Start().ok()) listen_again_ = clock_.Now() + kAcceptPause;
   }
+  watch_.TryAgain();
   const absl::Time now = clock_.Now();
   const auto wake = books_.next_wake();
   const bool due = wake.has_value() && *wake <= now;

@@ -303,6 +303,47 @@ TEST(SharedTickets, OpenWhatNobodyVouchesForOnlyIfTheirKeeperKnowsThem) {
       Reason::kSegmentGone);
 }
 
+// A sandbox that forbids pidfd_open, as seccomp does it.
+void ForbidPidfds() {
+  std::array<sock_filter, 4> program = {
+      sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
+      sock_filter{BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_pidfd_open},
+      sock_filter{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM},
+      sock_filter{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
+  const sock_fprog filter = {program.size(), program.data()};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+}
+
+// It took its starter for dead and left, and the starter heard that the keeper
+// closed the connection.
+TEST(TicketKeeper, SaysThatItMayNotWatchProcesses) {
+  const std::string told = InChild([] {
+    ForbidPidfds();
+    TicketOffice office(Office());
+    return std::string(
+        office.HandOut(SealedMemory("rows").get(), CardOf("rows"))
+            .status()
+            .message());
+  });
+  EXPECT_THAT(told, HasSubstr("start a keeper: "));
+  EXPECT_THAT(told, HasSubstr("pidfd_open: Operation not permitted; allow"));
+}
+
+TEST(TicketKeeper, IsQuotedByItsStarterWhereItCannotStart) {
+  TicketOffice office({.program = "/bin/sh"});
+  const auto refused =
+      office.HandOut(SealedMemory("rows").get(), CardOf("rows"));
+  EXPECT_THAT(std::string(refused.status().message()),
+              ::testing::ContainsRegex("/bin/sh keeper: .*keeper"));
+  TicketOffice silent({.program = "/bin/false"});
+  EXPECT_THAT(
+      std::string(silent.HandOut(SealedMemory("rows").get(), CardOf("rows"))
+                      .status()
+                      .message()),
+      HasSubstr("ended with exit status 1; is it a hearth"));
+}
+
 // "Can't tell" was taken for "nobody", and the ticket went.
 TEST(HeldProbe, TakesWhatItCannotTellForHeld) {
   UniqueFd held = SealedMemory("rows");
