@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,7 +27,9 @@
 #include "hearth/transport/handover/ticket.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/worker_keeper/test_processes.h"
+#include "worker/keeper/event_loop.h"
 #include "worker/keeper/held_probe.h"
+#include "worker/keeper/process_watch.h"
 
 namespace hearth::worker {
 namespace {
@@ -328,6 +331,35 @@ TEST(TicketKeeper, SaysThatItMayNotWatchProcesses) {
   });
   EXPECT_THAT(told, HasSubstr("start a keeper: "));
   EXPECT_THAT(told, HasSubstr("pidfd_open: Operation not permitted; allow"));
+}
+
+// A process that there was no descriptor to watch by counted as dead, and what
+// it had handed out went.
+TEST(ProcessWatch, TakesNobodyForDeadWhomItCannotWatchNow) {
+  const std::string told = InChild([] {
+    EventLoop loop;
+    int ended = 0;
+    ProcessWatch watch(loop, [&](pid_t) { ++ended; });
+    rlimit files{};
+    getrlimit(RLIMIT_NOFILE, &files);
+    rlimit none = files;
+    none.rlim_cur = 0;
+    const pid_t child = fork();
+    if (child == 0) {
+      for (;;) pause();
+    }
+    setrlimit(RLIMIT_NOFILE, &none);
+    watch.Watch(child, UniqueFd());
+    watch.TryAgain();
+    setrlimit(RLIMIT_NOFILE, &files);
+    std::string found = absl::StrCat(ended, " at first, ");
+    watch.TryAgain();
+    kill(child, SIGKILL);
+    loop.RunOnce(kPatience);
+    waitpid(child, nullptr, 0);
+    return absl::StrCat(found, ended, " in the end");
+  });
+  EXPECT_EQ(told, "0 at first, 1 in the end");
 }
 
 TEST(TicketKeeper, IsQuotedByItsStarterWhereItCannotStart) {
