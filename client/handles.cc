@@ -40,8 +40,11 @@ absl::StatusOr<bool> HandOutAgain(absl::string_view handle) {
   return Office().AwaitOneMore(handle);
 }
 
-absl::StatusOr<OpenedHandle> OpenHandle(absl::string_view handle) {
-  HEARTH_ASSIGN_OR_RETURN(FetchedSegment fetched, Office().Open(handle));
+absl::StatusOr<OpenedHandle> OpenHandle(absl::string_view handle,
+                                        HandleFrom from) {
+  HEARTH_ASSIGN_OR_RETURN(
+      FetchedSegment fetched,
+      Office().Open(handle, {.vouched = from == HandleFrom::kUser}));
   proto::Layout message;
   if (!message.ParseFromString(fetched.card.note)) {
     return Error(Reason::kBadUsage,

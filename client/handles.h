@@ -37,6 +37,10 @@ struct OpenedHandle {
   std::string numpy;        // of the note
   std::int64_t offset = 0;  // of kFile
 };
-absl::StatusOr<OpenedHandle> OpenHandle(absl::string_view handle);
+// kCall: it came with a call or from the gateway, whose caller may have made it
+// up; see TicketOffice::Open.
+enum class HandleFrom { kUser, kCall };
+absl::StatusOr<OpenedHandle> OpenHandle(absl::string_view handle,
+                                        HandleFrom from = HandleFrom::kUser);
 
 }  // namespace hearth::client

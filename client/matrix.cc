@@ -30,14 +30,7 @@ absl::StatusOr<Matrix> Matrix::Load(MatrixArgumentSource file) {
 absl::StatusOr<Matrix> Matrix::Open(absl::string_view handle) {
   HEARTH_ASSIGN_OR_RETURN(client::OpenedHandle opened,
                           client::OpenHandle(handle));
-  if (opened.kind == SegmentKind::kFile) {
-    return client::MapOpenedFile(std::move(opened));
-  }
-  HEARTH_ASSIGN_OR_RETURN(
-      SealedSegment segment,
-      SealedSegment::Adopt(std::move(opened.fd), opened.layout.bytes()));
-  return Matrix(
-      std::make_shared<const MappedBytes>(opened.layout, std::move(segment)));
+  return client::MapOpened(std::move(opened));
 }
 
 const MatrixLayout& Matrix::layout() const { return bytes_->layout(); }

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/handles.h"
+#include "client/resolve.h"
 #include "client/service/coordinator_client.h"
 #include "client/service/objects_link.h"
 #include "hearth/base/error.h"
@@ -62,7 +64,10 @@ class MappedSource final : public MatrixSource {
 absl::StatusOr<std::shared_ptr<MatrixSource>> OpenMatrixOf(
     const MatrixHandle& handle, MatrixOpener& cluster) {
   if (CheckMatrixName(handle.text).ok()) return cluster.Open(handle.text);
-  HEARTH_ASSIGN_OR_RETURN(Matrix matrix, Matrix::Open(handle.text));
+  HEARTH_ASSIGN_OR_RETURN(
+      client::OpenedHandle opened,
+      client::OpenHandle(handle.text, client::HandleFrom::kCall));
+  HEARTH_ASSIGN_OR_RETURN(Matrix matrix, client::MapOpened(std::move(opened)));
   return std::make_shared<MappedSource>(std::move(matrix));
 }
 

@@ -158,4 +158,15 @@ absl::StatusOr<Matrix> MapOpenedFile(OpenedHandle opened) {
   return MapFile({std::move(source), std::move(opened.layout), opened.offset});
 }
 
+absl::StatusOr<Matrix> MapOpened(OpenedHandle opened) {
+  if (opened.kind == SegmentKind::kFile) {
+    return MapOpenedFile(std::move(opened));
+  }
+  HEARTH_ASSIGN_OR_RETURN(
+      SealedSegment segment,
+      SealedSegment::Adopt(std::move(opened.fd), opened.layout.bytes()));
+  return Matrix(std::make_shared<const MappedBytes>(std::move(opened.layout),
+                                                    std::move(segment)));
+}
+
 }  // namespace hearth::client

@@ -29,5 +29,7 @@ proto::MatrixRecord RecordOf(const MatrixFile& file);
 absl::StatusOr<Matrix> MapFile(MatrixFile file);
 // Of a handle that stands for a file.
 absl::StatusOr<Matrix> MapOpenedFile(OpenedHandle opened);
+// Of any; BAD_USAGE for one that is not sealed.
+absl::StatusOr<Matrix> MapOpened(OpenedHandle opened);
 
 }  // namespace hearth::client

@@ -119,8 +119,8 @@ absl::StatusOr<SharedSegment> SharedSegment::Create(
 }
 
 absl::StatusOr<std::pair<SharedSegment, SegmentNote>> SharedSegment::Open(
-    absl::string_view handle) {
-  HEARTH_ASSIGN_OR_RETURN(OpenedHandle opened, OpenHandle(handle));
+    absl::string_view handle, HandleFrom from) {
+  HEARTH_ASSIGN_OR_RETURN(OpenedHandle opened, OpenHandle(handle, from));
   SegmentNote note{.layout = opened.layout, .numpy = opened.numpy};
   if (opened.kind == SegmentKind::kOpen) {
     HEARTH_ASSIGN_OR_RETURN(

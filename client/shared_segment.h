@@ -47,7 +47,7 @@ class SharedSegment {
                                               const CreateOptions& options);
   // What another process, or this one, handed out.
   static absl::StatusOr<std::pair<SharedSegment, SegmentNote>> Open(
-      absl::string_view handle);
+      absl::string_view handle, HandleFrom from = HandleFrom::kUser);
   static SharedSegment Of(const Matrix& matrix) {
     return SharedSegment(matrix.bytes_);
   }
@@ -79,7 +79,8 @@ class SharedSegment {
   absl::Status MoveOut(std::int64_t offset, std::span<std::byte> to);
   // From kOpen to kSealed, at the same address; SEGMENT_BUSY and unchanged
   // while another process maps it writable. Views of this process that are
-  // still written to change nothing that anybody else sees. Of several threads
+  // still written to change nothing that anybody else sees; what they write
+  // while this runs is lost, also where it is refused. Of several threads
   // the first one seals, and the others wait for it: what is sealed stays so.
   absl::Status Seal();
 

@@ -32,8 +32,7 @@ void TrySharing(MachineFacts& facts) {
     facts.sharing_error = errno;
     facts.sharing_step = step;
   };
-  const UniqueFd memory(
-      memfd_create("hearth-doctor", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  const UniqueFd memory = NewMemfd("hearth-doctor");
   if (!memory.valid()) return failed("memfd_create");
   if (ftruncate(memory.get(), PageBytes()) != 0) return failed("ftruncate");
   if (fcntl(memory.get(), F_ADD_SEALS,

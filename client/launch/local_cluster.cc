@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +19,7 @@
 #include "absl/strings/str_split.h"
 #include "hearth/base/address.h"
 #include "hearth/base/error.h"
+#include "hearth/base/memfd.h"
 #include "hearth/base/mutex.h"
 #include "hearth/base/program.h"
 #include "hearth/base/status.h"
@@ -152,7 +152,7 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
   }
   cluster->lifeline_ = UniqueFd(pair[0]);
   UniqueFd childs_end(pair[1]);
-  cluster->log_ = UniqueFd(memfd_create("hearth-log", MFD_CLOEXEC));
+  cluster->log_ = NewMemfd("hearth-log");
   if (!cluster->log_.valid()) return ErrnoStatus("make a log");
   fcntl(cluster->log_.get(), F_SETFL, O_APPEND);
 

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -17,13 +18,15 @@ namespace hearth {
 namespace {
 
 struct MapsLine {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
   bool shared = false;
   dev_t device = 0;
   std::uint64_t inode = 0;
 };
 
-std::optional<unsigned> Hex(absl::string_view text) {
-  unsigned value = 0;
+std::optional<std::uint64_t> Hex(absl::string_view text) {
+  std::uint64_t value = 0;
   if (!absl::SimpleHexAtoi(text, &value)) return std::nullopt;
   return value;
 }
@@ -37,45 +40,58 @@ std::optional<MapsLine> ParseMapsLine(absl::string_view line) {
       absl::StrSplit(fields[3], absl::MaxSplits(':', 1));
   const auto high = Hex(device.first);
   const auto low = Hex(device.second);
+  const std::pair<absl::string_view, absl::string_view> range =
+      absl::StrSplit(fields[0], absl::MaxSplits('-', 1));
+  const auto begin = Hex(range.first);
+  const auto end = Hex(range.second);
   MapsLine parsed;
-  if (!high || !low || !absl::SimpleAtoi(fields[4], &parsed.inode)) {
+  if (!high || !low || !begin || !end ||
+      !absl::SimpleAtoi(fields[4], &parsed.inode)) {
     return std::nullopt;
   }
+  parsed.begin = *begin;
+  parsed.end = *end;
   parsed.shared = fields[1][3] == 's';
-  parsed.device = makedev(*high, *low);
+  parsed.device =
+      makedev(static_cast<unsigned>(*high), static_cast<unsigned>(*low));
   return parsed;
 }
 
-bool IsOurs(const MapsLine& line, dev_t device, ino_t inode) {
-  return line.shared && line.device == device && line.inode == inode;
+bool IsMeant(const MapsLine& line, dev_t device, ino_t inode,
+             KnownPages known) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(known.data());
+  return line.shared && line.device == device && line.inode == inode &&
+         !(line.begin >= begin && line.end <= begin + known.size());
 }
 
 }  // namespace
 
-bool MapsShared(absl::string_view maps, dev_t device, ino_t inode) {
+bool MapsShared(absl::string_view maps, dev_t device, ino_t inode,
+                KnownPages known) {
   for (const absl::string_view line : absl::StrSplit(maps, '\n')) {
     const auto parsed = ParseMapsLine(line);
-    if (parsed && IsOurs(*parsed, device, inode)) return true;
+    if (parsed && IsMeant(*parsed, device, inode, known)) return true;
   }
   return false;
 }
 
-bool MayWrite(absl::string_view smaps, dev_t device, ino_t inode) {
-  bool ours = false;
+bool MayWrite(absl::string_view smaps, dev_t device, ino_t inode,
+              KnownPages known) {
+  bool meant = false;
   for (const absl::string_view line : absl::StrSplit(smaps, '\n')) {
     if (absl::StartsWith(line, "VmFlags:")) {
-      if (ours && absl::StrContains(line, " sh") &&
+      if (meant && absl::StrContains(line, " sh") &&
           absl::StrContains(line, " mw")) {
         return true;
       }
     } else if (const auto parsed = ParseMapsLine(line)) {
-      ours = IsOurs(*parsed, device, inode);
+      meant = IsMeant(*parsed, device, inode, known);
     }
   }
   return false;
 }
 
-std::vector<pid_t> WritersOf(dev_t device, ino_t inode,
+std::vector<pid_t> WritersOf(dev_t device, ino_t inode, KnownPages own_view,
                              const std::string& proc) {
   std::vector<pid_t> writers;
   const std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(proc.c_str()),
@@ -86,10 +102,12 @@ std::vector<pid_t> WritersOf(dev_t device, ino_t inode,
     if (!absl::SimpleAtoi(entry->d_name, &pid)) continue;
     const std::string folder = absl::StrCat(proc, "/", pid, "/");
     const auto maps = ReadSmallFile(folder + "maps");
-    if (!maps.ok() || !MapsShared(*maps, device, inode)) continue;
+    const KnownPages known = pid == getpid() ? own_view : KnownPages();
+    if (!maps.ok() || !MapsShared(*maps, device, inode, known)) continue;
     // smaps walks every page table of the process: only where it matters.
     const auto smaps = ReadSmallFile(folder + "smaps");
-    if (smaps.ok() && MayWrite(*smaps, device, inode)) writers.push_back(pid);
+    if (smaps.ok() && MayWrite(*smaps, device, inode, known))
+      writers.push_back(pid);
   }
   std::sort(writers.begin(), writers.end());
   return writers;

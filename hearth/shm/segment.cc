@@ -14,14 +14,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "hearth/base/error.h"
+#include "hearth/base/memfd.h"
 #include "hearth/base/status.h"
 #include "hearth/shm/descriptor.h"
 #include "hearth/shm/mapper_search.h"
 #include "hearth/shm/page_size.h"
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
 
 namespace hearth {
 namespace {
@@ -33,21 +30,12 @@ constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 // keep a signal waiting for less time.
 constexpr std::size_t kWriteBytesMax = std::size_t{64} << 20;
 
-absl::StatusOr<UniqueFd> NewMemfd(const std::string& label) {
-  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  UniqueFd fd(memfd_create(label.c_str(), kFlags | MFD_NOEXEC_SEAL));
-  // Kernels before 6.3 don't know that flag.
-  if (!fd.valid() && errno == EINVAL) {
-    fd.Reset(memfd_create(label.c_str(), kFlags));
-  }
-  if (!fd.valid()) return ErrnoStatus("create a segment: memfd_create");
-  return fd;
-}
-
-absl::Status Busy(const struct stat& found, std::int64_t bytes) {
+absl::Status Busy(const struct stat& found, std::int64_t bytes,
+                  std::span<const std::byte> own_view) {
   const std::string thing =
       absl::StrCat("seal a segment of ", bytes, " bytes: ");
-  const std::vector<pid_t> writers = WritersOf(found.st_dev, found.st_ino);
+  const std::vector<pid_t> writers =
+      WritersOf(found.st_dev, found.st_ino, own_view);
   if (writers.empty()) {
     return Error(Reason::kSegmentBusy,
                  absl::StrCat(thing,
@@ -80,7 +68,8 @@ absl::StatusOr<OpenSegment> OpenSegment::Create(std::int64_t bytes,
   }
   HEARTH_RETURN_IF_ERROR(limits.Reserve(
       std::min(bytes, options.touched_bytes_max), "create a segment"));
-  HEARTH_ASSIGN_OR_RETURN(UniqueFd fd, NewMemfd(options.label));
+  UniqueFd fd = NewMemfd(options.label);
+  if (!fd.valid()) return ErrnoStatus("create a segment: memfd_create");
   if (ftruncate(fd.get(), bytes) != 0) {
     return ErrnoStatus(absl::StrCat(attempt, " bytes"));
   }
@@ -191,12 +180,14 @@ absl::StatusOr<SealedSegment> OpenSegment::Seal(const SealOptions& options) {
                                                MapAccess::kRead, "a segment"));
   }
   if (fcntl(fd_.get(), F_ADD_SEALS, kSeals) != 0) {
-    // Look for the others before our own view comes back.
-    const absl::Status refused =
-        errno == EBUSY ? Busy(found, bytes_) : ErrnoStatus("seal a segment");
+    const int error = errno;
+    // At once: the others' names take milliseconds to find, and what a thread
+    // of ours writes meanwhile nobody would see.
     HEARTH_RETURN_IF_ERROR(
         view_.RemapInPlace(fd_.get(), MapAccess::kReadWrite, "a segment"));
-    return refused;
+    if (error == EBUSY) return Busy(found, bytes_, view_.pages());
+    errno = error;
+    return ErrnoStatus("seal a segment");
   }
   HEARTH_ASSIGN_OR_RETURN(
       SealedDescriptor checked,

@@ -149,6 +149,8 @@ class OpenSegment {
   //
   // SEGMENT_BUSY names the processes that still map it writable, forked
   // children among them; then nothing has changed, and it may be tried again.
+  // No thread of this process may write through the view meanwhile: for some
+  // microseconds, until the kernel has refused, it is another's.
   // After success this object is empty.
   absl::StatusOr<SealedSegment> Seal(const SealOptions& options = {});
 

@@ -148,6 +148,7 @@ void HandoverServer::Tick() {
     listen_again_.reset();
     if (!Start().ok()) listen_again_ = clock_.Now() + kAcceptPause;
   }
+  watch_.TryAgain();
   const absl::Time now = clock_.Now();
   const auto wake = books_.next_wake();
   const bool due = wake.has_value() && *wake <= now;
@@ -415,8 +416,7 @@ void HandoverServer::Do(const BookAction& action, const Request* request) {
           },
           [&](UnwatchProcess watched) { watch_.Unwatch(watched.process); },
           [&](const AskForHolders& asked) {
-            const bool held = CountHolders(asked.fd) == Holders::kSome;
-            Tell(HoldersCounted{asked.token, held}, nullptr);
+            Tell(HoldersCounted{asked.token, MayBeHeld(asked.fd)}, nullptr);
           },
       },
       action);

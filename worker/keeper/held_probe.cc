@@ -1,7 +1,6 @@
 #include "worker/keeper/held_probe.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -26,8 +25,7 @@ UniqueFd KeepUncounted(int fd) {
 }
 
 bool KernelCountsHolders() {
-  const UniqueFd original(
-      memfd_create("hearth-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  const UniqueFd original = NewMemfd("hearth-probe");
   if (!original.valid()) return false;
   const UniqueFd kept = KeepUncounted(original.get());
   UniqueFd other = OpenAgain(original.get(), O_RDONLY);

@@ -23,6 +23,10 @@ enum class Holders : std::uint8_t { kSome, kNone, kCannotTell };
 // Of the segment that `kept` keeps.
 Holders CountHolders(int kept);
 
+// What can't be told now, for want of a descriptor to ask with, is held: it
+// will be asked again.
+inline bool MayBeHeld(int kept) { return CountHolders(kept) != Holders::kNone; }
+
 // An uncounted descriptor that keeps the memfd behind `fd` alive; invalid for
 // what is no memfd (a file's open() could block or be seen by others), or
 // without /proc.

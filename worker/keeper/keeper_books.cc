@@ -233,6 +233,8 @@ void KeeperBooks::On(const HoldersCounted& counted, Actions& actions) {
   const auto found = entries_.find(counted.token);
   if (found == entries_.end()) return;
   Entry& entry = found->second;
+  // Handed out once more since the question was put.
+  if (IsAwaited(entry)) return;
   if (!counted.held) {
     Let(counted.token, actions);
     return;

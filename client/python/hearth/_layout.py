@@ -91,8 +91,39 @@ def note(kind: str, dtype: np.dtype, order: str, shape: tuple[int, ...], *rest: 
 
 def read_note(text: str) -> tuple:
     """The parts of a note, its dtype made."""
-    kind, described, *rest = ast.literal_eval(text)
-    return kind, np.lib.format.descr_to_dtype(described), *rest
+    try:
+        kind, described, *rest = ast.literal_eval(text)
+    except _UNREADABLE:
+        raise _no_layout(text) from None
+    return kind, _dtype_of(described), *rest
+
+
+def dtype_from(text: str) -> np.dtype:
+    """The dtype that a handle tells."""
+    try:
+        return _dtype_of(ast.literal_eval(text))
+    except _UNREADABLE:
+        raise _no_layout(text) from None
+
+
+# What Python and NumPy say to a text, and a dtype, that nobody wrote in earnest.
+_UNREADABLE = (ValueError, TypeError, SyntaxError, LookupError, RecursionError, MemoryError)
+
+
+def _dtype_of(described: Any) -> np.dtype:
+    try:
+        dtype = np.lib.format.descr_to_dtype(described)
+    except _UNREADABLE:
+        raise _no_layout(repr(described)) from None
+    if dtype.hasobject:  # shared bytes would be taken for addresses
+        raise _no_layout(repr(described))
+    return dtype
+
+
+def _no_layout(text: str) -> errors.BadUsage:
+    return errors.BadUsage(
+        f"open a handle: {text[:100]!r} is not how the elements of a shared array are read; "
+        "pass the handle as it was handed out")
 
 
 def dtype_order_shape(layout: Layout) -> tuple[np.dtype, str, tuple[int, ...]]:

@@ -42,9 +42,12 @@ def sealed(segment: Segment) -> Segment:
     return remember(segment, segment.layout)
 
 
-def open_ticket(text: str) -> Segment:
-    """What somebody handed out. It is fetched here and now."""
-    segment, layout = Segment.open(text)
+def open_ticket(text: str, *, from_call: bool = False) -> Segment:
+    """What somebody handed out. It is fetched here and now.
+
+    What came with a call its keeper must know: whoever called may have made it up.
+    """
+    segment, layout = Segment.open(text, from_call)
     dtype, order, shape, numpy = layout
     return remember(segment, Layout(dtype, order, tuple(shape), numpy))
 

@@ -105,7 +105,7 @@ def array_of(data: Any, dtype: str, order: str, shape: tuple[int, ...]) -> Any:
 def matrix_of(text: str, link: _native.ObjectsLink) -> Any:
     """The matrix that a handle or a name stands for: a view, where this host has it."""
     if text.startswith("hearth1:"):
-        return sharing.open(text)
+        return sharing.open_handle(text, from_call=True)
     from .objects import cluster_behind
     return cluster_behind(link).get(text)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import _segments, errors
-from ._layout import dtype_order_shape, pack_view, strides_of, unpack_view
+from ._layout import dtype_from, dtype_order_shape, pack_view, strides_of, unpack_view
 from ._native import Segment
 
 _SHARED = ("open", "sealed", "file")
@@ -65,6 +65,9 @@ class Array(np.ndarray):
 
     def seal(self) -> Array:
         """Makes the bytes immutable, for every process and for ever.
+
+        No thread of this process may write to them meanwhile: what it writes may be
+        lost, also where the seal is refused.
 
         Returns
         -------
@@ -221,35 +224,39 @@ def open_view(payload: bytes, dtype: str | None = None) -> Array:
 _open = open_view
 
 
-def open_text(text: str) -> Array:
+def open_text(text: str, *, from_call: bool = False) -> Array:
     """What a handle stands for."""
     try:
         ticket, count, packed = text.rsplit(":", 2)
         rest = base64.urlsafe_b64decode(packed)
         length = int(count)
+        view, dtype = rest[:length], rest[length:].decode() or None
+        if not 8 <= length <= len(rest) or length % 16 != 8:
+            raise ValueError
     except ValueError:
         raise errors.BadUsage(
             f"open handle {text[:100]!r}: it is no handle of a shared array; pass the "
             "text as it was handed out") from None
-    return _view(whole(_segments.open_ticket(ticket)), rest[:length],
-                 rest[length:].decode() or None)
+    return _view(whole(_segments.open_ticket(ticket, from_call=from_call)), view, dtype)
 
 
 def _view(array: Array, packed: bytes, dtype: str | None) -> Array:
     if not packed:
         return array
     offset, shape, strides = unpack_view(packed)
-    return np.ndarray.__new__(Array, shape, array.dtype if dtype is None else _dtype_from(dtype),
-                              buffer=array.base, offset=offset, strides=strides)
+    wanted = array.dtype if dtype is None else dtype_from(dtype)
+    try:
+        return np.ndarray.__new__(Array, shape, wanted, buffer=array.base, offset=offset,
+                                  strides=strides)
+    except (ValueError, TypeError, OverflowError, MemoryError):
+        raise errors.BadUsage(
+            f"open a view of a shared array: shape {shape}, strides {strides} from byte {offset} "
+            f"on do not lie within its {array.nbytes} bytes; pass the handle as it was "
+            "handed out") from None
 
 
 def _text_of(dtype: np.dtype) -> str:
     return repr(np.lib.format.dtype_to_descr(dtype))
-
-
-def _dtype_from(text: str) -> np.dtype:
-    import ast
-    return np.lib.format.descr_to_dtype(ast.literal_eval(text))
 
 
 def _offset(array: np.ndarray, segment: Segment) -> int:

@@ -232,9 +232,14 @@ def open(handle: str) -> Any:  # noqa: A001 - hearth.open, as CONTRACT names it
     SegmentGone
         No process holds it any more.
     """
-    if text(handle, "open the handle").count(":") > 5:
-        return open_text(handle)
-    segment = _segments.open_ticket(handle)
+    return open_handle(text(handle, "open the handle"))
+
+
+def open_handle(handle: str, *, from_call: bool = False) -> Any:
+    """The same, for what a user has or a call brought; see `_segments.open_ticket`."""
+    if handle.count(":") > 5:
+        return open_text(handle, from_call=from_call)
+    segment = _segments.open_ticket(handle, from_call=from_call)
     if segment.layout.numpy.startswith("('cs"):
         from . import sparse
         return sparse.whole(segment)

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from . import _segments, errors
-from ._layout import Layout, note, read_note
+from ._layout import Layout, dtype_from, note, read_note
 from ._native import Segment
 from .array import Array, segment_of
 from .sharing import bytes_of
@@ -89,7 +89,7 @@ def share(matrix: Any, consume: bool = False) -> Any:
 def whole_parts(segment: Segment) -> tuple[str, tuple[int, ...], list[Array]]:
     """What a segment holds: the class, its shape, its three arrays."""
     name, _, _, shape, described = read_note(segment.layout.numpy)
-    arrays = [np.ndarray.__new__(Array, (length,), np.dtype(dtype), buffer=segment, offset=at)  # type: ignore[arg-type]
+    arrays = [np.ndarray.__new__(Array, (length,), dtype_from(repr(dtype)), buffer=segment, offset=at)  # type: ignore[arg-type]
               for dtype, length, at in described]
     return name, tuple(shape), arrays
 

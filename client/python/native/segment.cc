@@ -115,9 +115,12 @@ SharedSegment Create(std::int64_t bytes, bool mapped,
   }));
 }
 
-std::pair<SharedSegment, Layout> Open(const std::string& handle) {
+std::pair<SharedSegment, Layout> Open(const std::string& handle,
+                                      bool from_call) {
+  const auto from =
+      from_call ? client::HandleFrom::kCall : client::HandleFrom::kUser;
   auto [segment, note] =
-      Take(Unlocked([&] { return SharedSegment::Open(handle); }));
+      Take(Unlocked([&] { return SharedSegment::Open(handle, from); }));
   return {std::move(segment), LayoutFrom(note)};
 }
 
@@ -173,7 +176,8 @@ void BindSegment(nb::module_& module) {
                             nb::is_weak_referenceable(), nb::dynamic_attr())
       .def_static("create", &Create, nb::arg("bytes"), nb::arg("mapped") = true,
                   nb::arg("touched_bytes_max") = INT64_MAX)
-      .def_static("open", &Open, nb::arg("handle"))
+      .def_static("open", &Open, nb::arg("handle"),
+                  nb::arg("from_call") = false)
       .def_static("load", &Load, nb::arg("path"), nb::arg("dtype") = "",
                   nb::arg("shape") = nb::none(), nb::arg("offset") = 0,
                   nb::arg("order") = "C")

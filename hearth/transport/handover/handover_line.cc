@@ -152,6 +152,12 @@ absl::StatusOr<HandoverAnswer> HandoverLine::AskOnce(
   }
 }
 
+bool HandoverLine::connected() const {
+  if (!socket_.valid() || connected_by_ != getpid()) return false;
+  pollfd line{.fd = socket_.get(), .events = POLLRDHUP, .revents = 0};
+  return poll(&line, 1, 0) == 0;
+}
+
 absl::Status HandoverLine::Connect(absl::Time until) {
   HEARTH_ASSIGN_OR_RETURN(
       socket_, ConnectUnix(keeper_, SocketType::kPacket, until - clock_.Now()));

@@ -51,6 +51,10 @@ class HandoverLine {
   absl::StatusOr<HandoverAnswer> Ask(const HandoverQuestion& question,
                                      absl::Duration deadline);
 
+  // Whether this process has asked that keeper before, checked its user then,
+  // and it is there still: its name is nobody else's.
+  bool connected() const;
+
  private:
   absl::StatusOr<HandoverAnswer> AskOnce(const HandoverQuestion& question,
                                          absl::Time until);

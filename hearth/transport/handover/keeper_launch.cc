@@ -8,22 +8,71 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "hearth/base/error.h"
 #include "hearth/base/status.h"
 #include "hearth/base/unix_socket.h"
 
 namespace hearth {
+namespace {
+
+// Away from 0 to 3, so that no dup2 of the start overwrites another's source.
+UniqueFd Parked(int fd) {
+  return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, kKeeperListenerFd + 1));
+}
+
+// Where a keeper that can't start says why; nothing where no pipe can be had.
+struct LastWords {
+  UniqueFd read_end;
+  UniqueFd write_end;
+
+  static LastWords Make() {
+    std::array<int, 2> ends = {-1, -1};
+    if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) return {};
+    const UniqueFd write_end(ends[1]);
+    return {UniqueFd(ends[0]), Parked(write_end.get())};
+  }
+
+  // The first line, without the program's name.
+  std::string Sentence() const {
+    std::array<char, 1024> text;
+    const ssize_t size = read(read_end.get(), text.data(), text.size());
+    if (size <= 0) return std::string();
+    absl::string_view line(text.data(), static_cast<std::size_t>(size));
+    line = line.substr(0, line.find('\n'));
+    absl::ConsumePrefix(&line, "hearth: ");
+    return std::string(line);
+  }
+};
+
+absl::Status DidNotStart(const std::string& program, int status,
+                         const LastWords& words) {
+  const std::string said = words.Sentence();
+  if (!said.empty()) {
+    return Error(Reason::kNotAllowed,
+                 absl::StrCat("start a keeper: ", program, " keeper: ", said));
+  }
+  const std::string ended =
+      WIFSIGNALED(status)
+          ? absl::StrCat("by signal ", WTERMSIG(status), " (",
+                         strsignal(WTERMSIG(status)), ")")
+          : absl::StrCat("with exit status ", WEXITSTATUS(status));
+  return Error(Reason::kInternal,
+               absl::StrCat("start a keeper: ", program, " keeper ended ",
+                            ended, "; is it a hearth of this version?"));
+}
+
+}  // namespace
 
 absl::Status StartTicketKeeper(const std::string& program,
                                const Address& address) {
   HEARTH_ASSIGN_OR_RETURN(const UniqueFd listener,
                           ListenUnix(address, SocketType::kPacket));
-  // Away from 0 to 3, so that no dup2 below overwrites the source of another.
-  const UniqueFd parked(
-      fcntl(listener.get(), F_DUPFD_CLOEXEC, kKeeperListenerFd + 1));
+  const UniqueFd parked = Parked(listener.get());
   if (!parked.valid()) return ErrnoStatus("start a keeper");
 
   posix_spawn_file_actions_t actions;
@@ -35,6 +84,11 @@ absl::Status StartTicketKeeper(const std::string& program,
   // Whoever waits for the end of the user's output must not wait for us.
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_RDWR, 0);
+  }
+  const LastWords words = LastWords::Make();
+  if (words.write_end.valid()) {
+    posix_spawn_file_actions_adddup2(&actions, words.write_end.get(),
+                                     STDERR_FILENO);
   }
   posix_spawn_file_actions_addclosefrom_np(&actions, kKeeperListenerFd + 1);
 
@@ -73,10 +127,7 @@ absl::Status StartTicketKeeper(const std::string& program,
     if (errno != EINTR) return absl::OkStatus();
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return absl::OkStatus();
-  return Error(
-      Reason::kInternal,
-      absl::StrCat("start a keeper: ", program, " keeper ended with status ",
-                   status, "; is it a hearth of this version?"));
+  return DidNotStart(program, status, words);
 }
 
 }  // namespace hearth

@@ -12,9 +12,11 @@ namespace hearth {
 // connected to: the socket listens before its process is there.
 //
 // It runs in a session of its own, with / as its folder, /dev/null as its
-// standard streams, and no other descriptor of ours. It leaves no zombie.
+// standard streams, and no other descriptor of ours: what it prints on standard
+// error before it has started is the error's sentence. It leaves no zombie.
 //
-// Fails: file-missing when `program` can't be exec'ed; name-taken.
+// Fails: file-missing when `program` can't be exec'ed; name-taken; not-allowed
+//        with what the keeper says of why it can't start.
 absl::Status StartTicketKeeper(const std::string& program,
                                const Address& address);
 

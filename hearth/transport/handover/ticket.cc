@@ -74,6 +74,11 @@ bool KeeperGone(const absl::Status& status) {
   return ReasonOf(status) == Reason::kClusterUnreachable;
 }
 
+// Gone, too, is one whose name another user has taken since.
+bool KeeperLost(const absl::Status& status) {
+  return KeeperGone(status) || ReasonOf(status) == Reason::kNotAllowed;
+}
+
 }  // namespace
 
 std::string TicketText::ToString() const {
@@ -179,7 +184,7 @@ absl::StatusOr<std::string> TicketOffice::HandOut(int fd,
                         Whereabouts::Of(fd, card)}
           .ToString();
     }
-    if (!KeeperGone(failed)) return failed;
+    if (!KeeperLost(failed)) return failed;
   }
   return failed;
 }
@@ -188,15 +193,21 @@ absl::StatusOr<bool> TicketOffice::AwaitOneMore(absl::string_view text) {
   HEARTH_ASSIGN_OR_RETURN(const TicketText ticket, TicketText::Parse(text));
   HandoverQuestion told = About(HandoverVerb::kAwait, ticket.ticket);
   told.attempt = "hand out a segment again";
-  const absl::Status done = TellKeeper(ticket.keeper, told, options_.deadline);
-  if (KeeperGone(done) || ReasonOf(done) == Reason::kSegmentGone) return false;
+  // A notice says nothing of who took it, and here it is relied on: so the
+  // first of a thread is a question.
+  const absl::Status done =
+      LineTo(ticket.keeper).connected()
+          ? TellKeeper(ticket.keeper, told, options_.deadline)
+          : LineTo(ticket.keeper).Ask(told, options_.deadline).status();
+  if (KeeperLost(done) || ReasonOf(done) == Reason::kSegmentGone) return false;
   HEARTH_RETURN_IF_ERROR(done);
   return true;
 }
 
-absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text) {
+absl::StatusOr<FetchedSegment> TicketOffice::Open(absl::string_view text,
+                                                  OpenOptions options) {
   HEARTH_ASSIGN_OR_RETURN(const TicketText ticket, TicketText::Parse(text));
-  if (ticket.where.has_value()) {
+  if (options.vouched && ticket.where.has_value()) {
     std::optional<FetchedSegment> opened =
         OpenWhere(*ticket.where, ticket.bytes);
     if (opened.has_value()) {

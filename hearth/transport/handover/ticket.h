@@ -80,9 +80,21 @@ class TicketOffice {
   // Fails: deadline-exceeded; bad-usage for a text that is no ticket.
   absl::StatusOr<bool> AwaitOneMore(absl::string_view text);
 
+  // `vouched`: the text comes from somebody who could as well read all that
+  // this process can (who unpickles trusts). Else, as for an argument of a
+  // call, it must be a ticket that its keeper knows, which nobody can guess;
+  // where it says that the segment lies is not looked at.
+  //
   // Fails: segment-gone when no process holds the bytes any more; bad-usage
   //        for a text that is no ticket; not-allowed for another user's.
-  absl::StatusOr<FetchedSegment> Open(absl::string_view text);
+  struct OpenOptions {
+    bool vouched = true;
+  };
+  absl::StatusOr<FetchedSegment> Open(absl::string_view text,
+                                      OpenOptions options);
+  absl::StatusOr<FetchedSegment> Open(absl::string_view text) {
+    return Open(text, OpenOptions());
+  }
 
   // This process holds the segment of `text` no longer: memory goes at once
   // instead of a second later or, for a descriptor that the kernel can't count,

@@ -89,6 +89,14 @@ TEST(Smaps, FindsWhoCouldWrite) {
   EXPECT_FALSE(MapsShared("nonsense\n1-2 rw-s\n", 0, 0));
 }
 
+TEST(Smaps, LeavesOutWhatIsKnownAlready) {
+  const auto* begin = reinterpret_cast<const std::byte*>(0x7f0000000000);
+  EXPECT_FALSE(MayWrite(kSmaps, 1, 77, {begin, 0x40000000}));
+  EXPECT_FALSE(MapsShared(kSmaps, 1, 77, {begin, 0x40000000}));
+  EXPECT_TRUE(MayWrite(kSmaps, 1, 77, {begin, 0x3ffff000}));
+  EXPECT_TRUE(MapsShared(kSmaps, 1, 77, {begin + 4096, 0x40000000}));
+}
+
 TEST(Meminfo, ReadsTheFourThatWeUse) {
   const HostMemory memory = ParseMeminfo(
       "MemTotal: 4 kB\nMemAvailable: 3 kB\nCached: 2 kB\nSwapCached: 9 kB\n"

@@ -7,7 +7,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -186,6 +189,34 @@ TEST(Segment, RefusesTheSealWhileAForkedChildMapsItAndNamesTheChild) {
   auto sealed = open.Seal();
   ASSERT_THAT(sealed, IsOk());
   EXPECT_EQ(sealed->bytes()[7], std::byte{7});
+}
+
+// The view was this process's own for as long as the search for the others
+// took, 17 ms and more, and all that was written then was lost.
+TEST(Segment, KeepsWhatIsWrittenWhileItLooksForWhomToName) {
+  constexpr int kPages = 1024;
+  OpenSegment open = Created(kPages * 4096);
+  const std::span<std::byte> view = *open.Map();
+  Child child([] {});
+  std::atomic<bool> refused = false;
+  int written = 0;
+  std::thread writer([&] {
+    while (!refused && written < kPages) {
+      view[static_cast<std::size_t>(written++) * 4096] = std::byte{1};
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
+  });
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(ReasonOf(open.Seal({.own_view = MapAccess::kPrivate}).status()),
+              Reason::kSegmentBusy);
+  }
+  refused = true;
+  writer.join();
+  int kept = 0;
+  for (int i = 0; i < written; ++i) {
+    kept += view[static_cast<std::size_t>(i) * 4096] == std::byte{1} ? 1 : 0;
+  }
+  EXPECT_GT(kept, written / 2) << "of " << written;
 }
 
 TEST(Segment, NamesAChildThatOnlyMadeItsMappingReadOnly) {

@@ -236,6 +236,18 @@ TEST_F(Tickets, EndWithTheLastOfTheirCreatorAndItsAncestors) {
   EXPECT_TRUE(books_.empty());
 }
 
+// The answer to a question that was put before came after one more reader was
+// promised, and the ticket went.
+TEST_F(Tickets, KeepATicketThatWasHandedOutWhileTheKernelWasAsked) {
+  Handle(CountableTicket());
+  Handle(FetchAsked{kToken, kReader});
+  EXPECT_THAT(Handle(ReleaseAsked{kToken, kReader}), Contains(Counts(kFd)));
+  Handle(Awaited{kToken, kCreator});
+  EXPECT_THAT(Handle(HoldersCounted{kToken, false}), IsEmpty());
+  EXPECT_THAT(Handle(FetchAsked{kToken, kReader}),
+              Not(Contains(Refused(Reason::kSegmentGone))));
+}
+
 TEST_F(Tickets, EndOnlyWhenNobodyHoldsTheBytesThatWereFetched) {
   Handle(CountableTicket());
   Handle(FetchAsked{kToken, kReader});

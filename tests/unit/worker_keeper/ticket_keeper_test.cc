@@ -1,13 +1,22 @@
 // Sharing without a server: tickets, and the keeper that is started for them.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <functional>
 #include <optional>
 
@@ -18,6 +27,9 @@
 #include "hearth/transport/handover/ticket.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/worker_keeper/test_processes.h"
+#include "worker/keeper/event_loop.h"
+#include "worker/keeper/held_probe.h"
+#include "worker/keeper/process_watch.h"
 
 namespace hearth::worker {
 namespace {
@@ -273,6 +285,105 @@ TEST(SharedTickets, EndAtOnceWhenWithdrawn) {
   memory.Reset();
   office.Release(*text, {.withdraw = true});
   EXPECT_TRUE(KeeperEnds(*text));
+}
+
+// What came with a call told where another array of the callee's user lies.
+TEST(SharedTickets, OpenWhatNobodyVouchesForOnlyIfTheirKeeperKnowsThem) {
+  TicketOffice office(Office());
+  const UniqueFd memory = SealedMemory("rows");
+  const auto text = office.HandOut(memory.get(), CardOf("rows"));
+  ASSERT_THAT(text, IsOk());
+  EXPECT_THAT(office.Open(*text, {.vouched = false}), IsOk());
+  TicketText forged = *TicketText::Parse(*text);
+  ASSERT_TRUE(forged.where.has_value());
+  forged.ticket = Id::Random();
+  EXPECT_EQ(
+      ReasonOf(office.Open(forged.ToString(), {.vouched = false}).status()),
+      Reason::kSegmentGone);
+  forged.keeper = Id{};
+  EXPECT_EQ(
+      ReasonOf(office.Open(forged.ToString(), {.vouched = false}).status()),
+      Reason::kSegmentGone);
+}
+
+// A sandbox that forbids pidfd_open, as seccomp does it.
+void ForbidPidfds() {
+  std::array<sock_filter, 4> program = {
+      sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
+      sock_filter{BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_pidfd_open},
+      sock_filter{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM},
+      sock_filter{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
+  const sock_fprog filter = {program.size(), program.data()};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+}
+
+// It took its starter for dead and left, and the starter heard that the keeper
+// closed the connection.
+TEST(TicketKeeper, SaysThatItMayNotWatchProcesses) {
+  const std::string told = InChild([] {
+    ForbidPidfds();
+    TicketOffice office(Office());
+    return std::string(
+        office.HandOut(SealedMemory("rows").get(), CardOf("rows"))
+            .status()
+            .message());
+  });
+  EXPECT_THAT(told, HasSubstr("start a keeper: "));
+  EXPECT_THAT(told, HasSubstr("pidfd_open: Operation not permitted; allow"));
+}
+
+// A process that there was no descriptor to watch by counted as dead, and what
+// it had handed out went.
+TEST(ProcessWatch, TakesNobodyForDeadWhomItCannotWatchNow) {
+  const std::string told = InChild([] {
+    EventLoop loop;
+    int ended = 0;
+    ProcessWatch watch(loop, [&](pid_t) { ++ended; });
+    rlimit files{};
+    getrlimit(RLIMIT_NOFILE, &files);
+    rlimit none = files;
+    none.rlim_cur = 0;
+    const pid_t child = fork();
+    if (child == 0) {
+      for (;;) pause();
+    }
+    setrlimit(RLIMIT_NOFILE, &none);
+    watch.Watch(child, UniqueFd());
+    watch.TryAgain();
+    setrlimit(RLIMIT_NOFILE, &files);
+    std::string found = absl::StrCat(ended, " at first, ");
+    watch.TryAgain();
+    kill(child, SIGKILL);
+    loop.RunOnce(kPatience);
+    waitpid(child, nullptr, 0);
+    return absl::StrCat(found, ended, " in the end");
+  });
+  EXPECT_EQ(told, "0 at first, 1 in the end");
+}
+
+TEST(TicketKeeper, IsQuotedByItsStarterWhereItCannotStart) {
+  TicketOffice office({.program = "/bin/sh"});
+  const auto refused =
+      office.HandOut(SealedMemory("rows").get(), CardOf("rows"));
+  EXPECT_THAT(std::string(refused.status().message()),
+              ::testing::ContainsRegex("/bin/sh keeper: .*keeper"));
+  TicketOffice silent({.program = "/bin/false"});
+  EXPECT_THAT(
+      std::string(silent.HandOut(SealedMemory("rows").get(), CardOf("rows"))
+                      .status()
+                      .message()),
+      HasSubstr("ended with exit status 1; is it a hearth"));
+}
+
+// "Can't tell" was taken for "nobody", and the ticket went.
+TEST(HeldProbe, TakesWhatItCannotTellForHeld) {
+  UniqueFd held = SealedMemory("rows");
+  const UniqueFd kept = KeepUncounted(held.get());
+  EXPECT_TRUE(MayBeHeld(kept.get()));
+  EXPECT_TRUE(MayBeHeld(-1));
+  held.Reset();
+  EXPECT_FALSE(MayBeHeld(kept.get()));
 }
 
 }  // namespace
