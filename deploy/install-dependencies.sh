@@ -12,7 +12,7 @@ packages=(
   cmake ninja-build g++ ccache pkg-config lld
   libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
   libabsl-dev libgtest-dev libgmock-dev libbenchmark-dev
-  libisal-dev libopenblas-pthread-dev libcli11-dev libspdlog-dev nlohmann-json3-dev zlib1g-dev libssl-dev libsqlite3-dev
+  libisal-dev libopenblas-pthread-dev libcli11-dev nlohmann-json3-dev zlib1g-dev libssl-dev libsqlite3-dev
   clang-format iproute2 openssh-client python3 python3-dev python3-venv python3-numpy
 )
 

@@ -12,10 +12,10 @@ namespace hearth {
 // Which elements of a sorted lane a quantile is made of, and how: NumPy's
 // rules.
 //
-// Values are interpolated in float64 and rounded once to the result's type, so
-// float64 results equal np.quantile's bit by bit. Unlike NumPy's they don't
-// turn NaN where an element is infinite, and don't overflow between finite
-// ones.
+// Values are interpolated in float64 with one rounding, and rounded once to the
+// result's type: float64 results may differ from np.quantile's, which rounds
+// twice, in the last bit. Unlike NumPy's they don't turn NaN where an element
+// is infinite, and don't overflow between finite ones.
 //
 // Kind: value, immutable.
 class QuantileRule {
