@@ -21,7 +21,7 @@ struct Source {
 };
 
 // Lanes kept on the stack at once.
-inline constexpr int kTileLanes = 2048;
+inline constexpr int kTileLanes = 4096;
 
 template <class Op>
 struct Tile {
@@ -48,12 +48,14 @@ template <class Op>
 void ReduceWide(const std::byte* data, std::int64_t rows, std::int64_t width,
                 std::int64_t stride, std::byte* const* accumulators,
                 std::int64_t index) {
-  // Lanes beside rows in a first cache, and rows short enough that those asked
-  // for meanwhile come no earlier than they are needed.
-  constexpr int kLanes = 1024 / Op::kParts / 64 * 64;
+  // Whole rows, while their lanes fit a first cache: memory's own order. Else
+  // strips that leave room beside the lanes, short enough that rows asked for
+  // meanwhile come no earlier than they are needed.
+  const std::int64_t strip =
+      width <= kTileLanes / Op::kParts ? width : 1024 / Op::kParts / 64 * 64;
   Tile<Op> tile;
-  for (std::int64_t k = 0; k < width; k += kLanes) {
-    const std::int64_t now = k + kLanes < width ? kLanes : width - k;
+  for (std::int64_t k = 0; k < width; k += strip) {
+    const std::int64_t now = k + strip < width ? strip : width - k;
     const std::byte* from = data + k * kElementBytes<Op>;
     ClearLanes<Op>(tile.parts, now);
     AddRows<Op>(from, rows, now, stride, tile.parts,

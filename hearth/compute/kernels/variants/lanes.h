@@ -208,9 +208,6 @@ inline void AddRowGroups(const std::byte* data, std::int64_t rows,
   }
 }
 
-// Half of a first cache.
-inline constexpr std::int64_t kLaneBytesCached = 16 * 1024;
-
 // Lanes [0, width) take in `rows` rows of `width` elements, each `stride_bytes`
 // after the one before. Each lane sees its rows in order, however they are
 // grouped. `after`: rows that will be read next, with the same stride; asked
@@ -226,16 +223,14 @@ void AddRows(const std::byte* data, std::int64_t rows, std::int64_t width,
     return AddChunk<Op, kN, kVectors>(data, rows, stride_bytes, parts, 0);
   if (width == kN * kVectors / 2)
     return AddChunk<Op, kN, kVectors / 2>(data, rows, stride_bytes, parts, 0);
-  // Rows that share a load and a store of the lanes. Where an addition is
-  // little more than those, memory's own order is worth more: of 8 bytes
-  // always, of 4 without gaps, while the lanes stay in the first cache.
-  if constexpr (Op::kParts == 1 && kElementBytes<Op> == 8) {
+  // Rows that share a load and a store of the lanes are interleaved. Where an
+  // addition is little more than those, memory's own order is worth more:
+  // without gaps, and where rows of 8 bytes have one part a lane.
+  constexpr bool kIsWide = kElementBytes<Op> == 8;
+  constexpr bool kIsLight = Op::kParts == 1 && kElementBytes<Op> >= 4;
+  if ((kIsLight && kIsWide) ||
+      ((kIsLight || kIsWide) && stride_bytes == width * kElementBytes<Op>)) {
     return AddRowGroups<Op, 1>(data, rows, width, stride_bytes, parts, after);
-  } else if constexpr (Op::kParts == 1 && kElementBytes<Op> == 4) {
-    if (stride_bytes == width * kElementBytes<Op> &&
-        width * kLaneBytes<Op> <= kLaneBytesCached) {
-      return AddRowGroups<Op, 1>(data, rows, width, stride_bytes, parts, after);
-    }
   }
   AddRowGroups<Op, 4>(data, rows, width, stride_bytes, parts, after);
 }

@@ -30,10 +30,11 @@ struct MomentsOf {
   static constexpr int kBytes = kElementBytes<First>;
   static constexpr int kN = kRegisterLanes<double>;
 
-  // Three numbers each, in half of a first cache.
-  static constexpr int kPanelLanes = 512;
+  // Three numbers each, in a first cache: whole rows of so many elements are
+  // read in memory's own order.
+  static constexpr int kPanelLanes = 1024;
   // What stays in a second cache between the two looks, and pays for joining.
-  static constexpr std::int64_t kPieceElements = 32768;
+  static constexpr std::int64_t kPieceElements = 65536;
   // A NaN is no centre for what is not.
   static constexpr bool kMayLookOnce = !kSkipsNan && kBytes <= 4;
   static constexpr std::int64_t kOneLookRows = 128;
