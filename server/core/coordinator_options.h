@@ -34,7 +34,7 @@ struct CoordinatorOptions {
   absl::Duration queue_ahead = absl::Milliseconds(5);
   int queue_ahead_tasks_max = 1024;
   // Smaller tasks are not worth a message, larger ones are hard to share out.
-  absl::Duration task_time_min = absl::Milliseconds(2);
+  absl::Duration task_time_min = absl::Milliseconds(4);
 
   // A cover of partials is combined by a worker as soon as this many bytes of
   // it lie side by side; a token counts as this much. Keeps what the

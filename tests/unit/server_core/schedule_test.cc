@@ -40,7 +40,7 @@ TEST(Schedule, BeginsWithLargeRunsAndEndsWithSmallOnes) {
   }
   EXPECT_EQ(lengths.front(), 256);
   EXPECT_TRUE(std::is_sorted(lengths.rbegin(), lengths.rend()));
-  EXPECT_LE(lengths.back(), 2);
+  EXPECT_LE(lengths.back(), 4);  // ms, at a leaf each
 }
 
 TEST(Schedule, LetsEveryWorkerReadAPartOfAFileFromFrontToBack) {
@@ -61,7 +61,7 @@ TEST(Schedule, LetsEveryWorkerReadAPartOfAFileFromFrontToBack) {
   }
   EXPECT_THAT(places, SizeIs(4));
   // Each to its part, and a few to help in the end.
-  EXPECT_LE(jumps, 16);
+  EXPECT_LE(jumps, 20);
 }
 
 TEST(Schedule, KeepsRunsWithinWhatThePlanSays) {
