@@ -230,6 +230,7 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   AddJobs(app, line);
   AddCancel(app, line);
   AddDrain(app, line);
+  AddTop(app, line);
   AddOperations(app, line);
   AddObjects(app, line);
   AddCall(app, line);
@@ -238,7 +239,6 @@ int RunCommandLine(int argc, char** argv, const ProcessMains& mains) {
   AddDown(app, line);
   AddSecurity(app, line);
   AddDoctor(app, line);
-  AddNotYet(app, line);
   RefuseEmptyValues(app);
   TakeValuesAsTheyAre(app);
 

@@ -1,112 +1,38 @@
 // workers, jobs, cancel, drain.
-#include <algorithm>
-#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
-#include <vector>
+#include <string>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "client/cli/command.h"
-#include "client/cli/output/table.h"
+#include "client/cli/listings.h"
 #include "client/cli/output/units.h"
-#include "client/cli/output/wrap.h"
 #include "client/cli/print.h"
 #include "hearth/base/status.h"
 
 namespace hearth::client {
 namespace {
 
-using Align = Table::Align;
-
-// How each of those that ended did, below the table: a column is too narrow.
-void PrintEnds(const std::vector<WorkerInfo>& infos) {
-  std::size_t id_width = 0;
-  for (const WorkerInfo& info : infos) {
-    if (!info.ended.empty()) id_width = std::max(id_width, info.id.size());
-  }
-  if (id_width == 0) return;
-  id_width = std::max<std::size_t>(id_width, 2);
-  std::printf("\n%-*s  ENDED\n", static_cast<int>(id_width), "ID");
-  for (const WorkerInfo& info : infos) {
-    if (info.ended.empty()) continue;
-    // The row above has its number and its pid.
-    absl::string_view how = info.ended;
-    absl::ConsumePrefix(
-        &how, absl::StrCat("worker ", info.id, " (pid ", info.pid, ") "));
-    std::printf("%-*s  %s\n", static_cast<int>(id_width), info.id.c_str(),
-                Wrapped(how, static_cast<int>(id_width) + 2).c_str());
-  }
-}
-
 absl::Status RunWorkers(const Context& context) {
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
-  HEARTH_ASSIGN_OR_RETURN(const auto infos, cluster.Workers());
+  HEARTH_ASSIGN_OR_RETURN(const auto workers, cluster.Workers());
   if (context.json) {
-    Json workers = Json::array();
-    for (const WorkerInfo& info : infos) {
-      workers.push_back(
-          {{"id", info.id},
-           {"host", info.host},
-           {"pid", info.pid},
-           {"address", info.address},
-           {"state", info.state},
-           {"memory",
-            {{"own", info.own},
-             {"shared", info.shared},
-             {"proportional", info.proportional}}},
-           {"ended", info.ended.empty() ? Json(nullptr) : Json(info.ended)}});
-    }
-    PrintJson({{"workers", workers}});
+    PrintJson({{"workers", WorkersJson(workers)}});
     return absl::OkStatus();
   }
-  Table table{.columns = {{"ID"},
-                          {"PID", Align::kRight, true},
-                          {"STATE"},
-                          {"THREADS", Align::kRight, true},
-                          {"OWN", Align::kRight, true},
-                          {"SHARED", Align::kRight, true},
-                          {"PROPORTIONAL", Align::kRight, true}},
-              .rows = {}};
-  for (const WorkerInfo& info : infos) {
-    table.rows.push_back({info.id, absl::StrCat(info.pid), info.state,
-                          absl::StrCat(info.thread_count), HumanBytes(info.own),
-                          HumanBytes(info.shared),
-                          HumanBytes(info.proportional)});
-  }
-  std::fputs(FormatTable(table).c_str(), stdout);
-  PrintEnds(infos);
+  std::fputs(FormatTable(WorkersTable(workers)).c_str(), stdout);
+  std::fputs(EndsText(workers).c_str(), stdout);
   return absl::OkStatus();
 }
 
 absl::Status RunJobs(const Context& context) {
   HEARTH_ASSIGN_OR_RETURN(const Cluster cluster, context.OpenCluster());
-  HEARTH_ASSIGN_OR_RETURN(const auto summaries, cluster.Jobs());
+  HEARTH_ASSIGN_OR_RETURN(const auto jobs, cluster.Jobs());
   if (context.json) {
-    Json jobs = Json::array();
-    for (const JobSummary& job : summaries) {
-      jobs.push_back({{"id", job.id},
-                      {"operation", job.operation},
-                      {"matrix", job.matrix},
-                      {"state", job.state},
-                      {"done", job.done},
-                      {"total", job.total}});
-    }
-    PrintJson({{"jobs", jobs}});
+    PrintJson({{"jobs", JobsJson(jobs)}});
     return absl::OkStatus();
   }
-  Table table{.columns = {{"ID"},
-                          {"OPERATION"},
-                          {"MATRIX"},
-                          {"STATE"},
-                          {"DONE", Align::kRight, true},
-                          {"OF", Align::kRight, true}},
-              .rows = {}};
-  for (const JobSummary& job : summaries) {
-    table.rows.push_back({job.id, job.operation, job.matrix, job.state,
-                          absl::StrCat(job.done), absl::StrCat(job.total)});
-  }
-  std::fputs(FormatTable(table).c_str(), stdout);
+  std::fputs(FormatTable(JobsTable(jobs)).c_str(), stdout);
   return absl::OkStatus();
 }
 

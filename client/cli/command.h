@@ -45,6 +45,6 @@ void AddStatus(CLI::App& app, CommandLine& line);
 void AddDown(CLI::App& app, CommandLine& line);
 void AddSecurity(CLI::App& app, CommandLine& line);
 void AddDoctor(CLI::App& app, CommandLine& line);
-void AddNotYet(CLI::App& app, CommandLine& line);  // refused by name
+void AddTop(CLI::App& app, CommandLine& line);
 
 }  // namespace hearth::client
