@@ -279,3 +279,38 @@ def test_where_no_process_can_be_started_what_waits_fails(monkeypatch):
                 with pytest.raises(hearth.errors.WorkerLost, match="could be started: no more processes"):
                     future.result(20)
         assert executor.submit(np.sqrt, 16).result(20) == 4
+
+
+# Two processes, six tasks, and a program that does not wait for them.
+LEFT_BEHIND = """
+import pathlib, sys, time
+import hearth
+
+def work(folder, number):
+    time.sleep(0.2)
+    (pathlib.Path(folder) / str(number)).touch()
+
+if __name__ == "__main__":
+    how, folder = sys.argv[1:]
+    executor = hearth.Executor(workers=2)
+    futures = [executor.submit(work, folder, number) for number in range(6)]
+    if how == "result":
+        futures[0].result()
+    elif how == "shutdown":
+        executor.shutdown(wait=False)
+    elif how == "raise":
+        raise ValueError
+    elif how == "interrupt":
+        raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.parametrize("how", ["end", "result", "shutdown", "raise", "interrupt"])
+def test_what_was_submitted_is_done_before_the_program_ends(how, tmp_path):
+    (tmp_path / "left_behind.py").write_text(LEFT_BEHIND)
+    (tmp_path / "done").mkdir()
+    program = subprocess.run([sys.executable, tmp_path / "left_behind.py", how, tmp_path / "done"],
+                             stderr=subprocess.PIPE, text=True, timeout=60)
+    done = len(list((tmp_path / "done").iterdir()))
+    assert done == 6 if how != "interrupt" else done < 6, program.stderr
+    assert (program.returncode == 0) == (how in ("end", "result", "shutdown")), program.stderr

@@ -14,6 +14,7 @@ A `Job` can be awaited by itself.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Generator
@@ -26,6 +27,8 @@ from . import sharing as _sharing
 from ._checks import text
 from .array import Array
 from .proxy import Call, bound, call_options
+
+_BYTES_BEGUN_HERE = 1 << 20  # of an array: copied in a fraction of a millisecond
 
 
 class Cluster:
@@ -148,24 +151,25 @@ class Proxy:
         where = where.cluster if isinstance(where, Cluster) else where
         self._native = _objects.link_to(where).get(text(name, "find an object named")).with_options(
             *call_options(timeout, metadata, correlation))
+        self._is_reached = False  # its last call came through
 
     def __getattr__(self, name: str) -> Callable[..., Awaited]:
         if name == "__hearth_object__":
             return self._native  # type: ignore[return-value]
         if name.startswith("_"):
             raise AttributeError(name)
-        return lambda *args, **kwargs: Awaited(self._native, name, args, kwargs)
+        return lambda *args, **kwargs: Awaited(self, name, args, kwargs)
 
     def __call__(self, method: str, /, *args: Any, **kwargs: Any) -> Awaited:
         """A call of a method by its name."""
-        return Awaited(self._native, text(method, "call the method"), args, kwargs)
+        return Awaited(self, text(method, "call the method"), args, kwargs)
 
 
 class Awaited:
     """A call to be awaited, or gone through; it starts then."""
 
-    def __init__(self, native: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._native, self._name, self._args, self._kwargs = native, name, args, kwargs
+    def __init__(self, proxy: Proxy, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._proxy, self._name, self._args, self._kwargs = proxy, name, args, kwargs
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._result().__await__()
@@ -174,25 +178,47 @@ class Awaited:
         return await self._told(await self._begun())
 
     async def _begun(self) -> Call:
-        args = self._args
+        native, args = self._proxy._native, self._args
         if self._kwargs:
-            args = await asyncio.to_thread(bound, self._native, self._name, args, self._kwargs)
-        return Call(self._native, self._name, args, None)
+            args = await asyncio.to_thread(bound, native, self._name, args, self._kwargs)
+        # A call of an object at hand takes no time to begin. To look for one, or to copy large arrays, does.
+        if self._proxy._is_reached and all(getattr(arg, "nbytes", 0) <= _BYTES_BEGUN_HERE for arg in args):
+            return Call(native, self._name, args, None)
+        beginning = asyncio.ensure_future(asyncio.to_thread(Call, native, self._name, args, None))
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            beginning.add_done_callback(_cancel_begun)  # the thread goes on to look
+            raise
 
     async def _told(self, call: Call) -> Any:
         try:
-            return await call
+            result = await call
         except asyncio.CancelledError:
             call.cancel()
             raise
+        except BaseException:
+            self._proxy._is_reached = False
+            raise
+        self._proxy._is_reached = True
+        return result
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         call = await self._begun()
         items = await self._told(call)
         end = object()
+        # A thread of its own: asyncio's are few, and this one may wait for long.
+        thread = concurrent.futures.ThreadPoolExecutor(1, "hearth stream")
         try:
-            while (item := await asyncio.to_thread(next, items, end)) is not end:
+            loop = asyncio.get_running_loop()
+            while (item := await loop.run_in_executor(thread, next, items, end)) is not end:
                 yield item
         finally:
-            call._switch.cancel()  # a thread may wait for the next one still
+            call._switch.cancel()  # the thread may wait for the next one still
             items.close()
+            thread.shutdown(wait=False)
+
+
+def _cancel_begun(beginning: asyncio.Future[Call]) -> None:
+    if not beginning.cancelled() and beginning.exception() is None:
+        beginning.result().cancel()

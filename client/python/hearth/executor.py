@@ -69,6 +69,7 @@ class Executor(concurrent.futures.Executor):
         self._lock = threading.Lock()
         self._ended = self._given_up = False
         self._interrupted = False  # a function was, and nothing was submitted since
+        self._at_end = False  # of the program
         self._processes = [_Process() for _ in range(workers or os.cpu_count() or 1)]
         self._threads = [threading.Thread(target=self._drive, args=(process,), daemon=True,
                                           name=f"hearth-executor-{process.pid}")
@@ -221,6 +222,8 @@ class Executor(concurrent.futures.Executor):
             else:
                 raised = _caused(error_of(answer[0], answer[2]), RemoteTraceback(answer[1]))
                 self._interrupted |= isinstance(raised, KeyboardInterrupt)
+                if self._interrupted and self._at_end:
+                    self.shutdown(wait=False, cancel_futures=True)  # what an interrupt ended is followed by nothing
                 future.set_exception(raised)
                 del raised
 
@@ -471,10 +474,10 @@ def _shutdown_all() -> None:
     # What ended the program; in a prompt it may be long past.
     last = None if hasattr(sys, "ps1") else getattr(sys, "last_type", None)
     for executor in list(_open):
-        executor.shutdown(wait=False, cancel_futures=True)  # first: what an interrupt ended is followed by nothing
+        executor._at_end = True
         if executor._interrupted or last is not None and issubclass(last, KeyboardInterrupt):
             executor._give_up()
-        executor.shutdown()
+        executor.shutdown()  # as concurrent.futures: what was submitted is done
 
 
 before_end(_shutdown_all)

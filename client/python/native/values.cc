@@ -107,10 +107,14 @@ bool WriteItems(PyObject* from, std::vector<Value>& items, std::string& fault,
 bool WriteMap(PyObject* from, Value& out, std::string& fault, int depth) {
   Value::Map map;
   map.reserve(static_cast<std::size_t>(PyDict_GET_SIZE(from)));
+  // What a key or a value asks of Python may change the dict, and so may other
+  // threads meanwhile: its copy holds what was there.
+  const nb::object copy = nb::steal(PyDict_Copy(from));
+  if (!copy.is_valid()) throw nb::python_error();
   PyObject* key = nullptr;
   PyObject* mapped = nullptr;
   Py_ssize_t at = 0;
-  while (PyDict_Next(from, &at, &key, &mapped) != 0) {
+  while (PyDict_Next(copy.ptr(), &at, &key, &mapped) != 0) {
     auto& [to_key, to_mapped] = map.emplace_back();
     if (!Write(key, to_key, fault, depth)) {
       fault = Within("a key", fault);
