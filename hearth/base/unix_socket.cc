@@ -91,10 +91,17 @@ absl::StatusOr<UniqueFd> ListenUnix(const Address& address, SocketType type) {
                                 "; name a file in a folder that is there and "
                                 "that you may write"));
     }
+    struct stat found {};
+    const bool is_in_the_way = name.address.sun_path[0] != '\0' &&
+                               lstat(name.address.sun_path, &found) == 0 &&
+                               !S_ISSOCK(found.st_mode);
     return Error(Reason::kNameTaken,
                  absl::StrCat("listen at ", address.ToString(),
-                              ": another process does already; stop it or "
-                              "choose another name"));
+                              is_in_the_way
+                                  ? ": something lies there that is no socket; "
+                                    "move it away or choose another name"
+                                  : ": another process does already; stop it "
+                                    "or choose another name"));
   }
   if (listen(fd.get(), SOMAXCONN) != 0) {
     return ErrnoStatus(absl::StrCat("listen at ", address.ToString()));

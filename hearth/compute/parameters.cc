@@ -185,11 +185,14 @@ absl::StatusOr<std::vector<int>> ResolveAxes(const OperationInfo& info,
   for (const int axis : *asked) {
     const int resolved = axis < 0 ? axis + count : axis;
     if (resolved < 0 || resolved >= count) {
-      return Error(Reason::kBadParameter,
-                   absl::StrCat("run ", info.name, ": axis ", axis,
-                                " is not there in an array of shape ",
-                                ToString(layout.shape), "; give axes from ",
-                                -count, " to ", count - 1));
+      return Error(
+          Reason::kBadParameter,
+          absl::StrCat("run ", info.name, ": axis ", axis,
+                       " is not there in an array of shape ",
+                       ToString(layout.shape),
+                       count == 0 ? "; leave the axis out"
+                                  : absl::StrCat("; give axes from ", -count,
+                                                 " to ", count - 1)));
     }
     if (std::find(axes.begin(), axes.end(), resolved) != axes.end()) {
       return Error(Reason::kBadParameter,

@@ -377,3 +377,10 @@ def descendants(pid):
     from memory_probe import children_of
     below = children_of([pid]) - {pid}
     return below if len(below) >= 3 else None
+
+
+def test_what_is_no_socket_and_lies_where_one_shall_be_is_named(tmp_path):
+    (tmp_path / "a.sock").touch()
+    line = fail("local", "--workers", "1", "--listen", f"unix:{tmp_path}/a.sock")
+    assert "no socket" in line and "another process" not in line, line
+    assert (tmp_path / "a.sock").is_file()

@@ -195,7 +195,7 @@ def test_a_function_may_print_and_close_the_standard_streams(rows):
 def test_a_wrong_shape_is_told(cluster, matrix):
     with pytest.raises(hearth.errors.BadUsage, match=r"a block of 2048 rows gave an array of shape \(64,\)"):
         cluster.map_blocks(lambda block: block.sum(axis=0), matrix)
-    with pytest.raises(hearth.errors.BadUsage, match="it has no rows"):
+    with pytest.raises(hearth.errors.BadParameter, match="it has no rows"):
         cluster.map_reduce(len, np.empty((0, 3)))
 
 

@@ -462,7 +462,7 @@ def _rows_of(matrix: Any) -> Array:
     else:
         array = sharing.share(matrix)
     if array.ndim == 0 or array.shape[0] == 0:
-        raise errors.BadUsage(f"go through the blocks of a matrix of shape {array.shape}: it has no rows")
+        raise errors.BadParameter(f"go through the blocks of a matrix of shape {array.shape}: it has no rows")
     return array
 
 

@@ -83,7 +83,7 @@ def map_reduce(cluster: Cluster, function: Callable[[np.ndarray], Any], matrix: 
 
 def _blocks_of(matrix: Matrix) -> list[Rows]:
     if not matrix.shape or matrix.shape[0] == 0:
-        raise errors.BadUsage(f"go through the blocks of a matrix of shape {matrix.shape}: it has no rows")
+        raise errors.BadParameter(f"go through the blocks of a matrix of shape {matrix.shape}: it has no rows")
     return blocks_of(matrix.shape, matrix.nbytes)
 
 
