@@ -4,9 +4,12 @@
 // with "$": {"$bytes": base64}, {"$object": ...}, {"$matrix": name},
 // {"$array": dtype, "shape": [...], "values": [...]}. A struct becomes an
 // object with its fields, a tuple a list; NaN and infinities are the texts
-// "nan", "inf", "-inf".
+// "nan", "inf", "-inf". A map is an object where its keys are texts that come
+// once each, else a list of pairs.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -16,6 +19,9 @@
 namespace hearth {
 
 std::string ToJson(const Value& value);
+// The same, and none where it would have more than `bytes_max`; it takes not
+// much more memory than that to find out.
+std::optional<std::string> ToJson(const Value& value, std::size_t bytes_max);
 // BAD_USAGE naming the place, for what is no JSON, a "$" form that is none of
 // the above, a key given twice, or a whole number beyond 64 bits; TOO_LARGE for
 // what is nested deeper than limits::kValueDepthMax or has more than

@@ -1,6 +1,8 @@
 // Values, conversions, JSON, and calling by name.
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "hearth/base/error.h"
 #include "hearth/object/call_error.h"
 #include "hearth/object/declare.h"
@@ -96,6 +98,56 @@ TEST(Json, SaysWhatItReads) {
   const std::string array =
       R"({"$array":"float64","shape":[2],"values":[1.0,2.5]})";
   EXPECT_EQ(ToJson(*FromJson(array)), array);
+}
+
+TEST(Json, SaysWhatItCanNotRead) {
+  EXPECT_EQ(ToJson(Value(MatrixHandle{"m"})), R"({"$matrix":"m"})");
+  EXPECT_EQ(ToJson(Value(ObjectHandle{.name = "o", .class_name = "C"})),
+            R"({"$object":"o","class":"C"})");
+  EXPECT_EQ(ToJson(Value(ValueStream{.id = 7})), R"({"$stream":7})");
+  EXPECT_EQ(ToJson(Value(ValueStruct{"P", {{"x", Value(std::nan(""))}}})),
+            R"({"x":"nan"})");
+  EXPECT_EQ(ToJson(Value(ValueTuple{{Value(1), Value()}})), "[1,null]");
+  EXPECT_EQ(ToJson(Value(Value::Map{})), "{}");
+  EXPECT_EQ(ToJson(Value(Value::Map{{Value(1), Value("a")}})), R"([[1,"a"]])");
+  EXPECT_EQ(ToJson(Value(Value::Map{{"a", Value(1)}, {"a", Value(2)}})),
+            R"([["a",1],["a",2]])");
+}
+
+TEST(Json, SaysLongTextsAndArraysWhole) {
+  // They are written in parts, of which none may cut a character.
+  for (int shift = 0; shift < 3; ++shift) {
+    std::string text(static_cast<std::size_t>(shift), 'a');
+    while (text.size() < 200'000) text += "\u20ac";
+    EXPECT_EQ(ToJson(Value(text)), '"' + text + '"');
+  }
+  EXPECT_EQ(ToJson(Value("a\xff\n")), "\"a\xEF\xBF\xBD\\n\"");
+  for (const std::int64_t count : {0, 1, 4096, 4097, 10'000}) {
+    auto layout = MatrixLayout::Make(ElementType::kUint8, ByteOrder::kNative,
+                                     Order::kC, {count});
+    const Value array(ValueArray{
+        *layout, std::string(static_cast<std::size_t>(count), '\7')});
+    const std::string text = ToJson(array);
+    EXPECT_EQ(*FromJson(text), array) << count;
+    EXPECT_EQ(ToJson(*FromJson(text)), text) << count;
+  }
+}
+
+TEST(Json, StopsWhereThereIsNoRoom) {
+  const Value value =
+      *FromJson(R"([{"a":"x","b":[1.5]},{"$bytes":"aGk="},)"
+                R"({"$array":"uint8","shape":[3],"values":[1,2,3]}])");
+  const std::string text = ToJson(value);
+  EXPECT_EQ(ToJson(value, text.size()), text);
+  for (std::size_t room = 0; room < text.size(); ++room) {
+    EXPECT_EQ(ToJson(value, room), std::nullopt) << room;
+  }
+  // An array of zeros had taken the coordinator 40 bytes for each.
+  auto layout = MatrixLayout::Make(ElementType::kUint8, ByteOrder::kNative,
+                                   Order::kC, {1'000'000});
+  EXPECT_EQ(ToJson(Value(ValueArray{*layout, std::string(1'000'000, '\0')}),
+                   1'500'000),
+            std::nullopt);
 }
 
 TEST(Json, RefusesWhatIsReadInTwoWays) {
