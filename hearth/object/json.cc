@@ -196,7 +196,12 @@ class JsonWriter {
 template <class T>
 std::optional<T> ElementOf(const Json& json) {
   if constexpr (std::is_floating_point_v<T>) {
-    if (json.is_number()) return static_cast<T>(json.get<double>());
+    if (json.is_number()) {
+      const auto element = static_cast<T>(json.get<double>());
+      // A float64 that is none, as a float32.
+      if (std::isinf(element)) return std::nullopt;
+      return element;
+    }
     if (json == "nan") return std::numeric_limits<T>::quiet_NaN();
     if (json == "inf") return std::numeric_limits<T>::infinity();
     if (json == "-inf") return -std::numeric_limits<T>::infinity();
@@ -216,14 +221,33 @@ std::optional<T> ElementOf(const Json& json) {
   }
 }
 
+// What does not fit, for the middle of a sentence; empty where all do.
 template <class T>
-bool PutElements(const Json& values, std::string& bytes) {
-  for (const Json& one : values) {
-    const std::optional<T> element = ElementOf<T>(one);
-    if (!element.has_value()) return false;
+std::string ReadElements(const Json& values, absl::string_view type,
+                         std::string& bytes) {
+  for (std::size_t at = 0; at < values.size(); ++at) {
+    const std::optional<T> element = ElementOf<T>(values[at]);
+    if (!element.has_value()) {
+      const Json& one = values[at];
+      const std::string said =
+          one.is_string()       ? Quoted(one.get<std::string>(), 40)
+          : one.is_structured() ? absl::StrCat("an ", one.type_name())
+                                : one.dump();
+      return absl::StrCat("number ", at + 1, " of ", values.size(), " is ",
+                          said, ", which is no ", type,
+                          "; give one, or another dtype");
+    }
     bytes.append(reinterpret_cast<const char*>(&*element), sizeof(T));
   }
-  return true;
+  return "";
+}
+
+absl::StatusOr<Order> OrderOf(const Json& json) {
+  if (json == "C") return Order::kC;
+  if (json == "F") return Order::kFortran;
+  return Error(Reason::kBadUsage,
+               "read an array from JSON: its order is neither \"C\" nor \"F\"; "
+               "leave it out for \"C\"");
 }
 
 absl::StatusOr<Value> ReadArray(const Json& json) {
@@ -236,10 +260,20 @@ absl::StatusOr<Value> ReadArray(const Json& json) {
       !json["values"].is_array()) {
     return bad(
         "it needs {\"$array\": dtype, \"shape\": [...], \"values\": "
-        "[...]}, in C order");
+        "[...]}, in C order unless \"order\": \"F\" stands with them");
   }
-  HEARTH_ASSIGN_OR_RETURN(const NamedElementType type,
-                          ParseElementType(json["$array"].get<std::string>()));
+  Order order = Order::kC;
+  for (const auto& [key, value] : json.items()) {
+    if (key == "order") {
+      HEARTH_ASSIGN_OR_RETURN(order, OrderOf(value));
+    } else if (key != "$array" && key != "shape" && key != "values") {
+      return bad(absl::StrCat(Quoted(key),
+                              " is none of $array, shape, order and values; "
+                              "leave it out"));
+    }
+  }
+  const std::string name = json["$array"].get<std::string>();
+  HEARTH_ASSIGN_OR_RETURN(const NamedElementType type, ParseElementType(name));
   Shape shape;
   for (const Json& length : json["shape"]) {
     if (!length.is_number_integer()) return bad("a length is no whole number");
@@ -247,36 +281,37 @@ absl::StatusOr<Value> ReadArray(const Json& json) {
   }
   // What Make says of a file is here the caller's to mend.
   absl::StatusOr<MatrixLayout> made =
-      MatrixLayout::Make(type.type, ByteOrder::kNative, Order::kC, shape);
+      MatrixLayout::Make(type.type, ByteOrder::kNative, order, shape);
   if (!made.ok()) return bad(made.status().message());
   MatrixLayout& layout = *made;
-  std::string bytes;
-  bool is_read = false;
   const Json& values = json["values"];
-  switch (type.type) {
-    case ElementType::kFloat64:
-      is_read = PutElements<double>(values, bytes);
-      break;
-    case ElementType::kFloat32:
-      is_read = PutElements<float>(values, bytes);
-      break;
-    case ElementType::kInt64:
-      is_read = PutElements<std::int64_t>(values, bytes);
-      break;
-    case ElementType::kInt32:
-      is_read = PutElements<std::int32_t>(values, bytes);
-      break;
-    case ElementType::kUint8:
-      is_read = PutElements<std::uint8_t>(values, bytes);
-      break;
-    default:
-      return bad("float64, float32, int64, int32 and uint8 can be written so");
-  }
-  if (!is_read || std::ssize(bytes) != layout.bytes()) {
+  if (std::ssize(values) != layout.element_count()) {
     return bad(absl::StrCat("shape ", ToString(layout.shape), " needs ",
                             layout.element_count(), " numbers, there are ",
                             values.size()));
   }
+  std::string bytes;
+  std::string fault;
+  switch (type.type) {
+    case ElementType::kFloat64:
+      fault = ReadElements<double>(values, name, bytes);
+      break;
+    case ElementType::kFloat32:
+      fault = ReadElements<float>(values, name, bytes);
+      break;
+    case ElementType::kInt64:
+      fault = ReadElements<std::int64_t>(values, name, bytes);
+      break;
+    case ElementType::kInt32:
+      fault = ReadElements<std::int32_t>(values, name, bytes);
+      break;
+    case ElementType::kUint8:
+      fault = ReadElements<std::uint8_t>(values, name, bytes);
+      break;
+    default:
+      return bad("float64, float32, int64, int32 and uint8 can be written so");
+  }
+  if (!fault.empty()) return bad(fault);
   return Value(ValueArray{std::move(layout), std::move(bytes)});
 }
 

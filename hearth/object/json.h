@@ -2,8 +2,9 @@
 //
 // JSON has fewer kinds: what it can't say is an object with one key that begins
 // with "$": {"$bytes": base64}, {"$object": ...}, {"$matrix": name},
-// {"$array": dtype, "shape": [...], "values": [...]}. A struct becomes an
-// object with its fields, a tuple a list; NaN and infinities are the texts
+// {"$array": dtype, "shape": [...], "values": [...]}, where "order": "F" says
+// that the values are in Fortran order, as they lie in memory. A struct becomes
+// an object with its fields, a tuple a list; NaN and infinities are the texts
 // "nan", "inf", "-inf". A map is an object where its keys are texts that come
 // once each, else a list of pairs.
 #pragma once

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/object/call_error.h"
 #include "hearth/object/declare.h"
@@ -164,6 +165,44 @@ TEST(Json, RefusesWhatIsReadInTwoWays) {
   EXPECT_EQ(*FromJson("18446744073709551616.0"), Value(18446744073709551616.0));
   EXPECT_EQ(*FromJson("1e30"), Value(1e30));
   EXPECT_TRUE(FromJson(R"([{"a": 1}, {"a": {"a": 2}}])").ok());
+}
+
+TEST(Json, ReadsAnArrayInTheOrderThatItSays) {
+  // It had read Fortran's values as C's, so that an array came back as another.
+  const std::string text =
+      R"({"$array":"int32","shape":[2,3],"order":"F","values":[0,3,1,4,2,5]})";
+  const Value array = *FromJson(text);
+  EXPECT_EQ(ToJson(array), text);
+  EXPECT_EQ(array.get<ValueArray>()->layout.order, Order::kFortran);
+  EXPECT_EQ(
+      *FromJson(R"({"$array":"int32","shape":[2],"order":"C","values":[1,2]})"),
+      *FromJson(R"({"$array":"int32","shape":[2],"values":[1,2]})"));
+  for (const char* more :
+       {R"("order":"A")", R"("order":1)", R"("ordre":"F")"}) {
+    const auto read = FromJson(absl::StrCat(
+        R"({"$array":"int32","shape":[0],"values":[],)", more, "}"));
+    EXPECT_EQ(ReasonOf(read.status()), Reason::kBadUsage) << more;
+    EXPECT_THAT(read.status().message(), HasSubstr("leave it out")) << more;
+  }
+}
+
+TEST(Json, SaysWhichNumberOfAnArrayDoesNotFit) {
+  const auto said = [](absl::string_view type, absl::string_view values) {
+    const auto read = FromJson(absl::StrCat(
+        R"({"$array":")", type, R"(","shape":[2],"values":[)", values, "]}"));
+    EXPECT_EQ(ReasonOf(read.status()), Reason::kBadUsage) << values;
+    return std::string(read.status().message());
+  };
+  EXPECT_THAT(said("uint8", "1, -1"),
+              HasSubstr("number 2 of 2 is -1, which is no uint8"));
+  EXPECT_THAT(said("int64", "9223372036854775808, 0"),
+              HasSubstr("number 1 of 2 is 9223372036854775808, which is no "
+                        "int64"));
+  EXPECT_THAT(said("float32", "0, 1e300"),
+              HasSubstr("is 1e+300, which is no float32"));
+  EXPECT_THAT(said("int32", R"("x", 1)"), HasSubstr("is \"x\", which"));
+  EXPECT_THAT(said("int32", "[], 1"), HasSubstr("is an array, which"));
+  EXPECT_THAT(said("int32", "1"), HasSubstr("needs 2 numbers, there are 1"));
 }
 
 TEST(Json, RefusesArraysOfNoShape) {
