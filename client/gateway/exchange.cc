@@ -191,15 +191,20 @@ class Exchange {
     if (stream != nullptr && stream->source != nullptr) {
       return SendItems(*stream->source);
     }
-    std::string json = ToJson(*result);
-    if (json.size() > limits::kHttpAnswerBytesMax) {
-      return Send(ErrorAnswer(
-          500, "too-large",
-          absl::StrCat("answer with ", WithArticle(result->TypeName()),
-                       ": it is ", json.size(), " bytes of JSON, the most is ",
-                       limits::kHttpAnswerBytesMax)));
-    }
-    Send(JsonAnswer(200, absl::StrCat("{\"result\":", json, "}")));
+    std::optional<std::string> json =
+        ToJson(*result, limits::kHttpAnswerBytesMax);
+    if (!json.has_value()) return Fail(TooLarge("answer", *result), 500);
+    json->insert(0, "{\"result\":");
+    Send(JsonAnswer(200, *std::move(json) + "}"));
+  }
+
+  static absl::Status TooLarge(absl::string_view what, const Value& value) {
+    return Error(
+        Reason::kTooLarge,
+        absl::StrCat(what, " with ", WithArticle(value.TypeName()),
+                     ": it is more than ", limits::kHttpAnswerBytesMax,
+                     " bytes of JSON; ask for less at a time, or call the "
+                     "object as a client of the cluster"));
   }
 
   // One line an item, as they come; an error is the last one.
@@ -208,7 +213,13 @@ class Exchange {
     if (!item.ok()) return Fail(item.status());
     reply_.Begin({.headers = headers_, .type = "application/x-ndjson"});
     while (item.ok() && item->has_value()) {
-      if (!reply_.Write(ToJson(**item) + "\n")) return;
+      std::optional<std::string> json =
+          ToJson(**item, limits::kHttpAnswerBytesMax);
+      if (!json.has_value()) {
+        item = TooLarge("send an item", **item);
+        break;
+      }
+      if (!reply_.Write(*std::move(json) + "\n")) return;
       item = next();
     }
     if (!item.ok()) reply_.Write(ErrorJson(item.status()) + "\n");

@@ -37,17 +37,22 @@ std::string TextField(const Value::Map& map, absl::string_view key) {
   return text == nullptr ? "" : *text;
 }
 
-// The names of a method's parameters, in order.
-std::vector<std::string> ParametersOf(const Value::Map& method) {
-  std::vector<std::string> names;
+struct Parameters {
+  std::vector<std::string> names;  // in order
+  std::vector<bool> optional;      // whether each may be left out
+};
+
+Parameters ParametersOf(const Value::Map& method) {
+  Parameters parameters;
   const Value* list = Field(method, "parameters");
   const auto* items = list == nullptr ? nullptr : list->get<Value::List>();
-  if (items == nullptr) return names;
+  if (items == nullptr) return parameters;
   for (const Value& item : *items) {
-    const auto* parameter = item.get<Value::Map>();
-    names.push_back(parameter == nullptr ? "" : TextField(*parameter, "name"));
+    const auto* of = item.get<Value::Map>();
+    parameters.names.push_back(of == nullptr ? "" : TextField(*of, "name"));
+    parameters.optional.push_back(of != nullptr && HasMark(*of, "optional"));
   }
-  return names;
+  return parameters;
 }
 
 }  // namespace
@@ -206,33 +211,41 @@ absl::StatusOr<std::vector<Value>> InOrder(HttpArguments arguments,
                                            absl::string_view name,
                                            const Value::Map& method) {
   if (!arguments.named) return std::move(arguments.values);
-  const std::vector<std::string> parameters = ParametersOf(method);
-  const auto refuse = [&](absl::string_view parameter,
-                          absl::string_view finding) {
+  const auto [names, optional] = ParametersOf(method);
+  const auto refuse = [&, &all = names](absl::string_view parameter,
+                                        absl::string_view finding) {
     return Error(
         Reason::kBadParameter,
         absl::StrCat("call ", name, ": parameter ", Quoted(parameter), finding,
-                     "; it takes (", absl::StrJoin(parameters, ", "), ")"));
+                     "; it takes (", absl::StrJoin(all, ", "), ")"));
   };
-  std::vector<Value> ordered(parameters.size());
-  std::vector<bool> is_given(parameters.size());
+  std::vector<Value> ordered(names.size());
+  std::vector<bool> is_given(names.size());
+  std::size_t count = 0;  // up to the last one that is given
   for (std::size_t at = 0; at < arguments.names.size(); ++at) {
     const auto found =
-        std::find(parameters.begin(), parameters.end(), arguments.names[at]);
-    if (found == parameters.end()) {
+        std::find(names.begin(), names.end(), arguments.names[at]);
+    if (found == names.end()) {
       return refuse(arguments.names[at], " is none of its own");
     }
-    const auto place = static_cast<std::size_t>(found - parameters.begin());
+    const auto place = static_cast<std::size_t>(found - names.begin());
     if (is_given[place]) return refuse(*found, " is given twice");
     is_given[place] = true;
     ordered[place] = std::move(arguments.values[at]);
+    count = std::max(count, place + 1);
   }
-  const auto missing = std::find(is_given.begin(), is_given.end(), false);
-  if (missing != is_given.end()) {
-    return refuse(
-        parameters[static_cast<std::size_t>(missing - is_given.begin())],
-        " is missing");
+  for (std::size_t at = 0; at < names.size(); ++at) {
+    if (is_given[at]) continue;
+    if (!optional[at]) return refuse(names[at], " is missing");
+    // Values travel by position: nothing can stand for one in between.
+    if (at < count) {
+      return refuse(names[at],
+                    absl::StrCat(" is missing: it may be left out only with "
+                                 "all that follow it, and ",
+                                 Quoted(names[count - 1]), " is given"));
+    }
   }
+  ordered.resize(count);
   return ordered;
 }
 

@@ -47,7 +47,9 @@ absl::StatusOr<HttpArguments> ArgumentsOfQuery(const HttpRequest& request);
 // of that name.
 const Value::Map* MethodIn(const Value& description, absl::string_view method);
 bool HasMark(const Value::Map& method, absl::string_view mark);
-// The values in the order of the method's parameters.
+// The values in the order of the method's parameters, without optional ones at
+// the end that were not given. BAD_PARAMETER naming one that is missing, given
+// twice or none of the method's.
 absl::StatusOr<std::vector<Value>> InOrder(HttpArguments arguments,
                                            absl::string_view name,
                                            const Value::Map& method);

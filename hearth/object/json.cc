@@ -1,13 +1,17 @@
 #include "hearth/object/json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
@@ -26,107 +30,178 @@ Json Number(double value) {
   return value;
 }
 
-template <class T>
-Json Elements(const ValueArray& array) {
-  Json list = Json::array();
-  for (std::size_t at = 0; at + sizeof(T) <= array.bytes.size();
-       at += sizeof(T)) {
-    T element;
-    std::memcpy(&element, array.bytes.data() + at, sizeof(T));
-    if constexpr (std::is_floating_point_v<T>) {
-      list.push_back(Number(static_cast<double>(element)));
-    } else {
-      list.push_back(element);
-    }
-  }
-  return list;
-}
+// Writes values to the end of a text, which it keeps from growing beyond
+// `bytes_max`; false, here and below, once there is no room. There is no tree
+// of them all: it takes 40 bytes for an element that takes two as text.
+class JsonWriter {
+ public:
+  JsonWriter(std::string& out, std::size_t bytes_max)
+      : out_(out), bytes_max_(bytes_max) {}
 
-Json ArrayJson(const ValueArray& array) {
-  Json out = {{"$array", std::string(NameOf(array.layout.type))},
-              {"shape", array.layout.shape}};
-  if (array.layout.order == Order::kFortran) out["order"] = "F";
-  switch (array.layout.type) {
-    case ElementType::kFloat64:
-      out["values"] = Elements<double>(array);
-      break;
-    case ElementType::kFloat32:
-      out["values"] = Elements<float>(array);
-      break;
-    case ElementType::kInt64:
-      out["values"] = Elements<std::int64_t>(array);
-      break;
-    case ElementType::kInt32:
-      out["values"] = Elements<std::int32_t>(array);
-      break;
-    case ElementType::kUint8:
-      out["values"] = Elements<std::uint8_t>(array);
-      break;
-    default:  // the others as they lie in memory
-      out["bytes"] = absl::Base64Escape(array.bytes.view());
-  }
-  return out;
-}
+  bool Write(const Value& value) { return std::visit(*this, value.variant()); }
 
-struct Writes {
-  Json operator()(std::monostate) const { return nullptr; }
-  Json operator()(double value) const { return Number(value); }
-  Json operator()(const ValueBytes& bytes) const {
-    return {{"$bytes", absl::Base64Escape(bytes.data)}};
+  bool operator()(std::monostate) { return Put("null"); }
+  bool operator()(double value) { return PutJson(Number(value)); }
+  bool operator()(const std::string& text) { return PutText(text); }
+  bool operator()(const ValueBytes& bytes) {
+    return Put("{\"$bytes\":") && PutBase64(bytes.data) && Put("}");
   }
-  Json operator()(const Value::List& list) const {
-    Json out = Json::array();
-    for (const Value& item : list) out.push_back(Write(item));
-    return out;
+  bool operator()(const Value::List& list) {
+    return PutAll("[", list, "]", [&](const Value& one) { return Write(one); });
   }
-  Json operator()(const Value::Map& map) const {
-    bool all_text = true;
-    for (const auto& [key, value] : map) {
-      all_text = all_text && key.get<std::string>() != nullptr;
+  bool operator()(const Value::Map& map) {
+    if (IsObject(map)) {
+      return PutAll("{", map, "}", [&](const auto& field) {
+        return Write(field.first) && Put(":") && Write(field.second);
+      });
     }
-    Json out = all_text ? Json::object() : Json::array();
-    for (const auto& [key, value] : map) {
-      if (all_text) {
-        out[*key.get<std::string>()] = Write(value);
-      } else {
-        out.push_back(Json::array({Write(key), Write(value)}));
-      }
-    }
-    return out;
+    return PutAll("[", map, "]", [&](const auto& pair) {
+      return Put("[") && Write(pair.first) && Put(",") && Write(pair.second) &&
+             Put("]");
+    });
   }
-  Json operator()(const ValueTuple& tuple) const {
-    return (*this)(tuple.items);
+  bool operator()(const ValueTuple& tuple) { return (*this)(tuple.items); }
+  bool operator()(const ValueStruct& of) {
+    return PutAll("{", of.fields, "}", [&](const auto& field) {
+      return PutText(field.first) && Put(":") && Write(field.second);
+    });
   }
-  Json operator()(const ValueStruct& of) const {
-    Json out = Json::object();
-    for (const auto& [name, value] : of.fields) out[name] = Write(value);
-    return out;
+  bool operator()(const ValueArray& array) {
+    const MatrixLayout& layout = array.layout;
+    return Put("{\"$array\":") && PutText(NameOf(layout.type)) &&
+           Put(",\"shape\":") && PutJson(layout.shape) &&
+           Put(layout.order == Order::kFortran ? ",\"order\":\"F\"" : "") &&
+           PutElements(array) && Put("}");
   }
-  Json operator()(const ValueArray& array) const { return ArrayJson(array); }
-  Json operator()(const MatrixHandle& matrix) const {
-    return {{"$matrix", matrix.text}};
+  bool operator()(const MatrixHandle& matrix) {
+    return PutJson(Json{{"$matrix", matrix.text}});
   }
-  Json operator()(const ObjectHandle& object) const {
-    return {{"$object", object.name.empty() ? object.key : object.name},
-            {"class", object.class_name}};
+  bool operator()(const ObjectHandle& object) {
+    return PutJson(
+        Json{{"$object", object.name.empty() ? object.key : object.name},
+             {"class", object.class_name}});
   }
-  Json operator()(const ValueStream& stream) const {
-    return {{"$stream", stream.id}};
+  bool operator()(const ValueStream& stream) {
+    return PutJson(Json{{"$stream", stream.id}});
   }
   template <class Plain>
-  Json operator()(const Plain& plain) const {
-    return plain;
+  bool operator()(const Plain& plain) {
+    return PutJson(plain);
   }
-  static Json Write(const Value& value) {
-    return std::visit(Writes{}, value.variant());
+
+ private:
+  static constexpr std::size_t kElementsAtOnce = 4096;
+  static constexpr std::size_t kTextAtOnce = 65536;
+
+  // A key that comes twice would be lost in an object.
+  static bool IsObject(const Value::Map& map) {
+    std::unordered_set<std::string_view> keys;
+    return absl::c_all_of(map, [&](const auto& field) {
+      const auto* key = field.first.template get<std::string>();
+      return key != nullptr && keys.insert(*key).second;
+    });
   }
+
+  std::size_t room() const { return bytes_max_ - out_.size(); }
+  bool Put(absl::string_view text) {
+    if (text.size() > room()) return false;
+    out_.append(text.data(), text.size());
+    return true;
+  }
+  bool PutJson(const Json& small) {
+    return Put(small.dump(-1, ' ', false, Json::error_handler_t::replace));
+  }
+  template <class Items, class One>
+  bool PutAll(absl::string_view open, const Items& items,
+              absl::string_view close, const One& put) {
+    if (!Put(open)) return false;
+    bool is_first = true;
+    for (const auto& item : items) {
+      if ((!is_first && !Put(",")) || !put(item)) return false;
+      is_first = false;
+    }
+    return Put(close);
+  }
+  // Part by part, for a byte may take six.
+  bool PutText(absl::string_view text) {
+    if (text.size() > room() || !Put("\"")) return false;
+    while (!text.empty()) {
+      std::size_t end = std::min(text.size(), kTextAtOnce);
+      // Not within a character; what is no UTF-8 may be cut anywhere.
+      for (int back = 0; back < 3 && end < text.size(); ++back) {
+        if ((static_cast<unsigned char>(text[end]) & 0xC0) != 0x80) break;
+        --end;
+      }
+      const std::string part =
+          Json(std::string(text.substr(0, end)))
+              .dump(-1, ' ', false, Json::error_handler_t::replace);
+      if (!Put(absl::string_view(part).substr(1, part.size() - 2))) {
+        return false;
+      }
+      text.remove_prefix(end);
+    }
+    return Put("\"");
+  }
+  bool PutBase64(absl::string_view bytes) {
+    if (bytes.size() / 3 > room() / 4) return false;
+    return Put("\"") && Put(absl::Base64Escape(bytes)) && Put("\"");
+  }
+  bool PutElements(const ValueArray& array) {
+    switch (array.layout.type) {
+      case ElementType::kFloat64:
+        return PutElementsAs<double>(array.bytes.view());
+      case ElementType::kFloat32:
+        return PutElementsAs<float>(array.bytes.view());
+      case ElementType::kInt64:
+        return PutElementsAs<std::int64_t>(array.bytes.view());
+      case ElementType::kInt32:
+        return PutElementsAs<std::int32_t>(array.bytes.view());
+      case ElementType::kUint8:
+        return PutElementsAs<std::uint8_t>(array.bytes.view());
+      default:  // the others as they lie in memory
+        return Put(",\"bytes\":") && PutBase64(array.bytes.view());
+    }
+  }
+  template <class T>
+  bool PutElementsAs(absl::string_view bytes) {
+    const std::size_t count = bytes.size() / sizeof(T);
+    // Each takes a digit and a comma at least.
+    if (count > room() / 2 || !Put(",\"values\":[")) return false;
+    Json some = Json::array();
+    for (std::size_t at = 0; at < count; ++at) {
+      T element;
+      std::memcpy(&element, bytes.data() + at * sizeof(T), sizeof(T));
+      if constexpr (std::is_floating_point_v<T>) {
+        some.push_back(Number(static_cast<double>(element)));
+      } else {
+        some.push_back(element);
+      }
+      const bool is_last = at + 1 == count;
+      if (some.size() < kElementsAtOnce && !is_last) continue;
+      const std::string text = some.dump();
+      if (!Put(absl::string_view(text).substr(1, text.size() - 2)) ||
+          (!is_last && !Put(","))) {
+        return false;
+      }
+      some.clear();
+    }
+    return Put("]");
+  }
+
+  std::string& out_;
+  const std::size_t bytes_max_;
 };
 
 // One number of type T, if it is one.
 template <class T>
 std::optional<T> ElementOf(const Json& json) {
   if constexpr (std::is_floating_point_v<T>) {
-    if (json.is_number()) return static_cast<T>(json.get<double>());
+    if (json.is_number()) {
+      const auto element = static_cast<T>(json.get<double>());
+      // A float64 that is none, as a float32.
+      if (std::isinf(element)) return std::nullopt;
+      return element;
+    }
     if (json == "nan") return std::numeric_limits<T>::quiet_NaN();
     if (json == "inf") return std::numeric_limits<T>::infinity();
     if (json == "-inf") return -std::numeric_limits<T>::infinity();
@@ -146,14 +221,33 @@ std::optional<T> ElementOf(const Json& json) {
   }
 }
 
+// What does not fit, for the middle of a sentence; empty where all do.
 template <class T>
-bool PutElements(const Json& values, std::string& bytes) {
-  for (const Json& one : values) {
-    const std::optional<T> element = ElementOf<T>(one);
-    if (!element.has_value()) return false;
+std::string ReadElements(const Json& values, absl::string_view type,
+                         std::string& bytes) {
+  for (std::size_t at = 0; at < values.size(); ++at) {
+    const std::optional<T> element = ElementOf<T>(values[at]);
+    if (!element.has_value()) {
+      const Json& one = values[at];
+      const std::string said =
+          one.is_string()       ? Quoted(one.get<std::string>(), 40)
+          : one.is_structured() ? absl::StrCat("an ", one.type_name())
+                                : one.dump();
+      return absl::StrCat("number ", at + 1, " of ", values.size(), " is ",
+                          said, ", which is no ", type,
+                          "; give one, or another dtype");
+    }
     bytes.append(reinterpret_cast<const char*>(&*element), sizeof(T));
   }
-  return true;
+  return "";
+}
+
+absl::StatusOr<Order> OrderOf(const Json& json) {
+  if (json == "C") return Order::kC;
+  if (json == "F") return Order::kFortran;
+  return Error(Reason::kBadUsage,
+               "read an array from JSON: its order is neither \"C\" nor \"F\"; "
+               "leave it out for \"C\"");
 }
 
 absl::StatusOr<Value> ReadArray(const Json& json) {
@@ -166,10 +260,20 @@ absl::StatusOr<Value> ReadArray(const Json& json) {
       !json["values"].is_array()) {
     return bad(
         "it needs {\"$array\": dtype, \"shape\": [...], \"values\": "
-        "[...]}, in C order");
+        "[...]}, in C order unless \"order\": \"F\" stands with them");
   }
-  HEARTH_ASSIGN_OR_RETURN(const NamedElementType type,
-                          ParseElementType(json["$array"].get<std::string>()));
+  Order order = Order::kC;
+  for (const auto& [key, value] : json.items()) {
+    if (key == "order") {
+      HEARTH_ASSIGN_OR_RETURN(order, OrderOf(value));
+    } else if (key != "$array" && key != "shape" && key != "values") {
+      return bad(absl::StrCat(Quoted(key),
+                              " is none of $array, shape, order and values; "
+                              "leave it out"));
+    }
+  }
+  const std::string name = json["$array"].get<std::string>();
+  HEARTH_ASSIGN_OR_RETURN(const NamedElementType type, ParseElementType(name));
   Shape shape;
   for (const Json& length : json["shape"]) {
     if (!length.is_number_integer()) return bad("a length is no whole number");
@@ -177,36 +281,37 @@ absl::StatusOr<Value> ReadArray(const Json& json) {
   }
   // What Make says of a file is here the caller's to mend.
   absl::StatusOr<MatrixLayout> made =
-      MatrixLayout::Make(type.type, ByteOrder::kNative, Order::kC, shape);
+      MatrixLayout::Make(type.type, ByteOrder::kNative, order, shape);
   if (!made.ok()) return bad(made.status().message());
   MatrixLayout& layout = *made;
-  std::string bytes;
-  bool is_read = false;
   const Json& values = json["values"];
-  switch (type.type) {
-    case ElementType::kFloat64:
-      is_read = PutElements<double>(values, bytes);
-      break;
-    case ElementType::kFloat32:
-      is_read = PutElements<float>(values, bytes);
-      break;
-    case ElementType::kInt64:
-      is_read = PutElements<std::int64_t>(values, bytes);
-      break;
-    case ElementType::kInt32:
-      is_read = PutElements<std::int32_t>(values, bytes);
-      break;
-    case ElementType::kUint8:
-      is_read = PutElements<std::uint8_t>(values, bytes);
-      break;
-    default:
-      return bad("float64, float32, int64, int32 and uint8 can be written so");
-  }
-  if (!is_read || std::ssize(bytes) != layout.bytes()) {
+  if (std::ssize(values) != layout.element_count()) {
     return bad(absl::StrCat("shape ", ToString(layout.shape), " needs ",
                             layout.element_count(), " numbers, there are ",
                             values.size()));
   }
+  std::string bytes;
+  std::string fault;
+  switch (type.type) {
+    case ElementType::kFloat64:
+      fault = ReadElements<double>(values, name, bytes);
+      break;
+    case ElementType::kFloat32:
+      fault = ReadElements<float>(values, name, bytes);
+      break;
+    case ElementType::kInt64:
+      fault = ReadElements<std::int64_t>(values, name, bytes);
+      break;
+    case ElementType::kInt32:
+      fault = ReadElements<std::int32_t>(values, name, bytes);
+      break;
+    case ElementType::kUint8:
+      fault = ReadElements<std::uint8_t>(values, name, bytes);
+      break;
+    default:
+      return bad("float64, float32, int64, int32 and uint8 can be written so");
+  }
+  if (!fault.empty()) return bad(fault);
   return Value(ValueArray{std::move(layout), std::move(bytes)});
 }
 
@@ -329,8 +434,15 @@ class Ambiguities : public nlohmann::json_sax<Json> {
 }  // namespace
 
 std::string ToJson(const Value& value) {
-  return Writes::Write(value).dump(-1, ' ', false,
-                                   Json::error_handler_t::replace);
+  std::string out;
+  JsonWriter(out, out.max_size()).Write(value);
+  return out;
+}
+
+std::optional<std::string> ToJson(const Value& value, std::size_t bytes_max) {
+  std::string out;
+  if (!JsonWriter(out, bytes_max).Write(value)) return std::nullopt;
+  return out;
 }
 
 absl::StatusOr<Value> FromJson(absl::string_view text) {

@@ -235,6 +235,8 @@ def test_an_error_of_the_class_has_its_type_and_its_stack(gateway):
     ("POST", "/objects/counter/add", "[18446744073709551616]", 400, "64 bits"),
     ("POST", "/objects/counter/add", '{"amount": 1, "amount": 2}', 400, "given twice"),
     ("POST", "/objects/counter/add", '[{"$array": "int32", "shape": [-1], "values": []}]', 400, "its shape"),
+    ("POST", "/objects/counter/add", '[{"$array": "uint8", "shape": [1], "values": [-1]}]', 400, "is no uint8"),
+    ("POST", "/objects/counter/add", '[{"$array": "int32", "shape": [0], "order": "A", "values": []}]', 400, '"F"'),
     ("POST", "/objects/counter/add", "7", 400, "the body is an int64;"),
     ("POST", "/objects/counter/add", "null", 400, "the body is null;"),
     ("POST", "/objects/counter/add", '{"$object": "x"}', 400, "the body is an object;"),

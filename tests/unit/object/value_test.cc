@@ -1,6 +1,9 @@
 // Values, conversions, JSON, and calling by name.
 #include <gmock/gmock.h>
 
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
 #include "hearth/base/error.h"
 #include "hearth/object/call_error.h"
 #include "hearth/object/declare.h"
@@ -98,6 +101,56 @@ TEST(Json, SaysWhatItReads) {
   EXPECT_EQ(ToJson(*FromJson(array)), array);
 }
 
+TEST(Json, SaysWhatItCanNotRead) {
+  EXPECT_EQ(ToJson(Value(MatrixHandle{"m"})), R"({"$matrix":"m"})");
+  EXPECT_EQ(ToJson(Value(ObjectHandle{.name = "o", .class_name = "C"})),
+            R"({"$object":"o","class":"C"})");
+  EXPECT_EQ(ToJson(Value(ValueStream{.id = 7})), R"({"$stream":7})");
+  EXPECT_EQ(ToJson(Value(ValueStruct{"P", {{"x", Value(std::nan(""))}}})),
+            R"({"x":"nan"})");
+  EXPECT_EQ(ToJson(Value(ValueTuple{{Value(1), Value()}})), "[1,null]");
+  EXPECT_EQ(ToJson(Value(Value::Map{})), "{}");
+  EXPECT_EQ(ToJson(Value(Value::Map{{Value(1), Value("a")}})), R"([[1,"a"]])");
+  EXPECT_EQ(ToJson(Value(Value::Map{{"a", Value(1)}, {"a", Value(2)}})),
+            R"([["a",1],["a",2]])");
+}
+
+TEST(Json, SaysLongTextsAndArraysWhole) {
+  // They are written in parts, of which none may cut a character.
+  for (int shift = 0; shift < 3; ++shift) {
+    std::string text(static_cast<std::size_t>(shift), 'a');
+    while (text.size() < 200'000) text += "\u20ac";
+    EXPECT_EQ(ToJson(Value(text)), '"' + text + '"');
+  }
+  EXPECT_EQ(ToJson(Value("a\xff\n")), "\"a\xEF\xBF\xBD\\n\"");
+  for (const std::int64_t count : {0, 1, 4096, 4097, 10'000}) {
+    auto layout = MatrixLayout::Make(ElementType::kUint8, ByteOrder::kNative,
+                                     Order::kC, {count});
+    const Value array(ValueArray{
+        *layout, std::string(static_cast<std::size_t>(count), '\7')});
+    const std::string text = ToJson(array);
+    EXPECT_EQ(*FromJson(text), array) << count;
+    EXPECT_EQ(ToJson(*FromJson(text)), text) << count;
+  }
+}
+
+TEST(Json, StopsWhereThereIsNoRoom) {
+  const Value value =
+      *FromJson(R"([{"a":"x","b":[1.5]},{"$bytes":"aGk="},)"
+                R"({"$array":"uint8","shape":[3],"values":[1,2,3]}])");
+  const std::string text = ToJson(value);
+  EXPECT_EQ(ToJson(value, text.size()), text);
+  for (std::size_t room = 0; room < text.size(); ++room) {
+    EXPECT_EQ(ToJson(value, room), std::nullopt) << room;
+  }
+  // An array of zeros had taken the coordinator 40 bytes for each.
+  auto layout = MatrixLayout::Make(ElementType::kUint8, ByteOrder::kNative,
+                                   Order::kC, {1'000'000});
+  EXPECT_EQ(ToJson(Value(ValueArray{*layout, std::string(1'000'000, '\0')}),
+                   1'500'000),
+            std::nullopt);
+}
+
 TEST(Json, RefusesWhatIsReadInTwoWays) {
   const auto said = [](const char* text) {
     const auto read = FromJson(text);
@@ -112,6 +165,44 @@ TEST(Json, RefusesWhatIsReadInTwoWays) {
   EXPECT_EQ(*FromJson("18446744073709551616.0"), Value(18446744073709551616.0));
   EXPECT_EQ(*FromJson("1e30"), Value(1e30));
   EXPECT_TRUE(FromJson(R"([{"a": 1}, {"a": {"a": 2}}])").ok());
+}
+
+TEST(Json, ReadsAnArrayInTheOrderThatItSays) {
+  // It had read Fortran's values as C's, so that an array came back as another.
+  const std::string text =
+      R"({"$array":"int32","shape":[2,3],"order":"F","values":[0,3,1,4,2,5]})";
+  const Value array = *FromJson(text);
+  EXPECT_EQ(ToJson(array), text);
+  EXPECT_EQ(array.get<ValueArray>()->layout.order, Order::kFortran);
+  EXPECT_EQ(
+      *FromJson(R"({"$array":"int32","shape":[2],"order":"C","values":[1,2]})"),
+      *FromJson(R"({"$array":"int32","shape":[2],"values":[1,2]})"));
+  for (const char* more :
+       {R"("order":"A")", R"("order":1)", R"("ordre":"F")"}) {
+    const auto read = FromJson(absl::StrCat(
+        R"({"$array":"int32","shape":[0],"values":[],)", more, "}"));
+    EXPECT_EQ(ReasonOf(read.status()), Reason::kBadUsage) << more;
+    EXPECT_THAT(read.status().message(), HasSubstr("leave it out")) << more;
+  }
+}
+
+TEST(Json, SaysWhichNumberOfAnArrayDoesNotFit) {
+  const auto said = [](absl::string_view type, absl::string_view values) {
+    const auto read = FromJson(absl::StrCat(
+        R"({"$array":")", type, R"(","shape":[2],"values":[)", values, "]}"));
+    EXPECT_EQ(ReasonOf(read.status()), Reason::kBadUsage) << values;
+    return std::string(read.status().message());
+  };
+  EXPECT_THAT(said("uint8", "1, -1"),
+              HasSubstr("number 2 of 2 is -1, which is no uint8"));
+  EXPECT_THAT(said("int64", "9223372036854775808, 0"),
+              HasSubstr("number 1 of 2 is 9223372036854775808, which is no "
+                        "int64"));
+  EXPECT_THAT(said("float32", "0, 1e300"),
+              HasSubstr("is 1e+300, which is no float32"));
+  EXPECT_THAT(said("int32", R"("x", 1)"), HasSubstr("is \"x\", which"));
+  EXPECT_THAT(said("int32", "[], 1"), HasSubstr("is an array, which"));
+  EXPECT_THAT(said("int32", "1"), HasSubstr("needs 2 numbers, there are 1"));
 }
 
 TEST(Json, RefusesArraysOfNoShape) {
