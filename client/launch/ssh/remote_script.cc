@@ -89,9 +89,10 @@ if [ -n "${XDG_RUNTIME_DIR:-}" ] && [ -d "$XDG_RUNTIME_DIR" ] && [ -w "$XDG_RUNT
 fi
 dir=$base/hearth-$uid-$id
 
+mine=no # until this session has made it, the directory is another one's
 give_up() {
   trap '' PIPE HUP TERM INT
-  take_down "$id" "$dir"
+  [ $mine = no ] || take_down "$id" "$dir"
 }
 fail() {
   kind=$1
@@ -129,7 +130,11 @@ if [ -z "$binary" ] && [ -n "$there" ]; then
   say found "$there_version at $there"
 fi
 
-text=$(mkdir "$dir" 2>&1) || fail disk "$text"
+if ! text=$(mkdir "$dir" 2>&1); then
+  ! ours "$dir" || fail twice # as the host of another line of the file
+  fail disk "$text"
+fi
+mine=yes
 started $$
 put "$dir/start.pid" "$$ $ticks $boot"
 

@@ -34,7 +34,8 @@ std::string LoaderCommand(std::size_t script_bytes);
 //
 // Orders: "coordinator LISTEN" and "workers N MEMORY LISTEN COORDINATOR", "-"
 // for what is not given. When our end closes before "ready", the host takes
-// down what it has, and so it does when it fails.
+// down what it has, and so it does when it fails. Two sessions of one cluster
+// may reach the same host: the later one fails and leaves the other's alone.
 struct StartScript {
   std::string mark;  // begins each line that is ours: shells greet, too
   std::string id;    // of the cluster

@@ -93,6 +93,15 @@ TEST_P(HostTest, RefusesABinaryThatArrivesDamaged) {
   EXPECT_EQ(FilesLeft(), 0U);
 }
 
+TEST_P(HostTest, LeavesWhatAnotherSessionOfTheClusterMade) {
+  const std::string directory =
+      absl::StrCat(folder_, "/hearth-", getuid(), "-0123456789ab");
+  std::filesystem::create_directory(directory);
+  std::ofstream(directory + "/version") << "0.1.0\n";
+  EXPECT_THAT(Run(Start().Text(), "binary").back(), HasSubstr("fail twice"));
+  EXPECT_EQ(FilesLeft(), 2U);
+}
+
 TEST_P(HostTest, RunsNothingThatAMarkOrPathSays) {
   StartScript script = Start();
   script.own_path = absl::StrCat("'; touch ", folder_, "/owned; '$(touch ",
