@@ -255,13 +255,22 @@ printf '\n'
 end() { # ID DIRECTORY
   if take_down "$1" "$2"; then say gone "$1"; else say fail stays "$left"; fi
 }
+# launched DIRECTORY: a cluster's, by its name and by what is in it; $id.
+launched() {
+  id=${1##*/hearth-$uid-}
+  case $id in *[!0123456789abcdef]*) return 1 ;; esac
+  [ ${#id} -eq 12 ] || return 1
+  [ -f "$1/start.pid" ] || [ -f "$1/version" ] || [ -f "$1/coordinator.pid" ]
+}
 places | sort -u | {
   while IFS= read -r place; do
-    for id in ${ids:-any}; do
-      [ "$id" != any ] || id=
-      for dir in "$place/hearth-$uid-$id"*; do
-        if ours "$dir"; then end "${dir##*-}" "$dir"; fi
-      done
+    for id in $ids; do
+      dir=$place/hearth-$uid-$id
+      if ours "$dir"; then end "$id" "$dir"; fi
+    done
+    [ -z "$ids" ] || continue
+    for dir in "$place/hearth-$uid-"*; do
+      if ours "$dir" && launched "$dir"; then end "$id" "$dir"; fi
     done
   done
 }

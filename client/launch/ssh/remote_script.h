@@ -48,7 +48,8 @@ struct StartScript {
   std::string Text() const;
 };
 
-// Ends clusters and removes their directories. "gone ID" for each, "fail KIND
+// Ends clusters and removes their directories, and no other directory, whatever
+// it is called. "gone ID" for each, "fail KIND
 // TEXT" where one stays, "done" at the end.
 struct EndScript {
   std::string mark;

@@ -127,6 +127,16 @@ TEST_P(HostTest, RemovesTheDirectoryAndKillsNoProcessThatTookARecordedPid) {
   EXPECT_EQ(FilesLeft(), 0U);
 }
 
+TEST_P(HostTest, RemovesNoDirectoryThatOnlyBeginsLikeTheOneOfACluster) {
+  const std::string copy =
+      absl::StrCat(folder_, "/hearth-", getuid(), "-0123456789ab.bak");
+  std::filesystem::create_directory(copy);
+  std::ofstream(copy + "/version") << "0.1.0\n";
+  EXPECT_THAT(Run(EndScript{.mark = kMark, .ids = {"0123456789ab"}}.Text()),
+              ElementsAre("done "));
+  EXPECT_EQ(FilesLeft(), 2U);
+}
+
 TEST_P(HostTest, FollowsNoLinkToADirectoryOfSomebodyElse) {
   const std::string victim = folder_ + "/victim";
   std::filesystem::create_directory(victim);
