@@ -179,6 +179,19 @@ def test_a_host_under_two_names_keeps_the_cluster_of_the_first(lab):
         assert lab.on_hosts() == [] and lab.record_files() == []
 
 
+@pytest.mark.slow
+@needs_proc
+def test_a_take_down_may_take_longer_than_a_first_word(lab):
+    """The host was said not to answer after 15 s, while its script went on."""
+    lab.succeed("up", "--hosts", lab.hosts("node1 workers=1"))
+    tools = lab.folder / "tools"
+    tools.mkdir()
+    (tools / "rm").write_text(f"#!/bin/sh\nsleep 17\nexec {shutil.which('rm')} \"$@\"\n")
+    (tools / "rm").chmod(0o700)
+    down = lab.run("down", PATH=f"{tools}:{os.environ['PATH']}")
+    assert down.status == 0 and down.out == "node1  down\n", down
+
+
 @needs_proc
 def test_a_second_up_on_the_same_hosts_is_refused(lab):
     hosts = lab.hosts("node1 workers=1")

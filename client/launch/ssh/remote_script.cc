@@ -253,6 +253,7 @@ give_up # whoever gave the orders is gone
 constexpr char kEnd[] = R"sh(
 printf '\n'
 end() { # ID DIRECTORY
+  say ending "$1" # which may take longer than a host has for its first word
   if take_down "$1" "$2"; then say gone "$1"; else say fail stays "$left"; fi
 }
 # launched DIRECTORY: a cluster's, by its name and by what is in it; $id.
@@ -280,6 +281,7 @@ done
 if [ -z "$ids" ]; then
   tries=0
   while pids=$(marked "$uid-") && [ -n "$pids" ] && [ $tries -lt 100 ]; do
+    [ $tries -gt 0 ] || say ending
     if [ $tries -lt 50 ]; then kill -TERM $pids; else kill -KILL $pids; fi 2>/dev/null
     tries=$((tries + 1))
     nap

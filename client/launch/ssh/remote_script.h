@@ -49,8 +49,9 @@ struct StartScript {
 };
 
 // Ends clusters and removes their directories, and no other directory, whatever
-// it is called. "gone ID" for each, "fail KIND
-// TEXT" where one stays, "done" at the end.
+// it is called. "ending ID" when it begins with one ("ending" for processes
+// that have no directory), since that may take long; then "gone ID", or "fail
+// KIND TEXT" where one stays; "done" at the end.
 struct EndScript {
   std::string mark;
   std::vector<std::string> ids;  // empty: every one of this user

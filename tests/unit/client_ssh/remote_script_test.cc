@@ -123,7 +123,7 @@ TEST_P(HostTest, RemovesTheDirectoryAndKillsNoProcessThatTookARecordedPid) {
   // This very process, recorded with another start: an earlier one's number.
   std::ofstream(directory + "/worker.pid") << getpid() << " 1 some-boot\n";
   EXPECT_THAT(Run(EndScript{.mark = kMark, .ids = {"0123456789ab"}}.Text()),
-              ElementsAre("gone 0123456789ab", "done "));
+              ElementsAre("ending 0123456789ab", "gone 0123456789ab", "done "));
   EXPECT_EQ(FilesLeft(), 0U);
 }
 
