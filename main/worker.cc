@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -63,6 +65,16 @@ absl::Status CheckAddresses(const client::WorkerProcess& options) {
                        " is for other hosts, which don't reach a "
                        "Unix socket; give host:port, or leave it "
                        "out"));
+    }
+    const std::int64_t last = std::int64_t{listen.port} + options.workers - 1;
+    if (listen.port != 0 && last > std::numeric_limits<std::uint16_t>::max()) {
+      return Error(
+          Reason::kBadUsage,
+          absl::StrCat("start hearth worker: --listen ", options.listen,
+                       " has no port for worker ", 65536 - listen.port + 1,
+                       " of ", options.workers,
+                       ", since each takes the next one; give a lower port, "
+                       "or 0"));
     }
   }
   const std::string& told = options.advertise;

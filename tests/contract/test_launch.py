@@ -19,8 +19,8 @@ host=$2
 shift 2
 case $host in bad*) echo "$host: Permission denied (publickey)." >&2; exit 255 ;;
 quick) exit 0 ;; silent) exec >&-; exec sleep 100 ;; esac
-mkdir -p "{folder}/$host it's"
-XDG_RUNTIME_DIR="{folder}/$host it's" SSH_CONNECTION="192.0.2.9 1 127.0.0.1 22" exec sh -c "$*"
+mkdir -p "{folder}/${{host%.lan}} it's"
+XDG_RUNTIME_DIR="{folder}/${{host%.lan}} it's" SSH_CONNECTION="192.0.2.9 1 127.0.0.1 22" exec sh -c "$*"
 """
 
 
@@ -157,6 +157,39 @@ def test_a_coordinator_stays_where_its_workers_fail(lab):
     assert [(host["state"], host["coordinator"]) for host in result.json["hosts"]] == [
         ("failed", True), ("ready", False)]
     assert len(lab.succeed("workers", "--cluster", result.json["address"])["workers"]) == 1
+
+
+@needs_proc
+def test_a_host_under_two_names_keeps_the_cluster_of_the_first(lab):
+    late = lab.folder / "late"
+    late.write_text("#!/bin/sh\ncase \"$*\" in *node1.lan*)\n"
+                    f"  until grep -q ready \"{lab.folder}/node1 it's\"/*/worker.ready; do sleep 0.1\n"
+                    f"  done ;; esac 2>&-\nexec {lab.env['HEARTH_SSH']} \"$@\"\n")
+    late.chmod(0o700)
+    for ssh in (f"'{late}'", lab.env["HEARTH_SSH"]):  # after the other one, and beside it
+        hosts = lab.hosts("node1 workers=1", "node1.lan workers=1")
+        result = lab.run("up", "--json", "--hosts", hosts, HEARTH_SSH=ssh)
+        assert result.status == 1 and "under another name" in result.err, result
+        states = {host["host"]: host["state"] for host in result.json["hosts"]}
+        assert sorted(states.values()) == ["failed", "ready"], result
+        listed = lab.succeed("workers", "--cluster", result.json["address"])["workers"]
+        assert [worker["state"] for worker in listed] == ["ready"]
+        down = lab.succeed("down")["hosts"]
+        assert [(states[host["host"]], host["state"]) for host in down] == [("ready", "down")]
+        assert lab.on_hosts() == [] and lab.record_files() == []
+
+
+@pytest.mark.slow
+@needs_proc
+def test_a_take_down_may_take_longer_than_a_first_word(lab):
+    """The host was said not to answer after 15 s, while its script went on."""
+    lab.succeed("up", "--hosts", lab.hosts("node1 workers=1"))
+    tools = lab.folder / "tools"
+    tools.mkdir()
+    (tools / "rm").write_text(f"#!/bin/sh\nsleep 17\nexec {shutil.which('rm')} \"$@\"\n")
+    (tools / "rm").chmod(0o700)
+    down = lab.run("down", PATH=f"{tools}:{os.environ['PATH']}")
+    assert down.status == 0 and down.out == "node1  down\n", down
 
 
 @needs_proc

@@ -252,6 +252,20 @@ def test_what_this_host_can_not_listen_at_is_status_1(arguments, says):
     assert says in line, line
 
 
+def test_workers_whose_ports_would_pass_the_last_one_are_refused():
+    """The one behind 65535 got a port of the system's choice."""
+    arguments = ["worker", "--coordinator", "127.0.0.1:1", "--insecure", "--workers"]
+    line = fail(*arguments, "3", "--listen", "127.0.0.1:65534", status=2, timeout=20)
+    assert "no port for worker 3 of 3" in line, line
+    with Server("coordinator", "--listen", "127.0.0.1:0", "--insecure") as coordinator:
+        own = f"127.1.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"  # where nobody else listens
+        with Server("worker", "--coordinator", coordinator.address, "--insecure", "--workers", "2",
+                    "--listen", f"{own}:65534"):
+            listed = run("workers", "--cluster", coordinator.address, "--insecure",
+                         "--json").json["workers"]
+    assert sorted(worker["address"][-5:] for worker in listed) == ["65534", "65535"]
+
+
 def test_errors_of_memory_name_the_command_and_the_matrix(tmp_path):
     """They named a segment by 32 digits."""
     np.save(tmp_path / "large.npy", np.zeros((9_000_000, 1)))

@@ -256,7 +256,13 @@ def test_down_finds_a_cluster_without_its_record(lab, launcher):
         record.unlink()
     # Something cleaned one of the directories away, too.
     lab.hosts["node3"].inside("sh", "-c", "rm -rf /tmp/hearth-0-*")
+    # Not of a cluster, by its name or by what is in it.
+    own = ["/tmp/hearth-0-precious", "/tmp/hearth-0-0123456789ab", "/tmp/hearth-0-0123456789ab.bak"]
+    lab.hosts["node1"].inside("sh", "-c", f"mkdir {' '.join(own)} && touch {own[0]}/version "
+                              f"{own[1]}/notes {own[2]}/version")
     launcher.succeed("down", "--hosts", hosts)
+    assert lab.hosts["node1"].inside("sh", "-c", "ls -d /tmp/hearth-*").split() == sorted(own)
+    lab.hosts["node1"].inside("rm", "-r", *own)
     nothing_left(lab)
 
 

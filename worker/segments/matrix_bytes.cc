@@ -244,8 +244,9 @@ absl::Status BlockReader::VisitPart(
   if (is_first) {
     std::int64_t end = std::min(end_bytes_, part.end);
     if (fragment != nullptr) {
+      // Up to the next one that is here; this one may have come just now.
       const std::int64_t known =
-          fragment->FirstOf(number, part.block_end - part.block_begin);
+          fragment->FirstOf(number + 1, part.block_end - part.block_begin);
       end = std::min(end, source_.EndOf(part.block_begin + known - 1));
     }
     stream_ =

@@ -84,6 +84,10 @@ std::string FindingOf(absl::string_view kind, absl::string_view text) {
     return absl::StrCat("its directory can't be written: ", said,
                         "; free some room there");
   }
+  if (kind == "twice") {
+    return "it is in the hosts file under another name as well; leave one of "
+           "them out";
+  }
   if (kind == "libraries") {
     return absl::StrCat("these libraries are missing there: ", said,
                         "; run deploy/install-dependencies.sh on it");

@@ -22,7 +22,7 @@ struct NodeCredentials {
 // How one host came out of it.
 struct HostStart {
   std::string host;
-  bool touched = false;  // it answered; else nothing was put there
+  bool touched = false;  // false: nothing was put there under this name
   bool ready = false;
   bool coordinator = false;
   int workers = 0;

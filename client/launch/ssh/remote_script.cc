@@ -89,9 +89,10 @@ if [ -n "${XDG_RUNTIME_DIR:-}" ] && [ -d "$XDG_RUNTIME_DIR" ] && [ -w "$XDG_RUNT
 fi
 dir=$base/hearth-$uid-$id
 
+mine=no # until this session has made it, the directory is another one's
 give_up() {
   trap '' PIPE HUP TERM INT
-  take_down "$id" "$dir"
+  [ $mine = no ] || take_down "$id" "$dir"
 }
 fail() {
   kind=$1
@@ -129,7 +130,11 @@ if [ -z "$binary" ] && [ -n "$there" ]; then
   say found "$there_version at $there"
 fi
 
-text=$(mkdir "$dir" 2>&1) || fail disk "$text"
+if ! text=$(mkdir "$dir" 2>&1); then
+  ! ours "$dir" || fail twice # as the host of another line of the file
+  fail disk "$text"
+fi
+mine=yes
 started $$
 put "$dir/start.pid" "$$ $ticks $boot"
 
@@ -248,15 +253,25 @@ give_up # whoever gave the orders is gone
 constexpr char kEnd[] = R"sh(
 printf '\n'
 end() { # ID DIRECTORY
+  say ending "$1" # which may take longer than a host has for its first word
   if take_down "$1" "$2"; then say gone "$1"; else say fail stays "$left"; fi
+}
+# launched DIRECTORY: a cluster's, by its name and by what is in it; $id.
+launched() {
+  id=${1##*/hearth-$uid-}
+  case $id in *[!0123456789abcdef]*) return 1 ;; esac
+  [ ${#id} -eq 12 ] || return 1
+  [ -f "$1/start.pid" ] || [ -f "$1/version" ] || [ -f "$1/coordinator.pid" ]
 }
 places | sort -u | {
   while IFS= read -r place; do
-    for id in ${ids:-any}; do
-      [ "$id" != any ] || id=
-      for dir in "$place/hearth-$uid-$id"*; do
-        if ours "$dir"; then end "${dir##*-}" "$dir"; fi
-      done
+    for id in $ids; do
+      dir=$place/hearth-$uid-$id
+      if ours "$dir"; then end "$id" "$dir"; fi
+    done
+    [ -z "$ids" ] || continue
+    for dir in "$place/hearth-$uid-"*; do
+      if ours "$dir" && launched "$dir"; then end "$id" "$dir"; fi
     done
   done
 }
@@ -266,6 +281,7 @@ done
 if [ -z "$ids" ]; then
   tries=0
   while pids=$(marked "$uid-") && [ -n "$pids" ] && [ $tries -lt 100 ]; do
+    [ $tries -gt 0 ] || say ending
     if [ $tries -lt 50 ]; then kill -TERM $pids; else kill -KILL $pids; fi 2>/dev/null
     tries=$((tries + 1))
     nap

@@ -34,7 +34,8 @@ std::string LoaderCommand(std::size_t script_bytes);
 //
 // Orders: "coordinator LISTEN" and "workers N MEMORY LISTEN COORDINATOR", "-"
 // for what is not given. When our end closes before "ready", the host takes
-// down what it has, and so it does when it fails.
+// down what it has, and so it does when it fails. Two sessions of one cluster
+// may reach the same host: the later one fails and leaves the other's alone.
 struct StartScript {
   std::string mark;  // begins each line that is ours: shells greet, too
   std::string id;    // of the cluster
@@ -47,8 +48,10 @@ struct StartScript {
   std::string Text() const;
 };
 
-// Ends clusters and removes their directories. "gone ID" for each, "fail KIND
-// TEXT" where one stays, "done" at the end.
+// Ends clusters and removes their directories, and no other directory, whatever
+// it is called. "ending ID" when it begins with one ("ending" for processes
+// that have no directory), since that may take long; then "gone ID", or "fail
+// KIND TEXT" where one stays; "done" at the end.
 struct EndScript {
   std::string mark;
   std::vector<std::string> ids;  // empty: every one of this user

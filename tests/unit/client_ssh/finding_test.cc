@@ -50,6 +50,11 @@ TEST(Finding, NamesTheLibraryAndTheScript) {
                     HasSubstr("deploy/install-dependencies.sh")));
 }
 
+TEST(Finding, SaysThatAHostStandsInTheFileTwice) {
+  EXPECT_THAT(FindingOf("twice", ""),
+              AllOf(HasSubstr("another name"), HasSubstr("leave one of them")));
+}
+
 TEST(Finding, PassesOnWhatAProcessSaidWithoutItsName) {
   EXPECT_THAT(FindingOf("worker", "hearth: join: refused; do this"),
               "its workers did not start: join: refused; do this");

@@ -93,6 +93,15 @@ TEST_P(HostTest, RefusesABinaryThatArrivesDamaged) {
   EXPECT_EQ(FilesLeft(), 0U);
 }
 
+TEST_P(HostTest, LeavesWhatAnotherSessionOfTheClusterMade) {
+  const std::string directory =
+      absl::StrCat(folder_, "/hearth-", getuid(), "-0123456789ab");
+  std::filesystem::create_directory(directory);
+  std::ofstream(directory + "/version") << "0.1.0\n";
+  EXPECT_THAT(Run(Start().Text(), "binary").back(), HasSubstr("fail twice"));
+  EXPECT_EQ(FilesLeft(), 2U);
+}
+
 TEST_P(HostTest, RunsNothingThatAMarkOrPathSays) {
   StartScript script = Start();
   script.own_path = absl::StrCat("'; touch ", folder_, "/owned; '$(touch ",
@@ -114,8 +123,18 @@ TEST_P(HostTest, RemovesTheDirectoryAndKillsNoProcessThatTookARecordedPid) {
   // This very process, recorded with another start: an earlier one's number.
   std::ofstream(directory + "/worker.pid") << getpid() << " 1 some-boot\n";
   EXPECT_THAT(Run(EndScript{.mark = kMark, .ids = {"0123456789ab"}}.Text()),
-              ElementsAre("gone 0123456789ab", "done "));
+              ElementsAre("ending 0123456789ab", "gone 0123456789ab", "done "));
   EXPECT_EQ(FilesLeft(), 0U);
+}
+
+TEST_P(HostTest, RemovesNoDirectoryThatOnlyBeginsLikeTheOneOfACluster) {
+  const std::string copy =
+      absl::StrCat(folder_, "/hearth-", getuid(), "-0123456789ab.bak");
+  std::filesystem::create_directory(copy);
+  std::ofstream(copy + "/version") << "0.1.0\n";
+  EXPECT_THAT(Run(EndScript{.mark = kMark, .ids = {"0123456789ab"}}.Text()),
+              ElementsAre("done "));
+  EXPECT_EQ(FilesLeft(), 2U);
 }
 
 TEST_P(HostTest, FollowsNoLinkToADirectoryOfSomebodyElse) {
