@@ -344,7 +344,12 @@ class CallTarget final : public Target,
           return Late(attempt);
         }
       } else if (ReasonOf(failed) != Reason::kObjectGone) {
-        return failed;
+        if (!attempt.call.again()) return failed;
+        return Error(
+            Reason::kOutcomeUnknown,
+            absl::StrCat("call ", Named(), ".", attempt.call.method(), ": ",
+                         failed.message(),
+                         "; it may have run before the connection broke"));
       }
       const absl::Time now = absl::Now();
       if (!give_up.has_value()) give_up = now + patience;

@@ -178,7 +178,8 @@ absl::Status ObjectHost::Admit(const JobPtr& job, Work& work) {
        CallArrived{.call = job->number,
                    .chain = {call.chain_high(), call.chain_low()},
                    .concurrent = concurrent,
-                   .deadline = job->deadline},
+                   .deadline = job->deadline,
+                   .idempotent = idempotent},
        work);
   return absl::OkStatus();
 }

@@ -366,6 +366,52 @@ TEST_P(Lasting, AFullQueueIsAnErrorThatSaysSo) {
     EXPECT_THAT(futures[static_cast<std::size_t>(i)].Get(), IsOk());
 }
 
+// The next holder of the name used to run it, too.
+TEST_P(Lasting, ACallThatRunsWhenItsObjectIsTakenAwayRunsNowhereElse) {
+  absl::Status running;
+  absl::Status waiting;
+  const auto block = [&](absl::Status& end) {
+    return std::thread(
+        [&] { end = calling_.Get("source").Call<void>("block"); });
+  };
+  ObjectHost& host = serving_.space().host();
+  std::thread first = block(running);
+  EXPECT_TRUE(SoonTrue([&] { return host.running_count() == 1; }));
+  std::thread second = block(waiting);
+  absl::SleepFor(absl::Milliseconds(50));
+  const auto next = std::make_shared<Source>();
+  next->Unblock();
+  EXPECT_THAT(host.Remove("source"), IsOk());
+  serving_.Serve("source", next);
+  first.join();
+  second.join();
+  EXPECT_EQ(ReasonOf(running), Reason::kOutcomeUnknown) << running;
+  EXPECT_THAT(waiting, IsOk());  // it had not begun
+  source_->Unblock();
+}
+
+// That there is no such name is no answer to a call that has run.
+TEST_P(Lasting, ACallThatRanIsNotSaidToHaveNoObject) {
+  std::atomic<bool> is_known = true;
+  const auto space =
+      ObjectSpace::Make({.host = {.process = "client"},
+                         .connect = serving_.Connector(),
+                         .connect_plain = serving_.PlainConnector(),
+                         .find = [&](const std::string& name) {
+                           return serving_.Find(is_known ? name : "nobody");
+                         }});
+  absl::Status end;
+  std::thread calls([&] { end = space->Named("source").Call<void>("block"); });
+  EXPECT_TRUE(
+      SoonTrue([&] { return serving_.space().host().running_count() == 1; }));
+  is_known = false;
+  space->BreakConnections();
+  calls.join();
+  EXPECT_EQ(ReasonOf(end), Reason::kOutcomeUnknown) << end;
+  source_->Unblock();
+  space->End();
+}
+
 TEST_P(Lasting, MethodsMarkedConcurrentRunBesideEachOther) {
   const Proxy source = calling_.Get("source");
   std::vector<Future<std::int64_t>> futures;
