@@ -70,6 +70,12 @@ void ObjectHost::OnCall(const std::shared_ptr<Conversation>& from,
 void ObjectHost::CallPlainly(proto::MethodCall call,
                              std::function<void(proto::MethodReply)> answer,
                              Work& work) {
+  if (call.oneway()) {
+    // One message is always answered: that it came is all that this one says.
+    proto::MethodReply reply;
+    reply.set_id(call.id());
+    std::exchange(answer, [](const proto::MethodReply&) {})(std::move(reply));
+  }
   Serve(std::move(answer), nullptr, std::move(call), nullptr, work);
 }
 
@@ -91,7 +97,7 @@ void ObjectHost::Serve(std::function<void(proto::MethodReply)> answer,
     job->wall_deadline = absl::Now() + left;
   }
   MutexLock lock(mutex_);
-  if (message.confirmed() > 0) {
+  if (message.confirmed() > 0 && !job->session.zero()) {
     once_.Confirm(job->session, message.confirmed());
   }
   if (absl::Status admitted = Admit(job, work); !admitted.ok()) {
@@ -129,7 +135,9 @@ absl::Status ObjectHost::Admit(const JobPtr& job, Work& work) {
         FindMethod(*served.of, call.object(), call.method()));
     concurrent = concurrent || method->marks.concurrent;
     idempotent = method->marks.idempotent;
-    if (method->marks.exactly_once && call.number() > 0) {
+    // Numbers are a session's: those of no session are of many callers.
+    if (method->marks.exactly_once && call.number() > 0 &&
+        !job->session.zero()) {
       job->once = OnceId{job->session, call.number()};
     }
   } else {

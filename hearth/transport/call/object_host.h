@@ -85,7 +85,9 @@ class ObjectHost {
   void OnBye(const Conversation& from, Work& work);
   void OnBroken(const Conversation& from, Work& work);
 
-  // A call of nobody's session: `answer` is called once, from any thread.
+  // A call of nobody's session: `answer` is called once, from any thread; of a
+  // oneway call, at once. Nothing is kept for it, so it runs as often as it
+  // comes.
   void CallPlainly(proto::MethodCall call,
                    std::function<void(proto::MethodReply)> answer, Work& work);
 
