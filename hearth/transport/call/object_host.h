@@ -143,7 +143,10 @@ class ObjectHost {
                                     std::vector<Value> arguments);
   void Answer(Job& job, absl::StatusOr<Outcome> result, Work& work)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void KeepStreams(Job& job, Value& value);
+  absl::Status KeepStreams(Job& job, Value& value);
+  // Of an answer that reaches nobody: nobody could ask for their items.
+  void DropStreams(const proto::MethodReply& reply, Work& work)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Produce(const std::shared_ptr<ItemJob>& items);
   // What was made, and how it ended if it has. True: something was sent.
   bool SendItems(ItemJob& items, std::optional<absl::Status> end);

@@ -71,6 +71,11 @@ class Source {
           return std::nullopt;
         }};
   }
+  // The items themselves are made late.
+  Items<std::int64_t> Late(std::int64_t count) {
+    Block();
+    return Range(count);
+  }
   // None before it is unblocked.
   Items<std::int64_t> Rare() {
     return {[this]() -> absl::StatusOr<std::optional<std::int64_t>> {
@@ -97,6 +102,7 @@ class Source {
 Class Describe(As<Source>) {
   return Declare<Source>("Source", {.waiting_max = 4})
       .Method("range", &Source::Range, {.parameters = {"count"}})
+      .Method("late", &Source::Late, {.parameters = {"count"}})
       .Method("faulty", &Source::Faulty)
       .Method("burst", &Source::Burst, {.parameters = {"count"}})
       .Method("rare", &Source::Rare)
@@ -308,6 +314,38 @@ TEST_P(Lasting, ItemsThatNobodyTakesAnyMoreAreLetGo) {
   EXPECT_TRUE(SoonTrue([&] { return source_->lives_ == 0; }));
 }
 
+// They used to stay as long as their caller's process.
+TEST_P(Lasting, ItemsThatNobodyEverTookAreLetGo) {
+  const Proxy source = calling_.Get("source");
+  const ObjectHost& host = serving_.space().host();
+  {
+    auto items = source.Iterate<std::int64_t>("range", 5);
+    ASSERT_THAT(items, IsOk());
+    EXPECT_EQ(host.stream_count(), 1u);
+  }
+  EXPECT_TRUE(SoonTrue([&] { return host.stream_count() == 0; }));
+  EXPECT_THAT(source.Batch().Add("range", 5).Add("range", 6).Run().status,
+              IsOk());
+  EXPECT_TRUE(SoonTrue([&] { return host.stream_count() == 0; }));
+  EXPECT_EQ(source_->lives_, 0);
+}
+
+TEST_P(Lasting, ItemsOfAnAnswerThatReachesNobodyAreLetGo) {
+  const Proxy source = calling_.Get("source");
+  const ObjectHost& host = serving_.space().host();
+  EXPECT_EQ(ReasonOf(source.With({.timeout = absl::Milliseconds(50)})
+                         .Iterate<std::int64_t>("late", 5)
+                         .status()),
+            Reason::kDeadlineExceeded);
+  EXPECT_EQ(host.running_count(), 1);
+  source_->Unblock();
+  EXPECT_THAT(source.Oneway("range", 5), IsOk());
+  EXPECT_THAT(source.Call<std::int64_t>("overlap"), IsOk());
+  EXPECT_TRUE(SoonTrue(
+      [&] { return host.running_count() == 0 && host.stream_count() == 0; }));
+  EXPECT_EQ(source_->lives_, 0);
+}
+
 // They used to be waited for for ever: a thread of the gateway whose client had
 // hung up never came back.
 TEST_P(Lasting, ItemsAreNotWaitedForOnceTheirCallIsCancelled) {
@@ -364,52 +402,6 @@ TEST_P(Lasting, AFullQueueIsAnErrorThatSaysSo) {
   EXPECT_THAT(source.Call<void>("unblock"), IsOk());
   for (int i = 0; i < 5; ++i)
     EXPECT_THAT(futures[static_cast<std::size_t>(i)].Get(), IsOk());
-}
-
-// The next holder of the name used to run it, too.
-TEST_P(Lasting, ACallThatRunsWhenItsObjectIsTakenAwayRunsNowhereElse) {
-  absl::Status running;
-  absl::Status waiting;
-  const auto block = [&](absl::Status& end) {
-    return std::thread(
-        [&] { end = calling_.Get("source").Call<void>("block"); });
-  };
-  ObjectHost& host = serving_.space().host();
-  std::thread first = block(running);
-  EXPECT_TRUE(SoonTrue([&] { return host.running_count() == 1; }));
-  std::thread second = block(waiting);
-  absl::SleepFor(absl::Milliseconds(50));
-  const auto next = std::make_shared<Source>();
-  next->Unblock();
-  EXPECT_THAT(host.Remove("source"), IsOk());
-  serving_.Serve("source", next);
-  first.join();
-  second.join();
-  EXPECT_EQ(ReasonOf(running), Reason::kOutcomeUnknown) << running;
-  EXPECT_THAT(waiting, IsOk());  // it had not begun
-  source_->Unblock();
-}
-
-// That there is no such name is no answer to a call that has run.
-TEST_P(Lasting, ACallThatRanIsNotSaidToHaveNoObject) {
-  std::atomic<bool> is_known = true;
-  const auto space =
-      ObjectSpace::Make({.host = {.process = "client"},
-                         .connect = serving_.Connector(),
-                         .connect_plain = serving_.PlainConnector(),
-                         .find = [&](const std::string& name) {
-                           return serving_.Find(is_known ? name : "nobody");
-                         }});
-  absl::Status end;
-  std::thread calls([&] { end = space->Named("source").Call<void>("block"); });
-  EXPECT_TRUE(
-      SoonTrue([&] { return serving_.space().host().running_count() == 1; }));
-  is_known = false;
-  space->BreakConnections();
-  calls.join();
-  EXPECT_EQ(ReasonOf(end), Reason::kOutcomeUnknown) << end;
-  source_->Unblock();
-  space->End();
 }
 
 TEST_P(Lasting, MethodsMarkedConcurrentRunBesideEachOther) {

@@ -34,6 +34,11 @@ class Shelf {
     return 2 * of;
   }
   std::int64_t doubled() const { return doubled_; }
+  Items<std::int64_t> All() {
+    return {[]() -> absl::StatusOr<std::optional<std::int64_t>> {
+      return std::nullopt;
+    }};
+  }
 
  private:
   double weight_ = 0;
@@ -44,6 +49,7 @@ Class Describe(As<Shelf>) {
       .Method("put", &Shelf::Put, {.parameters = {"item", "weight"}})
       .Method("put_all", &Shelf::PutAll, {.parameters = {"items"}})
       .Method("double", &Shelf::Double, {.exactly_once = true})
+      .Method("all", &Shelf::All)
       .Attribute("doubled", &Shelf::doubled)
       .Attribute("weight", &Shelf::weight);
 }
@@ -113,6 +119,15 @@ TEST_P(Strangers, GrpcClientsThatCountAlikeGetTheirOwnResults) {
     EXPECT_EQ(CallPlainly(call).result().integer(), 2 * of);
   }
   EXPECT_EQ(serving_.space().host().once_count(), 0u);
+}
+
+TEST_P(Strangers, ItemsAreRefusedToWhoHasNoSession) {
+  proto::MethodCall call;
+  call.set_object("shelf");
+  call.set_method("all");
+  EXPECT_THAT(CallPlainly(call).error().failure().message(),
+              ::testing::HasSubstr("takes a session"));
+  EXPECT_EQ(serving_.space().host().stream_count(), 0u);
 }
 
 TEST_P(Strangers, AnyGrpcClientListsWhatThereIs) {
