@@ -39,6 +39,7 @@ void ObjectCore::Start(const CallArrived& call, absl::Time now,
   running_[call.call] = {
       .chain = call.chain,
       .concurrent = call.concurrent,
+      .idempotent = call.idempotent,
       .deadline = std::min(call.deadline, now + options_.call_time_max)};
   if (!call.concurrent) ++exclusive_;
   actions.push_back(StartCall{call.call});
@@ -124,17 +125,22 @@ void ObjectCore::On(const CallCancelled& event, absl::Time, Actions& actions) {
 
 void ObjectCore::On(const ObjectEnded&, absl::Time, Actions& actions) {
   ended_ = true;
-  const absl::Status status = Error(
+  const absl::Status gone = Error(
       Reason::kObjectGone,
       absl::StrCat("call ", Quoted(options_.name),
                    ": the object was taken away; look its name up again"));
+  const absl::Status unknown = Error(
+      Reason::kOutcomeUnknown,
+      absl::StrCat("call ", Quoted(options_.name),
+                   ": the object was taken away while the method ran; look at "
+                   "what it has done before you call again"));
   for (const CallArrived& call : waiting_) {
-    actions.push_back(RefuseCall{call.call, status});
+    actions.push_back(RefuseCall{call.call, gone});
   }
   waiting_.clear();
   for (auto& [call, running] : running_) {
     if (std::exchange(running.stopped, true)) continue;
-    actions.push_back(StopCall{call, status});
+    actions.push_back(StopCall{call, running.idempotent ? gone : unknown});
   }
 }
 

@@ -29,6 +29,7 @@ struct CallArrived {
   Id chain{};
   bool concurrent = false;  // may run beside others
   absl::Time deadline = absl::InfiniteFuture();
+  bool idempotent = false;  // may be done again elsewhere
 };
 // The method has returned.
 struct CallEnded {
@@ -44,7 +45,9 @@ struct CallGoesOn {
 struct CallCancelled {
   CallNumber call = 0;
 };
-// The object is taken away: what waits is refused, what runs is stopped.
+// The object is taken away: what waits is refused, what runs is stopped. Only
+// what never ran, or may run twice, hears object-gone: its caller then asks
+// whoever has the name next.
 struct ObjectEnded {};
 struct ObjectTimePassed {};
 using ObjectEvent = std::variant<CallArrived, CallEnded, CallWaits, CallGoesOn,
@@ -94,6 +97,7 @@ class ObjectCore {
   struct Running {
     Id chain{};
     bool concurrent = false;
+    bool idempotent = false;
     int waits = 0;
     bool stopped = false;
     absl::Time deadline;

@@ -2,6 +2,8 @@
 
 import asyncio
 import collections
+import concurrent.futures
+import threading
 
 import numpy as np
 import pytest
@@ -50,6 +52,34 @@ def test_a_connection_that_is_closed_leaves_others_theirs(cluster, counter):
             assert isinstance(passing.ls(), list)
         assert here.add(1) == 7
         assert counter.echo(1) == 1
+
+
+def test_a_call_that_runs_while_its_server_leaves_runs_nowhere_else(cluster):
+    runs = []
+
+    @hearth.expose
+    class Till:
+        def __init__(self, name):
+            self.name, self.begun, self.may_end = name, threading.Event(), threading.Event()
+
+        def pay(self):
+            runs.append(self.name)
+            self.begun.set()
+            self.may_end.wait(20)
+
+    first, second = Till("first"), Till("second")
+    second.may_end.set()
+    with hearth.ObjectServer(cluster.address) as leaving, hearth.ObjectServer(cluster.address) as staying:
+        leaving.serve("till", first)
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            paying = threads.submit(lambda: hearth.Proxy("till", cluster.address).pay())
+            assert first.begun.wait(20)
+            leaving.unserve("till")
+            staying.serve("till", second)
+            with pytest.raises(hearth.errors.OutcomeUnknown, match="taken away while the method ran"):
+                paying.result(20)
+            first.may_end.set()
+    assert runs == ["first"]
 
 
 def test_a_cancelled_loop_over_items_keeps_no_thread(cluster, serving):

@@ -206,7 +206,7 @@ class QueueFull(Error):
 
 
 class OutcomeUnknown(Error):
-    """The call may have run: the connection broke, or its result was let go of."""
+    """The call may have run: the connection broke, its object was taken away, or its result was let go of."""
 
     reason = "outcome-unknown"
 

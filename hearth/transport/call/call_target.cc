@@ -79,7 +79,8 @@ class CallTarget final : public Target,
       Unhook(*attempt, options);
       if (ended.broken.ok()) {
         self->numbers_.Settle(attempt->call.number());
-        Answer answer{std::move(ended.reply), std::move(ended.attached)};
+        Answer answer{std::move(ended.reply), std::move(ended.attached),
+                      conversation};
         return done(self->Result(answer, options));
       }
       attempt->Broke(conversation.lock());
@@ -164,7 +165,7 @@ class CallTarget final : public Target,
     if (reply.has_error()) result.status = FromProto(reply.error());
     result.values.reserve(static_cast<std::size_t>(reply.results_size()));
     for (proto::Value& value : *reply.mutable_results()) {
-      auto read = Result(value, answer->attached, options);
+      auto read = Result(value, *answer, options);
       if (!read.ok()) {
         result.status = read.status();
         break;
@@ -201,6 +202,7 @@ class CallTarget final : public Target,
   struct Answer {
     proto::MethodReply reply;
     Attached attached;
+    std::weak_ptr<Conversation> from;
   };
 
   static void Unhook(Attempt& attempt, const CallOptions& options) {
@@ -214,16 +216,16 @@ class CallTarget final : public Target,
 
   absl::StatusOr<Value> Result(Answer& answer, const CallOptions& options) {
     if (answer.reply.has_error()) return FromProto(answer.reply.error());
-    return Result(*answer.reply.mutable_result(), answer.attached, options);
+    return Result(*answer.reply.mutable_result(), answer, options);
   }
 
-  absl::StatusOr<Value> Result(proto::Value& message, const Attached& attached,
+  absl::StatusOr<Value> Result(proto::Value& message, const Answer& answer,
                                const CallOptions& options) {
-    absl::StatusOr<Value> value = FromProto(message, attached);
+    absl::StatusOr<Value> value = FromProto(message, answer.attached);
     if (!value.ok()) return value;
     if (auto* stream = value->get<ValueStream>()) {
       stream->source =
-          ReadItems(stream->id, route_, numbers_, options.cancellation);
+          ReadItems(stream->id, route_, options.cancellation, answer.from);
     }
     return value;
   }
@@ -333,7 +335,7 @@ class CallTarget final : public Target,
           if (pending->broken.ok()) {
             if (!IsMoved(pending->reply, place->key)) {
               return Answer{std::move(pending->reply),
-                            std::move(pending->attached)};
+                            std::move(pending->attached), place->conversation};
             }
             failed = FromProto(pending->reply.error());
           } else {
@@ -344,7 +346,12 @@ class CallTarget final : public Target,
           return Late(attempt);
         }
       } else if (ReasonOf(failed) != Reason::kObjectGone) {
-        return failed;
+        if (!attempt.call.again()) return failed;
+        return Error(
+            Reason::kOutcomeUnknown,
+            absl::StrCat("call ", Named(), ".", attempt.call.method(), ": ",
+                         failed.message(),
+                         "; it may have run before the connection broke"));
       }
       const absl::Time now = absl::Now();
       if (!give_up.has_value()) give_up = now + patience;

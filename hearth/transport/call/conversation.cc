@@ -126,14 +126,22 @@ void Conversation::OnReply(proto::MethodReply& reply, Attached attached,
   {
     std::scoped_lock lock(mutex_);
     const auto found = pending_.find(reply.id());
-    if (found == pending_.end()) return;  // given up meanwhile
-    pending = std::move(found->second);
-    pending_.erase(found);
-    pending->reply = std::move(reply);
-    pending->attached = std::move(attached);
-    pending->done = true;
-    if (pending->on_done != nullptr) --asynchronous_;
-    pending->changed.notify_one();
+    if (found != pending_.end()) {
+      pending = std::move(found->second);
+      pending_.erase(found);
+      pending->reply = std::move(reply);
+      pending->attached = std::move(attached);
+      pending->done = true;
+      if (pending->on_done != nullptr) --asynchronous_;
+      pending->changed.notify_one();
+    }
+  }
+  if (pending == nullptr) {  // given up meanwhile
+    if (reply.result().has_stream()) DropStream(reply.result().stream());
+    for (const proto::Value& value : reply.results()) {
+      if (value.has_stream()) DropStream(value.stream());
+    }
+    return;
   }
   if (pending->on_done == nullptr) return;
   if (pending->is_quick) return pending->on_done(*pending);
@@ -305,6 +313,13 @@ void Conversation::Take(std::uint64_t stream,
 void Conversation::StopTaking(std::uint64_t stream) {
   std::scoped_lock lock(mutex_);
   if (inboxes_.erase(stream) > 0 && asynchronous_ > 0) --asynchronous_;
+}
+
+void Conversation::DropStream(std::uint64_t stream) {
+  proto::Frame frame;
+  frame.mutable_credit()->set_stream(stream);
+  frame.mutable_credit()->set_drop(true);
+  Send(std::move(frame));
 }
 
 absl::Status Conversation::Greet(absl::Time deadline) {

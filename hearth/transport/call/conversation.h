@@ -122,6 +122,8 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
 
   void Take(std::uint64_t stream, const std::shared_ptr<ItemInbox>& inbox);
   void StopTaking(std::uint64_t stream);
+  // Tells the host that makes its items that nobody wants any more of them.
+  void DropStream(std::uint64_t stream);
 
  private:
   // Starts the thread that reads while nobody waits.

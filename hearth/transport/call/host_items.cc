@@ -2,8 +2,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "hearth/base/error.h"
 #include "hearth/base/limits.h"
+#include "hearth/base/quoted.h"
 #include "hearth/transport/call/host_job.h"
 #include "hearth/transport/call/object_host.h"
 #include "hearth/transport/call/value_codec.h"
@@ -44,9 +47,16 @@ absl::Status CheckItem(const Value& item) {
 
 }  // namespace
 
-void ObjectHost::KeepStreams(Job& job, Value& value) {
+absl::Status ObjectHost::KeepStreams(Job& job, Value& value) {
   auto* stream = value.get<ValueStream>();
-  if (stream == nullptr || stream->source == nullptr) return;
+  if (stream == nullptr || stream->source == nullptr) return absl::OkStatus();
+  if (job.answer != nullptr) {
+    return Error(
+        Reason::kBadUsage,
+        absl::StrCat("call ", Quoted(job.call.object()), ".", job.call.method(),
+                     ": it gives items one by one, which takes a session; call "
+                     "it by a proxy, or by Objects.Session"));
+  }
   auto items = std::make_shared<ItemJob>(limits::kStreamBytesMax);
   items->session = job.session;
   items->source = std::move(stream->source);
@@ -55,6 +65,21 @@ void ObjectHost::KeepStreams(Job& job, Value& value) {
   items->id = next_stream_++;
   stream->id = items->id;
   streams_[items->id] = std::move(items);
+  return absl::OkStatus();
+}
+
+void ObjectHost::DropStreams(const proto::MethodReply& reply, Work& work) {
+  const auto drop = [&](const proto::Value& value) {
+    if (!value.has_stream()) return;
+    const auto found = streams_.find(value.stream());
+    if (found == streams_.end()) return;
+    found->second->dropped = true;
+    // The source is let go of outside of the lock.
+    work.push_back([items = std::move(found->second)] {});
+    streams_.erase(found);
+  };
+  drop(reply.result());
+  for (const proto::Value& value : reply.results()) drop(value);
 }
 
 void ObjectHost::OnCredit(const std::shared_ptr<Conversation>& from,

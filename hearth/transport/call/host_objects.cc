@@ -1,4 +1,5 @@
-// What a host serves: objects by their keys, and the instances behind them.
+// What a host serves: objects by their keys, and the instances behind them; and
+// what it tells of what it keeps.
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -125,6 +126,30 @@ absl::StatusOr<std::shared_ptr<ObjectHost::Box>> ObjectHost::BoxFor(
       return served.single;
   }
   return Error(Reason::kInternal, "serve an object: unknown mode");
+}
+
+std::shared_ptr<Conversation> ObjectHost::ConversationWith(
+    const Id& session) const {
+  MutexLock lock(mutex_);
+  const auto found = sessions_.find(session);
+  return found == sessions_.end() ? nullptr : found->second.conversation.lock();
+}
+
+std::size_t ObjectHost::stream_count() const {
+  MutexLock lock(mutex_);
+  return streams_.size();
+}
+std::size_t ObjectHost::session_count() const {
+  MutexLock lock(mutex_);
+  return sessions_.size();
+}
+std::size_t ObjectHost::once_count() const {
+  MutexLock lock(mutex_);
+  return once_.size();
+}
+int ObjectHost::running_count() const {
+  MutexLock lock(mutex_);
+  return running_;
 }
 
 }  // namespace hearth

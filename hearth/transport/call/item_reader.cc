@@ -23,21 +23,23 @@ constexpr int kLooksBeforeAskingAgain = 10;
 class ItemReader {
  public:
   ItemReader(std::uint64_t id, std::shared_ptr<Route> route,
-             std::optional<Cancellation> cancellation)
+             std::optional<Cancellation> cancellation,
+             std::weak_ptr<Conversation> told_by)
       : id_(id),
         route_(std::move(route)),
         cancellation_(std::move(cancellation)),
+        told_by_(std::move(told_by)),
         inbox_(std::make_shared<ItemInbox>(limits::kStreamItemsMax,
                                            limits::kStreamBytesMax)) {}
 
   ~ItemReader() {
-    if (conversation_ == nullptr) return;
+    if (conversation_ == nullptr) {  // nobody ever took one
+      if (const auto told_by = told_by_.lock()) told_by->DropStream(id_);
+      return;
+    }
     conversation_->StopTaking(id_);
     if (ended_ && !inbox_->taker.has_item()) return;
-    proto::Frame frame;
-    frame.mutable_credit()->set_stream(id_);
-    frame.mutable_credit()->set_drop(true);
-    conversation_->Send(std::move(frame));
+    conversation_->DropStream(id_);
   }
 
   absl::StatusOr<std::optional<Value>> Next() {
@@ -148,6 +150,7 @@ class ItemReader {
   const std::uint64_t id_;
   const std::shared_ptr<Route> route_;
   const std::optional<Cancellation> cancellation_;
+  const std::weak_ptr<Conversation> told_by_;
   const std::shared_ptr<ItemInbox> inbox_;
   std::shared_ptr<Conversation> conversation_;
   Id host_{};  // that makes the items
@@ -156,11 +159,12 @@ class ItemReader {
 
 }  // namespace
 
-std::shared_ptr<ItemSource> ReadItems(
-    std::uint64_t id, std::shared_ptr<Route> route, CallNumbers&,
-    std::optional<Cancellation> cancellation) {
-  auto reader = std::make_shared<ItemReader>(id, std::move(route),
-                                             std::move(cancellation));
+std::shared_ptr<ItemSource> ReadItems(std::uint64_t id,
+                                      std::shared_ptr<Route> route,
+                                      std::optional<Cancellation> cancellation,
+                                      std::weak_ptr<Conversation> told_by) {
+  auto reader = std::make_shared<ItemReader>(
+      id, std::move(route), std::move(cancellation), std::move(told_by));
   return std::make_shared<ItemSource>([reader] { return reader->Next(); });
 }
 

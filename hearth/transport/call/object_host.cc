@@ -70,6 +70,12 @@ void ObjectHost::OnCall(const std::shared_ptr<Conversation>& from,
 void ObjectHost::CallPlainly(proto::MethodCall call,
                              std::function<void(proto::MethodReply)> answer,
                              Work& work) {
+  if (call.oneway()) {
+    // One message is always answered: that it came is all that this one says.
+    proto::MethodReply reply;
+    reply.set_id(call.id());
+    std::exchange(answer, [](const proto::MethodReply&) {})(std::move(reply));
+  }
   Serve(std::move(answer), nullptr, std::move(call), nullptr, work);
 }
 
@@ -91,7 +97,7 @@ void ObjectHost::Serve(std::function<void(proto::MethodReply)> answer,
     job->wall_deadline = absl::Now() + left;
   }
   MutexLock lock(mutex_);
-  if (message.confirmed() > 0) {
+  if (message.confirmed() > 0 && !job->session.zero()) {
     once_.Confirm(job->session, message.confirmed());
   }
   if (absl::Status admitted = Admit(job, work); !admitted.ok()) {
@@ -129,7 +135,9 @@ absl::Status ObjectHost::Admit(const JobPtr& job, Work& work) {
         FindMethod(*served.of, call.object(), call.method()));
     concurrent = concurrent || method->marks.concurrent;
     idempotent = method->marks.idempotent;
-    if (method->marks.exactly_once && call.number() > 0) {
+    // Numbers are a session's: those of no session are of many callers.
+    if (method->marks.exactly_once && call.number() > 0 &&
+        !job->session.zero()) {
       job->once = OnceId{job->session, call.number()};
     }
   } else {
@@ -178,7 +186,8 @@ absl::Status ObjectHost::Admit(const JobPtr& job, Work& work) {
        CallArrived{.call = job->number,
                    .chain = {call.chain_high(), call.chain_low()},
                    .concurrent = concurrent,
-                   .deadline = job->deadline},
+                   .deadline = job->deadline,
+                   .idempotent = idempotent},
        work);
   return absl::OkStatus();
 }
@@ -313,7 +322,7 @@ absl::StatusOr<Value> ObjectHost::PerformStep(Job& job,
   absl::StatusOr<Value> value = Invoke(*job.of, *found, job.box->object.get(),
                                        *CallContext::Current(), arguments);
   if (value.ok()) {
-    KeepStreams(job, *value);
+    HEARTH_RETURN_IF_ERROR(KeepStreams(job, *value));
     return value;
   }
   absl::Status status = WithHop(
@@ -354,7 +363,15 @@ void ObjectHost::Finish(const JobPtr& job, absl::StatusOr<Outcome> result) {
 
 // Once a call: what comes later is for nobody.
 void ObjectHost::Answer(Job& job, absl::StatusOr<Outcome> result, Work& work) {
-  if (std::exchange(job.answered, true) || job.call.oneway()) return;
+  const auto from = job.from.lock();
+  const bool is_heard =
+      job.answer != nullptr || (from != nullptr && !from->broken());
+  const bool is_done = std::exchange(job.answered, true) || job.call.oneway();
+  // One that is kept may be asked for again.
+  if ((is_done || !is_heard) && !job.once.has_value() && result.ok()) {
+    DropStreams(result->reply, work);
+  }
+  if (is_done) return;
   proto::MethodReply reply =
       result.ok() ? std::move(result->reply) : Refusal(result.status());
   reply.set_id(job.id);
@@ -365,7 +382,7 @@ void ObjectHost::Answer(Job& job, absl::StatusOr<Outcome> result, Work& work) {
   // A wire's Send does not block and calls nobody back.
   proto::Frame frame;
   *frame.mutable_reply() = std::move(reply);
-  if (const auto from = job.from.lock()) {
+  if (from != nullptr) {
     from->Send(std::move(frame), result.ok() ? result->attached : nullptr);
   }
 }
@@ -457,30 +474,6 @@ void ObjectHost::Stop() {
   while (running_count() > 0 && absl::Now() < until) {
     absl::SleepFor(absl::Milliseconds(1));
   }
-}
-
-std::shared_ptr<Conversation> ObjectHost::ConversationWith(
-    const Id& session) const {
-  MutexLock lock(mutex_);
-  const auto found = sessions_.find(session);
-  return found == sessions_.end() ? nullptr : found->second.conversation.lock();
-}
-
-std::size_t ObjectHost::stream_count() const {
-  MutexLock lock(mutex_);
-  return streams_.size();
-}
-std::size_t ObjectHost::session_count() const {
-  MutexLock lock(mutex_);
-  return sessions_.size();
-}
-std::size_t ObjectHost::once_count() const {
-  MutexLock lock(mutex_);
-  return once_.size();
-}
-int ObjectHost::running_count() const {
-  MutexLock lock(mutex_);
-  return running_;
 }
 
 }  // namespace hearth

@@ -85,7 +85,9 @@ class ObjectHost {
   void OnBye(const Conversation& from, Work& work);
   void OnBroken(const Conversation& from, Work& work);
 
-  // A call of nobody's session: `answer` is called once, from any thread.
+  // A call of nobody's session: `answer` is called once, from any thread; of a
+  // oneway call, at once. Nothing is kept for it, so it runs as often as it
+  // comes.
   void CallPlainly(proto::MethodCall call,
                    std::function<void(proto::MethodReply)> answer, Work& work);
 
@@ -141,7 +143,10 @@ class ObjectHost {
                                     std::vector<Value> arguments);
   void Answer(Job& job, absl::StatusOr<Outcome> result, Work& work)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void KeepStreams(Job& job, Value& value);
+  absl::Status KeepStreams(Job& job, Value& value);
+  // Of an answer that reaches nobody: nobody could ask for their items.
+  void DropStreams(const proto::MethodReply& reply, Work& work)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Produce(const std::shared_ptr<ItemJob>& items);
   // What was made, and how it ended if it has. True: something was sent.
   bool SendItems(ItemJob& items, std::optional<absl::Status> end);

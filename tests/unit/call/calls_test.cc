@@ -54,6 +54,13 @@ class Calls : public CallTest {
   ~Calls() override { counter_->Open(); }
   std::shared_ptr<Counter> counter_ = std::make_shared<Counter>();
   Proxy proxy_ = calling_.Get("counter");
+
+  void AwaitWaiting() const {
+    for (int i = 0; i < 10'000 && !counter_->is_waiting(); ++i) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    ASSERT_TRUE(counter_->is_waiting());
+  }
 };
 
 TEST_P(Calls, AResultComesBack) {
@@ -156,10 +163,7 @@ TEST_P(Calls, ACallThatTakesTooLongEnds) {
 
 TEST_P(Calls, ACallCanBeCancelled) {
   auto later = proxy_.Later<void>("wait");
-  for (int i = 0; i < 10'000 && !counter_->is_waiting(); ++i) {
-    absl::SleepFor(absl::Milliseconds(1));
-  }
-  ASSERT_TRUE(counter_->is_waiting());
+  AwaitWaiting();
   later.Cancel();
   EXPECT_EQ(ReasonOf(later.Get()), Reason::kCallCancelled);
   EXPECT_FALSE(counter_->gave_up());
@@ -169,6 +173,45 @@ TEST_P(Calls, AnObjectThatMovedIsFoundAgain) {
   EXPECT_EQ(*proxy_.Call<std::int64_t>("count"), 1);
   serving_.Move();
   EXPECT_EQ(*proxy_.Call<std::int64_t>("count"), 2);
+}
+
+// The next holder of the name used to run it, too.
+TEST_P(Calls, ACallThatRunsWhenItsObjectIsTakenAwayRunsNowhereElse) {
+  absl::Status running;
+  std::thread first([&] { running = proxy_.Call<void>("wait"); });
+  AwaitWaiting();
+  absl::StatusOr<std::int64_t> waiting;
+  std::thread second([&] { waiting = proxy_.Call<std::int64_t>("add", 5); });
+  absl::SleepFor(absl::Milliseconds(50));
+  const auto next = std::make_shared<Counter>(100);
+  next->Open();
+  EXPECT_THAT(serving_.space().host().Remove("counter"), IsOk());
+  serving_.Serve("counter", next);
+  first.join();
+  second.join();
+  EXPECT_EQ(ReasonOf(running), Reason::kOutcomeUnknown) << running;
+  EXPECT_EQ(waiting.value_or(0), 105);  // it had not begun
+  EXPECT_EQ(next->sum(), 105);
+}
+
+// That there is no such name is no answer to a call that has run.
+TEST_P(Calls, ACallThatRanIsNotSaidToHaveNoObject) {
+  std::atomic<bool> is_known = true;
+  const auto space =
+      ObjectSpace::Make({.host = {.process = "client"},
+                         .connect = serving_.Connector(),
+                         .connect_plain = serving_.PlainConnector(),
+                         .find = [&](const std::string& name) {
+                           return serving_.Find(is_known ? name : "nobody");
+                         }});
+  absl::Status end;
+  std::thread calls([&] { end = space->Named("counter").Call<void>("wait"); });
+  AwaitWaiting();
+  is_known = false;
+  space->BreakConnections();
+  calls.join();
+  EXPECT_EQ(ReasonOf(end), Reason::kOutcomeUnknown) << end;
+  space->End();
 }
 
 INSTANTIATE_TEST_SUITE_P(Over, Calls, ::testing::ValuesIn(kAllTransports),

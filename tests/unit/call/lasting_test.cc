@@ -71,6 +71,11 @@ class Source {
           return std::nullopt;
         }};
   }
+  // The items themselves are made late.
+  Items<std::int64_t> Late(std::int64_t count) {
+    Block();
+    return Range(count);
+  }
   // None before it is unblocked.
   Items<std::int64_t> Rare() {
     return {[this]() -> absl::StatusOr<std::optional<std::int64_t>> {
@@ -97,6 +102,7 @@ class Source {
 Class Describe(As<Source>) {
   return Declare<Source>("Source", {.waiting_max = 4})
       .Method("range", &Source::Range, {.parameters = {"count"}})
+      .Method("late", &Source::Late, {.parameters = {"count"}})
       .Method("faulty", &Source::Faulty)
       .Method("burst", &Source::Burst, {.parameters = {"count"}})
       .Method("rare", &Source::Rare)
@@ -306,6 +312,38 @@ TEST_P(Lasting, ItemsThatNobodyTakesAnyMoreAreLetGo) {
     EXPECT_EQ(source_->lives_, 1);
   }
   EXPECT_TRUE(SoonTrue([&] { return source_->lives_ == 0; }));
+}
+
+// They used to stay as long as their caller's process.
+TEST_P(Lasting, ItemsThatNobodyEverTookAreLetGo) {
+  const Proxy source = calling_.Get("source");
+  const ObjectHost& host = serving_.space().host();
+  {
+    auto items = source.Iterate<std::int64_t>("range", 5);
+    ASSERT_THAT(items, IsOk());
+    EXPECT_EQ(host.stream_count(), 1u);
+  }
+  EXPECT_TRUE(SoonTrue([&] { return host.stream_count() == 0; }));
+  EXPECT_THAT(source.Batch().Add("range", 5).Add("range", 6).Run().status,
+              IsOk());
+  EXPECT_TRUE(SoonTrue([&] { return host.stream_count() == 0; }));
+  EXPECT_EQ(source_->lives_, 0);
+}
+
+TEST_P(Lasting, ItemsOfAnAnswerThatReachesNobodyAreLetGo) {
+  const Proxy source = calling_.Get("source");
+  const ObjectHost& host = serving_.space().host();
+  EXPECT_EQ(ReasonOf(source.With({.timeout = absl::Milliseconds(50)})
+                         .Iterate<std::int64_t>("late", 5)
+                         .status()),
+            Reason::kDeadlineExceeded);
+  EXPECT_EQ(host.running_count(), 1);
+  source_->Unblock();
+  EXPECT_THAT(source.Oneway("range", 5), IsOk());
+  EXPECT_THAT(source.Call<std::int64_t>("overlap"), IsOk());
+  EXPECT_TRUE(SoonTrue(
+      [&] { return host.running_count() == 0 && host.stream_count() == 0; }));
+  EXPECT_EQ(source_->lives_, 0);
 }
 
 // They used to be waited for for ever: a thread of the gateway whose client had

@@ -29,14 +29,28 @@ class Shelf {
     return std::ssize(items);
   }
   double weight() const { return weight_; }
+  std::int64_t Double(std::int64_t of) {
+    ++doubled_;
+    return 2 * of;
+  }
+  std::int64_t doubled() const { return doubled_; }
+  Items<std::int64_t> All() {
+    return {[]() -> absl::StatusOr<std::optional<std::int64_t>> {
+      return std::nullopt;
+    }};
+  }
 
  private:
   double weight_ = 0;
+  std::int64_t doubled_ = 0;
 };
 Class Describe(As<Shelf>) {
   return Declare<Shelf>("Shelf")
       .Method("put", &Shelf::Put, {.parameters = {"item", "weight"}})
       .Method("put_all", &Shelf::PutAll, {.parameters = {"items"}})
+      .Method("double", &Shelf::Double, {.exactly_once = true})
+      .Method("all", &Shelf::All)
+      .Attribute("doubled", &Shelf::doubled)
       .Attribute("weight", &Shelf::weight);
 }
 
@@ -46,6 +60,23 @@ class Strangers : public CallTest {
     serving_.Serve("shelf", std::make_shared<Shelf>());
     const auto handle = serving_.Find("shelf");
     channel_ = *serving_.Connector()(handle->addresses[0], absl::Seconds(5));
+  }
+  proto::MethodReply CallPlainly(const proto::MethodCall& call) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::seconds(5));
+    proto::MethodReply reply;
+    const grpc::Status status =
+        proto::Objects::NewStub(channel_)->Call(&context, call, &reply);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return reply;
+  }
+  static proto::MethodCall Doubling(std::int64_t of) {
+    proto::MethodCall call;
+    call.set_object("shelf");
+    call.set_method("double");
+    call.add_arguments()->set_integer(of);
+    return call;
   }
   std::shared_ptr<grpc::Channel> channel_;
 };
@@ -66,6 +97,37 @@ TEST_P(Strangers, AnyGrpcClientCallsWithOneMessage) {
   ASSERT_TRUE(stub->Call(&again, call, &reply).ok());
   EXPECT_THAT(reply.error().failure().message(),
               ::testing::HasSubstr("exposes no method \"burn\""));
+}
+
+// It used to be answered never, and its server could not end.
+TEST_P(Strangers, AOnewayMessageOfAnyGrpcClientIsAnsweredAtOnce) {
+  proto::MethodCall call = Doubling(1);
+  call.set_id(7);
+  call.set_oneway(true);
+  const proto::MethodReply reply = CallPlainly(call);
+  EXPECT_EQ(reply.id(), 7u);
+  EXPECT_FALSE(reply.has_result() || reply.has_error());
+  // Calls of one object run in their order.
+  EXPECT_EQ(CallPlainly(Doubling(1)).result().integer(), 2);
+  EXPECT_EQ(*calling_.Get("shelf").Get<std::int64_t>("doubled"), 2);
+}
+
+TEST_P(Strangers, GrpcClientsThatCountAlikeGetTheirOwnResults) {
+  for (const std::int64_t of : {1, 2}) {
+    proto::MethodCall call = Doubling(of);
+    call.set_number(1);
+    EXPECT_EQ(CallPlainly(call).result().integer(), 2 * of);
+  }
+  EXPECT_EQ(serving_.space().host().once_count(), 0u);
+}
+
+TEST_P(Strangers, ItemsAreRefusedToWhoHasNoSession) {
+  proto::MethodCall call;
+  call.set_object("shelf");
+  call.set_method("all");
+  EXPECT_THAT(CallPlainly(call).error().failure().message(),
+              ::testing::HasSubstr("takes a session"));
+  EXPECT_EQ(serving_.space().host().stream_count(), 0u);
 }
 
 TEST_P(Strangers, AnyGrpcClientListsWhatThereIs) {

@@ -110,9 +110,17 @@ TEST(ObjectCore, RefusesEverythingOnceItIsTakenAway) {
   core.Handle(CallArrived{2, kOther}, At(0));
   EXPECT_THAT(core.Handle(ObjectEnded{}, At(0)),
               ElementsAre(Refuses(2, Reason::kObjectGone),
-                          Stops(1, Reason::kObjectGone)));
+                          Stops(1, Reason::kOutcomeUnknown)));
   EXPECT_THAT(core.Handle(CallArrived{3, kOther}, At(0)),
               ElementsAre(Refuses(3, Reason::kObjectGone)));
+}
+
+TEST(ObjectCore, SendsRunningCallsOnOnlyIfTheyMayRunTwice) {
+  ObjectCore core({.name = "x"});
+  core.Handle(CallArrived{.call = 1, .chain = kChain, .idempotent = true},
+              At(0));
+  EXPECT_THAT(core.Handle(ObjectEnded{}, At(0)),
+              ElementsAre(Stops(1, Reason::kObjectGone)));
 }
 
 }  // namespace
