@@ -342,6 +342,21 @@ def test_names_are_taken_replaced_and_given_up(cluster):
     assert cluster.objects.find("own") == []
 
 
+def test_who_lost_a_name_neither_takes_it_away_nor_brings_it_back(cluster):
+    with hearth.ObjectServer(cluster) as former, hearth.ObjectServer(cluster) as owner:
+        former.serve("lost", Counter(1))
+        owner.serve("lost", Counter(2), replace=True)
+        former.unserve("lost")
+        assert hearth.Proxy("lost", cluster).add(0) == 2
+        former.serve("lost too", Counter(1))
+        owner.serve("lost too", Counter(2), replace=True)
+        owner.unserve("lost too")
+        renewed = time.monotonic() + 3  # a third of the lease, twice
+        while time.monotonic() < renewed:
+            assert cluster.objects.find("lost too") == []
+            time.sleep(0.1)
+
+
 # ----------------------------------------------------------------- C++ on either end
 
 @pytest.fixture(scope="module")
