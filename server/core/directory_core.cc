@@ -24,6 +24,7 @@ bool Matches(const ObjectQuery& query, const ObjectRecord& record) {
   };
   return (query.name.empty() || record.name == query.name) &&
          absl::StartsWith(record.name, query.prefix) &&
+         (query.host.zero() || record.host == query.host) &&
          std::all_of(query.all_tags.begin(), query.all_tags.end(), has) &&
          (query.any_tags.empty() ||
           std::any_of(query.any_tags.begin(), query.any_tags.end(), has));
@@ -69,11 +70,21 @@ const ObjectHostRecord* DirectoryCore::FindHost(const Id& host) const {
   return found == hosts_.end() ? nullptr : &found->second.record;
 }
 
+bool DirectoryCore::HasLost(const Id& host, const std::string& name) const {
+  const auto found = hosts_.find(host);
+  return found != hosts_.end() && found->second.lost.contains(name);
+}
+
 void DirectoryCore::On(const HostRenewed& event, absl::Time now,
                        Actions& actions) {
   if (event.record.host.zero()) return;
   Host& host = hosts_[event.record.host];
   host.lease_ends = now + options_.lease;
+  std::set<std::string> lost;
+  for (const std::string& name : event.names) {
+    if (host.lost.contains(name)) lost.insert(name);
+  }
+  host.lost = std::move(lost);
   if (host.record == event.record) return;
   host.record = event.record;
   actions.emplace_back(HostCame{event.record});
@@ -139,8 +150,13 @@ void DirectoryCore::On(const NameBound& event, absl::Time, Actions& actions) {
                     record.tags.end());
   const auto taken = names_.find(record.name);
   if (taken == names_.end() || taken->second != record) {
-    if (taken != names_.end()) Unbind(record.name, actions);
+    if (taken != names_.end()) {
+      const auto before = hosts_.find(taken->second.host);
+      if (before != hosts_.end()) before->second.lost.insert(record.name);
+      Unbind(record.name, actions);
+    }
     hosts_[record.host].names.insert(record.name);
+    hosts_[record.host].lost.erase(record.name);
     names_[record.name] = record;
     actions.emplace_back(NameCame{record});
   }
@@ -157,8 +173,10 @@ void DirectoryCore::On(const NamesUnbound& event, absl::Time,
 void DirectoryCore::On(const DirectoryRecovered& event, absl::Time now,
                        Actions&) {
   for (const ObjectHostRecord& record : event.hosts) {
-    hosts_[record.host] = {
-        .record = record, .lease_ends = now + options_.lease, .names = {}};
+    hosts_[record.host] = {.record = record,
+                           .lease_ends = now + options_.lease,
+                           .names = {},
+                           .lost = {}};
   }
   for (const ObjectRecord& record : event.names) {
     const auto host = hosts_.find(record.host);

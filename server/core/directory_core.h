@@ -40,6 +40,7 @@ struct ObjectQuery {
   std::string prefix{};
   std::vector<std::string> all_tags{};
   std::vector<std::string> any_tags{};
+  Id host{};  // zero: any
 };
 bool Matches(const ObjectQuery& query, const ObjectRecord& record);
 
@@ -47,6 +48,7 @@ bool Matches(const ObjectQuery& query, const ObjectRecord& record);
 
 struct HostRenewed {
   ObjectHostRecord record{};
+  std::vector<std::string> names{};  // that it believes to be bound
 };
 struct HostEnded {
   Id host{};
@@ -112,6 +114,9 @@ class DirectoryCore {
   // That can create objects of a class; of any, if that is empty.
   std::vector<ObjectHostRecord> FindHosts(absl::string_view class_name) const;
   const ObjectHostRecord* FindHost(const Id& host) const;
+  // Whether another host replaced what that one had bound, and still believes
+  // to have.
+  bool HasLost(const Id& host, const std::string& name) const;
   const DirectoryOptions& options() const { return options_; }
 
  private:
@@ -120,6 +125,7 @@ class DirectoryCore {
     ObjectHostRecord record;
     absl::Time lease_ends;
     std::set<std::string> names;
+    std::set<std::string> lost;  // until it has let go of them
   };
 
   void On(const HostRenewed& event, absl::Time now, Actions& actions);

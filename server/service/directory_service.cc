@@ -21,7 +21,8 @@ ObjectQuery FromMessage(const proto::NameQuery& message) {
   return {.name = message.name(),
           .prefix = message.prefix(),
           .all_tags = Texts(message.all_tags()),
-          .any_tags = Texts(message.any_tags())};
+          .any_tags = Texts(message.any_tags()),
+          .host = FromProto(message.host())};
 }
 ObjectHostRecord FromMessage(const proto::HostRecord& message) {
   return {.host = FromProto(message.host()),
@@ -160,12 +161,14 @@ grpc::ServerUnaryReactor* DirectoryService::RenewHost(
   Pumps pumps;
   {
     MutexLock lock(mutex_);
-    Ask(HostRenewed{FromMessage(*request)}, pumps).IgnoreError();
+    Ask(HostRenewed{FromMessage(*request), Texts(request->names())}, pumps)
+        .IgnoreError();
     reply->set_lease_ms(absl::ToInt64Milliseconds(core_.options().lease));
     const Id host = FromProto(request->host());
     for (const std::string& name : request->names()) {
-      const auto found = core_.Find({.name = name});
-      if (found.empty() || found.front().host != host) {
+      if (core_.HasLost(host, name)) {
+        reply->add_taken(name);
+      } else if (core_.Find({.name = name, .host = host}).empty()) {
         reply->add_unknown(name);
       }
     }
@@ -215,8 +218,9 @@ grpc::ServerUnaryReactor* DirectoryService::UnbindName(
   Pumps pumps;
   {
     MutexLock lock(mutex_);
-    // By name alone: an empty query would be all there are.
-    const ObjectQuery query{.name = request->name()};
+    // By name and host alone: an empty query would be all there are.
+    const ObjectQuery query{.name = request->name(),
+                            .host = FromProto(request->host())};
     if (!query.name.empty()) {
       for (const ObjectRecord& record : core_.Find(query)) {
         *reply->add_names() = ToMessage(record);

@@ -174,8 +174,8 @@ class ObjectServer:
         of = _class_of(self._link, what if is_class else type(what))
         native = self._native.serve(name, of, None if is_class else what,
                                     texts(tags, f"serve {name} with the tags"), bool(replace))
+        _forget(self._by_name.pop(name, None))
         if not is_class:
-            _forget(self._by_name.get(name))
             self._by_name[name] = _Served(what, self._link, native)
             _note(self._by_name[name])
         return Proxy._of(native)

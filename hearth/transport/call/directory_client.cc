@@ -178,9 +178,10 @@ absl::Status DirectoryClient::Bind(const proto::BindRequest& request) {
       .status();
 }
 absl::StatusOr<proto::NameList> DirectoryClient::Unbind(
-    const std::string& name) {
+    const std::string& name, const proto::Token& host) {
   proto::NameQuery query;
   query.set_name(name);
+  *query.mutable_host() = host;
   return Call<proto::NameQuery, proto::NameList>(&Stub::UnbindName, query);
 }
 absl::StatusOr<proto::NameList> DirectoryClient::Find(

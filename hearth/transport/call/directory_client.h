@@ -37,7 +37,9 @@ class DirectoryClient {
   // Asked once: who ends does not wait for a coordinator that may have, too.
   absl::Status EndHost(const proto::HostRecord& record);
   absl::Status Bind(const proto::BindRequest& request);
-  absl::StatusOr<proto::NameList> Unbind(const std::string& name);
+  // Only if that host has it.
+  absl::StatusOr<proto::NameList> Unbind(const std::string& name,
+                                         const proto::Token& host);
   absl::StatusOr<proto::NameList> Find(const proto::NameQuery& query);
   absl::StatusOr<proto::HostList> FindHosts(const std::string& class_name);
 

@@ -19,13 +19,29 @@ absl::Status NoSuchServedObject(absl::string_view key) {
 
 }  // namespace
 
+std::shared_ptr<ObjectHost::Served> ObjectHost::MakeServed(
+    const std::string& key, Instance instance) {
+  auto served = std::make_shared<Served>();
+  served->key = key;
+  served->of = std::move(instance.of);
+  if (instance.object == nullptr) return served;
+  const ClassOptions& options = served->of->options;
+  served->single = std::make_shared<Box>(
+      std::move(instance.object),
+      ObjectCoreOptions{.name = key,
+                        .waiting_max = options.waiting_max,
+                        .call_time_max = options.call_time_max});
+  served->single->is_made = true;
+  return served;
+}
+
 absl::Status ObjectHost::Add(const std::string& key, Instance instance) {
   MutexLock lock(mutex_);
   if (served_.contains(key)) {
     return Error(Reason::kNameTaken,
                  absl::StrCat("serve ", Quoted(key),
                               ": this process serves an object of that name; "
-                              "choose another"));
+                              "choose another, or ask to replace it"));
   }
   if (served_.size() >= limits::kObjectsMax) {
     return Error(Reason::kTooLarge,
@@ -34,19 +50,21 @@ absl::Status ObjectHost::Add(const std::string& key, Instance instance) {
                               " objects, the most there may "
                               "be"));
   }
-  auto served = std::make_shared<Served>();
-  served->key = key;
-  served->of = std::move(instance.of);
-  if (instance.object != nullptr) {
-    const ClassOptions& options = served->of->options;
-    served->single = std::make_shared<Box>(
-        std::move(instance.object),
-        ObjectCoreOptions{.name = key,
-                          .waiting_max = options.waiting_max,
-                          .call_time_max = options.call_time_max});
-    served->single->is_made = true;
+  served_[key] = MakeServed(key, std::move(instance));
+  return absl::OkStatus();
+}
+
+absl::Status ObjectHost::Replace(const std::string& key, Instance instance) {
+  Work work;
+  std::shared_ptr<Served> served = MakeServed(key, std::move(instance));
+  {
+    MutexLock lock(mutex_);
+    const auto found = served_.find(key);
+    if (found == served_.end()) return NoSuchServedObject(key);
+    found->second.swap(served);
+    EndServed(*served, work);
   }
-  served_[key] = std::move(served);
+  for (auto& part : work) crew_.Post(std::move(part));
   return absl::OkStatus();
 }
 
@@ -67,13 +85,15 @@ absl::Status ObjectHost::Remove(const std::string& key) {
     if (found == served_.end()) return NoSuchServedObject(key);
     const std::shared_ptr<Served> served = std::move(found->second);
     served_.erase(found);
-    if (served->single != nullptr) Tell(served->single, ObjectEnded{}, work);
-    for (auto& [session, box] : served->sessions) {
-      Tell(box, ObjectEnded{}, work);
-    }
+    EndServed(*served, work);
   }
   for (auto& part : work) crew_.Post(std::move(part));
   return absl::OkStatus();
+}
+
+void ObjectHost::EndServed(Served& served, Work& work) {
+  if (served.single != nullptr) Tell(served.single, ObjectEnded{}, work);
+  for (auto& [session, box] : served.sessions) Tell(box, ObjectEnded{}, work);
 }
 
 bool ObjectHost::Has(const std::string& key) const {

@@ -38,6 +38,11 @@ void NameKeeper::Run() {
 }
 
 absl::Status NameKeeper::Renew() {
+  std::scoped_lock asking(asking_);
+  return RenewNow();
+}
+
+absl::Status NameKeeper::RenewNow() {
   proto::HostRecord record;
   {
     std::scoped_lock lock(mutex_);
@@ -51,6 +56,7 @@ absl::Status NameKeeper::Renew() {
     std::scoped_lock lock(mutex_);
     every_ = std::chrono::milliseconds(
         std::clamp<std::int64_t>(reply.lease_ms() / 3, 50, 10'000));
+    for (const std::string& name : reply.taken()) bound_.erase(name);
     for (const std::string& name : reply.unknown()) {
       const auto found = bound_.find(name);
       if (found != bound_.end()) again.push_back(found->second);
@@ -58,7 +64,10 @@ absl::Status NameKeeper::Renew() {
   }
   for (proto::BindRequest& request : again) {
     request.set_replace(false);  // somebody else may have taken it meanwhile
-    directory_.Bind(request).IgnoreError();
+    const absl::Status bound = directory_.Bind(request);
+    if (ReasonOf(bound) != Reason::kNameTaken) continue;
+    std::scoped_lock lock(mutex_);
+    bound_.erase(request.record().name());
   }
   return absl::OkStatus();
 }
@@ -66,6 +75,7 @@ absl::Status NameKeeper::Renew() {
 absl::Status NameKeeper::Bind(const std::string& name, const std::string& key,
                               const std::string& class_name,
                               const BindOptions& options) {
+  std::scoped_lock asking(asking_);
   proto::BindRequest request;
   request.set_replace(options.replace);
   proto::NameRecord& record = *request.mutable_record();
@@ -79,7 +89,7 @@ absl::Status NameKeeper::Bind(const std::string& name, const std::string& key,
   }
   absl::Status bound = directory_.Bind(request);
   if (ReasonOf(bound) == Reason::kObjectGone) {  // it forgot us
-    HEARTH_RETURN_IF_ERROR(Renew());
+    HEARTH_RETURN_IF_ERROR(RenewNow());
     bound = directory_.Bind(request);
   }
   HEARTH_RETURN_IF_ERROR(bound);
@@ -89,11 +99,14 @@ absl::Status NameKeeper::Bind(const std::string& name, const std::string& key,
 }
 
 absl::Status NameKeeper::Unbind(const std::string& name) {
+  std::scoped_lock asking(asking_);
+  proto::Token host;
   {
     std::scoped_lock lock(mutex_);
     bound_.erase(name);
+    host = record_.host();
   }
-  return directory_.Unbind(name).status();
+  return directory_.Unbind(name, host).status();
 }
 
 absl::Status NameKeeper::SetAddresses(

@@ -13,7 +13,8 @@
 namespace hearth {
 
 // Says in the directory what this process serves, for as long as it does: binds
-// names, renews the lease, and binds again what a directory forgot.
+// names, renews the lease, and binds again what a directory forgot. A name that
+// another process took is no longer its.
 //
 // Kind:    resource; its destructor lets all names leave. Threads: any.
 class NameKeeper {
@@ -37,9 +38,13 @@ class NameKeeper {
   NameKeeper(DirectoryClient& directory, proto::HostRecord record)
       : directory_(directory), record_(std::move(record)) {}
   absl::Status Renew();
+  absl::Status RenewNow();  // holding asking_
   void Run();
 
   DirectoryClient& directory_;
+  // Held while the directory is asked: a renewal binds nothing again that is
+  // given up meanwhile. Before mutex_.
+  std::mutex asking_;
   std::mutex mutex_;
   std::condition_variable wake_;
   proto::HostRecord record_;

@@ -59,6 +59,8 @@ class ObjectHost {
   // Serves an object, or (without one) a class whose mode makes instances, as
   // `key`. NAME_TAKEN if there is one.
   absl::Status Add(const std::string& key, Instance instance);
+  // In place of what is served as `key`, which ends as by Remove.
+  absl::Status Replace(const std::string& key, Instance instance);
   absl::Status Remove(const std::string& key);
   bool Has(const std::string& key) const;
   std::string FreshKey();
@@ -115,6 +117,10 @@ class ObjectHost {
     std::shared_ptr<Box> single;
     std::map<Id, std::shared_ptr<Box>> sessions;
   };
+  static std::shared_ptr<Served> MakeServed(const std::string& key,
+                                            Instance instance);
+  void EndServed(Served& served, Work& work)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   struct Job;
   struct ItemJob;
   struct Session {

@@ -54,8 +54,9 @@ class NameRoute final : public Route {
     ObjectHandle handle;
     {
       MutexLock lock(mutex_);
-      if (!fresh && conversation_ != nullptr && !conversation_->broken()) {
-        return Place{conversation_, found_.key};
+      auto known = conversation_.lock();
+      if (!fresh && known != nullptr && !known->broken()) {
+        return Place{std::move(known), found_.key};
       }
       handle = found_;
     }
@@ -80,7 +81,8 @@ class NameRoute final : public Route {
   const std::shared_ptr<ObjectSpace> space_;
   mutable Mutex mutex_;
   ObjectHandle found_ ABSL_GUARDED_BY(mutex_);
-  std::shared_ptr<Conversation> conversation_ ABSL_GUARDED_BY(mutex_);
+  // Weak: a proxy that nobody uses keeps no broken connection.
+  std::weak_ptr<Conversation> conversation_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
@@ -140,8 +142,27 @@ void ObjectSpace::Tick() {
   while (!wake_.wait_for(lock, kTick, [this] { return ending_; })) {
     lock.unlock();
     host_.Tick();
+    LetGoOfBroken();
     lock.lock();
   }
+}
+
+void ObjectSpace::LetGoOfBroken() {
+  std::vector<std::shared_ptr<Conversation>> broken;
+  {
+    std::scoped_lock lock(mutex_);
+    std::erase_if(links_, [&](const auto& entry) {
+      const std::shared_ptr<Link>& link = entry.second;
+      if (link.use_count() > 1) return false;  // somebody connects by it
+      const std::unique_lock connecting(link->connecting, std::try_to_lock);
+      if (!connecting.owns_lock()) return false;
+      if (link->conversation == nullptr) return true;
+      if (!link->conversation->broken()) return false;
+      broken.push_back(std::move(link->conversation));
+      return true;
+    });
+  }
+  for (const auto& conversation : broken) conversation->End();
 }
 
 // -------------------------------------------------------------------- serving

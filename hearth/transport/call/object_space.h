@@ -86,6 +86,8 @@ class ObjectSpace : public Surroundings,
  private:
   explicit ObjectSpace(ObjectSpaceOptions options);
   void Tick();
+  // Of the other process nothing stays: it may never be dialled again.
+  void LetGoOfBroken();
 
   // One process that this one has connected to.
   struct Link {
@@ -104,7 +106,8 @@ class ObjectSpace : public Surroundings,
   ObjectHost host_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::map<std::string, std::shared_ptr<Link>> links_;  // by address
+  // By address. Shared beyond the map, under the mutex, only to connect.
+  std::map<std::string, std::shared_ptr<Link>> links_;
   std::vector<std::string> addresses_;
   std::unique_ptr<ObjectListener> listener_;
   bool ending_ = false;

@@ -45,6 +45,11 @@ Class Describe(As<Factory>) {
               {.parameters = {"name"}, .idempotent = true});
 }
 
+// Keys that a process gave out itself: no name takes their place.
+bool IsOwnKey(const std::string& key) {
+  return key == kFactoryKey || key.starts_with('#');
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ServedProcess>> ServedProcess::Start(
@@ -104,16 +109,25 @@ absl::Status ServedProcess::ListenElsewhere() {
   return names_->SetAddresses(addresses_);
 }
 
+absl::Status ServedProcess::ServeAs(const std::string& name, Instance instance,
+                                    const NameOptions& options) {
+  ObjectHost& host = space_->host();
+  const std::string class_name = instance.of->name;
+  if (options.replace && !IsOwnKey(name) && host.Has(name)) {
+    // The directory first: where it refuses, what is there stays.
+    HEARTH_RETURN_IF_ERROR(names_->Bind(name, name, class_name, options));
+    return host.Replace(name, std::move(instance));
+  }
+  HEARTH_RETURN_IF_ERROR(host.Add(name, std::move(instance)));
+  absl::Status bound = names_->Bind(name, name, class_name, options);
+  if (!bound.ok()) host.Remove(name).IgnoreError();
+  return bound;
+}
+
 absl::StatusOr<Proxy> ServedProcess::Serve(const std::string& name,
                                            Instance instance,
                                            const NameOptions& options) {
-  const std::string class_name = instance.of->name;
-  HEARTH_RETURN_IF_ERROR(space_->host().Add(name, std::move(instance)));
-  const absl::Status bound = names_->Bind(name, name, class_name, options);
-  if (!bound.ok()) {
-    space_->host().Remove(name).IgnoreError();
-    return bound;
-  }
+  HEARTH_RETURN_IF_ERROR(ServeAs(name, std::move(instance), options));
   return Proxy(space_->Bind(space_->HandleOf(name, name)));
 }
 
@@ -144,17 +158,10 @@ absl::StatusOr<ObjectHandle> ServedProcess::Create(
   if (of->options.mode == InstanceMode::kSingle) {
     HEARTH_ASSIGN_OR_RETURN(instance.object, Construct(*of, arguments));
   }
-  const std::string key = name.empty() ? space_->host().FreshKey() : name;
-  HEARTH_RETURN_IF_ERROR(space_->host().Add(key, std::move(instance)));
-  if (!name.empty()) {
-    const absl::Status bound =
-        names_->Bind(name, key, class_name, {.tags = tags, .replace = replace});
-    if (!bound.ok()) {
-      space_->host().Remove(key).IgnoreError();
-      return bound;
-    }
-  }
-  return space_->HandleOf(key, name);
+  if (name.empty()) return space_->Expose(std::move(instance));
+  HEARTH_RETURN_IF_ERROR(
+      ServeAs(name, std::move(instance), {.tags = tags, .replace = replace}));
+  return space_->HandleOf(name, name);
 }
 
 }  // namespace hearth

@@ -54,6 +54,9 @@ class ServedProcess {
  private:
   ServedProcess() = default;
   absl::Status Listen();
+  // Here and in the directory, or neither.
+  absl::Status ServeAs(const std::string& name, Instance instance,
+                       const NameOptions& options);
 
   std::shared_ptr<ObjectSpace> space_;
   ServedProcessOptions options_;

@@ -214,6 +214,19 @@ TEST_P(Calls, ACallThatRanIsNotSaidToHaveNoObject) {
   space->End();
 }
 
+// Addresses are random: one that is never dialled again kept a socket for good.
+TEST_P(Calls, ConnectionsToProcessesThatAreGoneAreLetGo) {
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_THAT(proxy_.Call<std::int64_t>("count"), IsOk());
+    serving_.Move();
+  }
+  serving_.space().StopListening();
+  for (int i = 0; i < 500 && calling_.space().connection_count() > 0; ++i) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_EQ(calling_.space().connection_count(), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Over, Calls, ::testing::ValuesIn(kAllTransports),
                          [](const auto& one) { return NameOf(one.param); });
 

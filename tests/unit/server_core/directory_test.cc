@@ -74,6 +74,34 @@ TEST_F(Directory, GivesANameOnceUnlessItIsToBeReplaced) {
   EXPECT_EQ(core_.Find({.name = "x"}).front().host, kOther);
 }
 
+// The former owner gave its name up, and the new one's was gone.
+TEST_F(Directory, TakesANameOnlyFromTheHostThatGivesItUp) {
+  ASSERT_TRUE(Bind("x").ok());
+  ASSERT_TRUE(Bind("x", kOther, {}, true).ok());
+  core_.Handle(NamesUnbound{{.name = "x", .host = kHost}}, At(1));
+  EXPECT_THAT(Names({.name = "x"}), ElementsAre("x"));
+  core_.Handle(NamesUnbound{{.name = "x", .host = kOther}}, At(1));
+  EXPECT_THAT(Names({.name = "x"}), ElementsAre());
+}
+
+TEST_F(Directory, RemembersWhoLostANameUntilItLetsGo) {
+  const auto renew = [&](std::vector<std::string> names) {
+    core_.Handle(HostRenewed{{.host = kHost}, std::move(names)}, At(1));
+  };
+  ASSERT_TRUE(Bind("x").ok());
+  EXPECT_FALSE(core_.HasLost(kHost, "x"));
+  ASSERT_TRUE(Bind("x", kOther, {}, true).ok());
+  core_.Handle(NamesUnbound{{.name = "x", .host = kOther}}, At(1));
+  renew({"x"});
+  EXPECT_TRUE(core_.HasLost(kHost, "x"));
+  renew({});
+  EXPECT_FALSE(core_.HasLost(kHost, "x"));
+  ASSERT_TRUE(Bind("x", kOther).ok());
+  ASSERT_TRUE(Bind("x", kHost, {}, true).ok());
+  EXPECT_FALSE(core_.HasLost(kHost, "x"));
+  EXPECT_TRUE(core_.HasLost(kOther, "x"));
+}
+
 TEST_F(Directory, LetsWhatItsHostDoesNotRenewLeave) {
   ASSERT_TRUE(Bind("mine").ok());
   ASSERT_TRUE(Bind("theirs", kOther).ok());
