@@ -1,13 +1,15 @@
-"""How waits for remote objects end: with a result, an error or not at all."""
+"""How waits for remote objects end: with a result, an error or not at all; and who has a name."""
 
 import asyncio
 import collections
 import concurrent.futures
+import os
 import threading
+import time
 
 import numpy as np
 import pytest
-from remote import Counter, Serving
+from remote import Cart, Counter, Serving
 
 import hearth
 
@@ -102,3 +104,37 @@ def test_arrays_in_a_tuple_with_names_are_stacked():
     Pair = collections.namedtuple("Pair", "a b")
     pair = Pair(hearth.share(np.arange(3)), hearth.share(np.arange(3)))
     assert np.stack(pair).shape == (2, 3)
+
+
+def test_a_name_is_replaced_within_a_process(cluster):
+    with hearth.ObjectServer(cluster, classes=[Counter]) as server:
+        server.serve("same", Counter(1))
+        same = hearth.Proxy("same", cluster)
+        assert same.add(0) == 1
+        server.serve("same", Counter(2), replace=True)
+        assert same.add(0) == 2
+        server.serve("same", Cart, replace=True)
+        assert same.put("a") == ["a"]
+        with pytest.raises(hearth.errors.BadUsage):
+            server.serve("same", Counter(3), tags=[""], replace=True)
+        assert same.put("b") == ["a", "b"]  # what is refused replaces nothing
+        with pytest.raises(hearth.errors.NameTaken):
+            server.serve("$factory", Counter(4), replace=True)
+        for start in 1, 2:
+            made = cluster.objects.create("Counter", start, name="made", replace=True, pid=os.getpid())
+            assert made.add(0) == start
+
+
+def test_who_lost_a_name_neither_takes_it_away_nor_brings_it_back(cluster):
+    with hearth.ObjectServer(cluster) as former, hearth.ObjectServer(cluster) as owner:
+        former.serve("lost", Counter(1))
+        owner.serve("lost", Counter(2), replace=True)
+        former.unserve("lost")
+        assert hearth.Proxy("lost", cluster).add(0) == 2
+        former.serve("lost too", Counter(1))
+        owner.serve("lost too", Counter(2), replace=True)
+        owner.unserve("lost too")
+        renewed = time.monotonic() + 3  # a third of the lease, twice
+        while time.monotonic() < renewed:
+            assert cluster.objects.find("lost too") == []
+            time.sleep(0.1)

@@ -342,40 +342,6 @@ def test_names_are_taken_replaced_and_given_up(cluster):
     assert cluster.objects.find("own") == []
 
 
-def test_a_name_is_replaced_within_a_process(cluster):
-    with hearth.ObjectServer(cluster, classes=[Counter]) as server:
-        server.serve("same", Counter(1))
-        same = hearth.Proxy("same", cluster)
-        assert same.add(0) == 1
-        server.serve("same", Counter(2), replace=True)
-        assert same.add(0) == 2
-        server.serve("same", Cart, replace=True)
-        assert same.put("a") == ["a"]
-        with pytest.raises(hearth.errors.BadUsage):
-            server.serve("same", Counter(3), tags=[""], replace=True)
-        assert same.put("b") == ["a", "b"]  # what is refused replaces nothing
-        with pytest.raises(hearth.errors.NameTaken):
-            server.serve("$factory", Counter(4), replace=True)
-        for start in 1, 2:
-            made = cluster.objects.create("Counter", start, name="made", replace=True, pid=os.getpid())
-            assert made.add(0) == start
-
-
-def test_who_lost_a_name_neither_takes_it_away_nor_brings_it_back(cluster):
-    with hearth.ObjectServer(cluster) as former, hearth.ObjectServer(cluster) as owner:
-        former.serve("lost", Counter(1))
-        owner.serve("lost", Counter(2), replace=True)
-        former.unserve("lost")
-        assert hearth.Proxy("lost", cluster).add(0) == 2
-        former.serve("lost too", Counter(1))
-        owner.serve("lost too", Counter(2), replace=True)
-        owner.unserve("lost too")
-        renewed = time.monotonic() + 3  # a third of the lease, twice
-        while time.monotonic() < renewed:
-            assert cluster.objects.find("lost too") == []
-            time.sleep(0.1)
-
-
 # ----------------------------------------------------------------- C++ on either end
 
 @pytest.fixture(scope="module")
