@@ -1,5 +1,6 @@
 // What workers report, and how jobs end.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -345,11 +346,21 @@ void CoordinatorCore::Impl::End(JobId job, JobState state,
     catalog_.Unuse(parameter);
   }
   NoteChange(job);
-  for (const JobRecord& evicted : ended_.Add(std::move(record))) {
-    Evict(evicted);
-  }
+  Shelve(std::move(record));
   if (!forget) return;
   if (const auto forgotten = ended_.Remove(job)) Evict(*forgotten);
+}
+
+void CoordinatorCore::Impl::Shelve(JobRecord record) {
+  std::int64_t room_bytes = std::numeric_limits<std::int64_t>::max();
+  for (const BytesRef& result : record.results) {
+    if (!result.has_token()) continue;
+    room_bytes = std::min(room_bytes, hosts_.FreeAt(result.host) / 2);
+  }
+  for (const JobRecord& evicted :
+       ended_.Add(std::move(record), room_bytes, now_)) {
+    Evict(evicted);
+  }
 }
 
 void CoordinatorCore::Impl::Evict(const JobRecord& record) {
