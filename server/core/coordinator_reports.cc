@@ -227,7 +227,11 @@ void CoordinatorCore::Impl::On(const Sender& sender, TaskFailed& failed) {
       fragments_.ForgetAt(part.segment->token, sender.host);
     }
   }
-  if ((sees_no_file || has_no_room) &&
+  // What lies there is combined and gathered there, or nowhere.
+  const JobPlan* plan = live->core.record().plan.get();
+  const bool has_result =
+      plan != nullptr && plan->concatenates && plan->result.host == sender.host;
+  if ((sees_no_file || has_no_room) && !has_result &&
       scheduler_.Exclude(failed.job, sender.host)) {
     // Others may see its file, or have its bytes: not an attempt.
     live->core.GiveBack(task->kind, task->round, task->run, task->care);

@@ -199,6 +199,29 @@ TEST(Loss, LetsAnotherWorkerInForOneThatSeesNoFile) {
   EXPECT_EQ(cluster.core().FindJob(job)->state, JobState::kDone);
 }
 
+// A result that is written where the plan was made can be gathered nowhere
+// else: jobs waited for ever for a host that they had shut out.
+TEST(Loss, OfAFileWhereTheResultLiesEndsTheJob) {
+  Cluster cluster;
+  cluster.JoinAt("a");
+  cluster.JoinAt("b");
+  const JobId job = cluster.SubmitPlanned({.leaf_count = 4,
+                                           .concatenates = true,
+                                           .result_bytes = 4096,
+                                           .result = Token(1)});
+  const std::string home = cluster.core().FindJob(job)->plan->result.host;
+  for (const auto& [worker, task] : cluster.TakeTasks()) {
+    if (cluster.core().members().Find(worker)->identity.host != home) continue;
+    cluster.TellReport(
+        worker, TaskFailed{task.id, job, 0,
+                           Error(Reason::kFileMissing, "compute: it is gone")});
+    break;
+  }
+  const auto record = cluster.core().FindJob(job);
+  EXPECT_EQ(record->state, JobState::kFailed);
+  EXPECT_EQ(ReasonOf(record->status), Reason::kFileMissing);
+}
+
 TEST(Loss, EndsJobsWhenNobodyIsLeftForTenSeconds) {
   Cluster cluster;
   const WorkerId w1 = cluster.Join();
