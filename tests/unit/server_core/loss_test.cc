@@ -13,6 +13,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 std::string MessageOf(Cluster& cluster, JobId job) {
@@ -220,6 +221,39 @@ TEST(Loss, OfAFileWhereTheResultLiesEndsTheJob) {
   const auto record = cluster.core().FindJob(job);
   EXPECT_EQ(record->state, JobState::kFailed);
   EXPECT_EQ(ReasonOf(record->status), Reason::kFileMissing);
+}
+
+// The seat of a worker that died was taken at another host, and nobody was let
+// in any more where the rows are gathered.
+TEST(Loss, LeavesAFreeSeatToAWorkerWhereTheResultLies) {
+  Cluster cluster;
+  std::uint64_t joined = 0;
+  const auto join = [&](const std::string& host) {
+    const Id incarnation{2, ++joined};
+    cluster.Tell(WorkerJoined{0,
+                              {.host = host,
+                               .slot = absl::StrCat(joined),
+                               .incarnation = incarnation,
+                               .thread_count = 1,
+                               .neighbourhood = "one machine"},
+                              kRoomy});
+    return cluster.Take<Welcome>().back().worker;
+  };
+  const WorkerId a1 = join("a");
+  cluster.SubmitPlanned(
+      {.leaf_count = 4,
+       .concatenates = true,
+       .result_bytes = 4096,
+       .result = Token(1)},
+      {.operation = "sum", .matrix = MemoryMatrix("m", 5), .max_workers = 1});
+  cluster.TakeTasks();
+  join("b");
+  const WorkerId a2 = join("a");
+  EXPECT_THAT(cluster.TakeTasks(), IsEmpty());
+  cluster.Lose(a1);
+  const auto tasks = cluster.TakeTasks();
+  ASSERT_THAT(tasks, Not(IsEmpty()));
+  for (const auto& [worker, task] : tasks) EXPECT_EQ(worker, a2);
 }
 
 TEST(Loss, EndsJobsWhenNobodyIsLeftForTenSeconds) {
