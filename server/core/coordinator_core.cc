@@ -294,6 +294,7 @@ void CoordinatorCore::Impl::On(TimePassed&) {
   }
   FailThoseWhoseStoryIsTold();
   FailThoseThatNobodyWorksOn();
+  for (const JobRecord& aged : ended_.TakeAged(now_)) Evict(aged);
   copies_.OnTimePassed(now_);
   BeginPlacings();
   // Named in a record, and never seen: it has its grace, too.

@@ -116,6 +116,7 @@ class CoordinatorCore::Impl {
   void FailThoseWhoseStoryIsTold();
   void FailThoseThatNobodyWorksOn();
   void End(JobId job, JobState state, absl::Status status);
+  void Shelve(JobRecord record);
   void Evict(const JobRecord& record);
 
   void Say(Action action) { actions_.emplace_back(std::move(action)); }

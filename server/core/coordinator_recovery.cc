@@ -1,4 +1,5 @@
 // What a coordinator makes of the journal that an earlier one left.
+#include <limits>
 #include <utility>
 
 #include "server/core/coordinator_impl.h"
@@ -26,7 +27,10 @@ void CoordinatorCore::Impl::Adopt(KeptJob& kept) {
   }
   if (HasEnded(kept.record.state)) {
     for (const BytesRef& result : kept.record.results) tokens_.Hold(result);
-    for (const JobRecord& evicted : ended_.Add(std::move(kept.record))) {
+    // Nobody has said yet what memory its host has: not a reason to let go.
+    for (const JobRecord& evicted :
+         ended_.Add(std::move(kept.record),
+                    std::numeric_limits<std::int64_t>::max(), now_)) {
       Evict(evicted);
     }
     return;

@@ -1,5 +1,6 @@
 // What workers report, and how jobs end.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -226,7 +227,11 @@ void CoordinatorCore::Impl::On(const Sender& sender, TaskFailed& failed) {
       fragments_.ForgetAt(part.segment->token, sender.host);
     }
   }
-  if ((sees_no_file || has_no_room) &&
+  // What lies there is combined and gathered there, or nowhere.
+  const JobPlan* plan = live->core.record().plan.get();
+  const bool has_result =
+      plan != nullptr && plan->concatenates && plan->result.host == sender.host;
+  if ((sees_no_file || has_no_room) && !has_result &&
       scheduler_.Exclude(failed.job, sender.host)) {
     // Others may see its file, or have its bytes: not an attempt.
     live->core.GiveBack(task->kind, task->round, task->run, task->care);
@@ -345,11 +350,21 @@ void CoordinatorCore::Impl::End(JobId job, JobState state,
     catalog_.Unuse(parameter);
   }
   NoteChange(job);
-  for (const JobRecord& evicted : ended_.Add(std::move(record))) {
-    Evict(evicted);
-  }
+  Shelve(std::move(record));
   if (!forget) return;
   if (const auto forgotten = ended_.Remove(job)) Evict(*forgotten);
+}
+
+void CoordinatorCore::Impl::Shelve(JobRecord record) {
+  std::int64_t room_bytes = std::numeric_limits<std::int64_t>::max();
+  for (const BytesRef& result : record.results) {
+    if (!result.has_token()) continue;
+    room_bytes = std::min(room_bytes, hosts_.FreeAt(result.host) / 2);
+  }
+  for (const JobRecord& evicted :
+       ended_.Add(std::move(record), room_bytes, now_)) {
+    Evict(evicted);
+  }
 }
 
 void CoordinatorCore::Impl::Evict(const JobRecord& record) {

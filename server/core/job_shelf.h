@@ -1,38 +1,43 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "server/core/coordinator_options.h"
 #include "server/core/job_record.h"
 
 namespace hearth::server {
 
 // Ended jobs that can still be asked for: the last so many, with at most so
-// many bytes of inline results. The newest one always stays.
+// many bytes of results. One that ended just now stays in any case, so that its
+// client gets its result, until there are far too many of them.
 //
 // Kind: resource, single-threaded.
 class JobShelf {
  public:
   explicit JobShelf(const CoordinatorOptions& options) : options_(options) {}
 
-  // Returns what has to go for it.
-  std::vector<JobRecord> Add(JobRecord record) {
+  // Returns what has to go for it: jobs that ended just now only where results
+  // have more bytes than there is room for.
+  std::vector<JobRecord> Add(JobRecord record, std::int64_t room_bytes,
+                             absl::Time now) {
     bytes_ += BytesOf(record);
     order_.push_back(record.id);
     by_id_.emplace(record.id, std::move(record));
-    std::vector<JobRecord> evicted;
-    while (by_id_.size() > 1 && (by_id_.size() > options_.ended_jobs_max ||
-                                 bytes_ > options_.ended_bytes_max)) {
-      evicted.push_back(*Remove(order_.front()));
-    }
-    return evicted;
+    return TakeOverfull(room_bytes, now);
+  }
+  // What is too much by now.
+  std::vector<JobRecord> TakeAged(absl::Time now) {
+    return TakeOverfull(std::numeric_limits<std::int64_t>::max(), now);
   }
 
   std::optional<JobRecord> Remove(JobId job) {
@@ -67,6 +72,22 @@ class JobShelf {
   const std::map<JobId, JobRecord>& all() const { return by_id_; }
 
  private:
+  std::vector<JobRecord> TakeOverfull(std::int64_t room_bytes, absl::Time now) {
+    std::vector<JobRecord> evicted;
+    while (by_id_.size() > 1 && IsOverfull(room_bytes, now)) {
+      evicted.push_back(*Remove(order_.front()));
+    }
+    return evicted;
+  }
+  bool IsOverfull(std::int64_t room_bytes, absl::Time now) const {
+    const JobRecord& oldest = by_id_.at(order_.front());
+    if (now - oldest.ended_at < options_.ended_fresh) {
+      return by_id_.size() > options_.ended_fresh_jobs_max ||
+             bytes_ > std::max(room_bytes, options_.ended_bytes_max);
+    }
+    return by_id_.size() > options_.ended_jobs_max ||
+           bytes_ > options_.ended_bytes_max;
+  }
   static std::int64_t BytesOf(const JobRecord& record) {
     std::int64_t bytes = 0;
     bool in_segments = false;

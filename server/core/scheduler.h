@@ -120,6 +120,9 @@ class Scheduler {
   // --- of a job whose result is as long as its matrix, and lies on one host
   // --- Who plans, gathers and finishes; anybody, of any other job.
   bool IsAtResult(const Seat& seat, const WorkerLoad& load) const;
+  // It would take the last seat, and nobody with one is where rows are
+  // gathered.
+  bool NeedsOneAtResult(const Seat& seat, const WorkerLoad& load) const;
   // On another host: whether it may compute leaves, whose rows are gathered.
   bool MayHandOver(const Seat& seat, const WorkerLoad& load) const;
   // Of so many leaves; 0 of any other job.

@@ -40,9 +40,9 @@ int Scheduler::BriefedCount(const Seat& seat) const {
 
 bool Scheduler::IsAllowed(Seat& seat, WorkerId worker,
                           const WorkerLoad& load) const {
-  if (seat.max_workers > 0 && BriefedCount(seat) >= seat.max_workers &&
-      !seat.briefed.contains(worker)) {
-    return false;
+  if (seat.max_workers > 0 && !seat.briefed.contains(worker)) {
+    const int kept = NeedsOneAtResult(seat, load) ? 1 : 0;
+    if (BriefedCount(seat) + kept >= seat.max_workers) return false;
   }
   if (seat.excluded.contains(load.host())) return false;
   const JobRecord& job = seat.core->record();
@@ -98,6 +98,15 @@ bool Scheduler::IsAtResult(const Seat& seat, const WorkerLoad& load) const {
   const JobPlan* plan = seat.core->record().plan.get();
   return plan == nullptr || !plan->concatenates ||
          plan->result.host == load.host();
+}
+
+bool Scheduler::NeedsOneAtResult(const Seat& seat,
+                                 const WorkerLoad& load) const {
+  if (IsAtResult(seat, load)) return false;
+  const std::string& host = seat.core->record().plan->result.host;
+  return std::none_of(
+      seat.briefed.begin(), seat.briefed.end(),
+      [&](const auto& one) { return loads_.at(one.first).host() == host; });
 }
 
 std::int64_t Scheduler::ResultBytes(const Seat& seat,

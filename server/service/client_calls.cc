@@ -263,6 +263,28 @@ grpc::ServerWriteReactor<proto::JobUpdate>* CoordinatorService::Watch(
   return watch.get();
 }
 
+void CoordinatorService::ShowJob(JobId job, Errands& errands) {
+  const auto [begin, end] = watches_.equal_range(job);
+  if (begin == end) return;
+  const auto record = core_.FindJob(job);
+  if (!record.has_value()) {
+    // It ended, and was let go in the same breath.
+    const grpc::Status gone = ToGrpc(UnknownJob("watch", ToString(job)));
+    for (auto it = begin; it != end; ++it) {
+      errands.calls.push_back(
+          [watch = it->second, gone] { watch->Refuse(gone); });
+    }
+    return;
+  }
+  const bool last = HasEnded(record->state);
+  const proto::JobUpdate update =
+      UpdateOf(*record, core_.members(), clock_.Now());
+  for (auto it = begin; it != end; ++it) {
+    errands.calls.push_back(
+        [watch = it->second, update, last] { watch->Show(update, last); });
+  }
+}
+
 grpc::ServerUnaryReactor* CoordinatorService::CancelJob(
     grpc::CallbackServerContext* context, const proto::JobId* request,
     proto::JobSummary* reply) {

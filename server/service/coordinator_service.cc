@@ -220,20 +220,6 @@ void CoordinatorService::EndWith(WorkerId worker, std::uint64_t epoch,
   sessions_.erase(worker);
 }
 
-void CoordinatorService::ShowJob(JobId job, Errands& errands) {
-  const auto [begin, end] = watches_.equal_range(job);
-  if (begin == end) return;
-  const auto record = core_.FindJob(job);
-  if (!record.has_value()) return;
-  const bool last = HasEnded(record->state);
-  const proto::JobUpdate update =
-      UpdateOf(*record, core_.members(), clock_.Now());
-  for (auto it = begin; it != end; ++it) {
-    errands.calls.push_back(
-        [watch = it->second, update, last] { watch->Show(update, last); });
-  }
-}
-
 // -------------------------------------------------------------------- workers
 
 grpc::ServerBidiReactor<proto::FromWorker, proto::ToWorker>*

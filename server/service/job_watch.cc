@@ -24,14 +24,17 @@ void JobWatch::Show(proto::JobUpdate update, bool last) {
 void JobWatch::Refuse(const grpc::Status& status) {
   {
     MutexLock lock(mutex_);
-    if (finished_) return;
-    finished_ = true;
+    if (last_) return;
+    last_ = true;
+    has_next_ = false;
+    status_ = status;
   }
-  Finish(status);
+  Advance();
 }
 
 void JobWatch::Advance() {
   bool write = false;
+  grpc::Status status;
   {
     MutexLock lock(mutex_);
     if (writing_ || finished_) return;
@@ -42,6 +45,7 @@ void JobWatch::Advance() {
       write = true;
     } else if (last_ || broken_) {
       finished_ = true;
+      status = status_;
     } else {
       return;
     }
@@ -49,7 +53,7 @@ void JobWatch::Advance() {
   if (write) {
     StartWrite(&sending_);
   } else {
-    Finish(grpc::Status::OK);
+    Finish(status);
   }
 }
 

@@ -22,6 +22,7 @@ class JobWatch : public grpc::ServerWriteReactor<proto::JobUpdate> {
 
   // Replaces an update that was not sent yet. `last`: the stream ends with it.
   void Show(proto::JobUpdate update, bool last);
+  // Ends the stream with this, unless it has its last update.
   void Refuse(const grpc::Status& status);
 
  private:
@@ -37,6 +38,7 @@ class JobWatch : public grpc::ServerWriteReactor<proto::JobUpdate> {
   proto::JobUpdate next_ ABSL_GUARDED_BY(mutex_);
   bool has_next_ ABSL_GUARDED_BY(mutex_) = false;
   bool last_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::Status status_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

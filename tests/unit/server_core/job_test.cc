@@ -12,6 +12,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
@@ -286,9 +287,62 @@ TEST(Jobs, AreKeptAfterTheirEndByCountAndBytes) {
   for (const JobId job : {first, second, third}) {
     cluster.Tell(CancelJob{1, job});
   }
+  cluster.PassTime(options.ended_fresh);
   EXPECT_FALSE(cluster.core().FindJob(first).has_value());
   EXPECT_TRUE(cluster.core().FindJob(third).has_value());
   EXPECT_THAT(cluster.Take<JobEvicted>(), SizeIs(1));
+}
+
+// Two large results in one batch: the first was dropped before anybody could
+// fetch it, and its record with it.
+TEST(Jobs, KeepLargeResultsUntilTheirClientsHadTimeToComeForThem) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.Join(4);
+  const JobPlan plan{.leaf_count = 1, .result_bytes = 72'000'000};
+  const JobId first = cluster.SubmitPlanned(plan);
+  const JobId second = cluster.SubmitPlanned(plan);
+  std::vector<Report> reports;
+  while (reports.size() < 2) {
+    const auto tasks = cluster.TakeTasks();
+    ASSERT_THAT(tasks, Not(IsEmpty()));
+    for (const auto& [worker, task] : tasks) {
+      if (task.kind != TaskKind::kFinish) {
+        cluster.CommitTask(worker, task);
+        continue;
+      }
+      reports.push_back(FinishDone{.task = task.id,
+                                   .job = task.job,
+                                   .results = {Token(NumberOf(task.job))}});
+    }
+  }
+  cluster.Tell(WorkerReported{w1, cluster.core().members().Find(w1)->epoch, 999,
+                              std::move(reports)});
+  EXPECT_TRUE(cluster.core().FindJob(first).has_value());
+  EXPECT_TRUE(cluster.core().FindJob(second).has_value());
+  cluster.PassTime(CoordinatorOptions().ended_fresh - absl::Milliseconds(1));
+  EXPECT_THAT(cluster.TakeDropped(), IsEmpty());
+  cluster.PassTime(absl::Milliseconds(1));
+  EXPECT_THAT(cluster.TakeDropped(), ElementsAre(Token(NumberOf(first)).token));
+  EXPECT_TRUE(cluster.core().FindJob(second).has_value());
+}
+
+// A host that has no memory left is worse than a result that was not fetched.
+TEST(Jobs, LetGoOfLargeResultsEarlyWhereMemoryIsShort) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.Join();
+  cluster.Tell(Heartbeat{w1, cluster.core().members().Find(w1)->epoch,
+                         200'000'000, false});
+  std::vector<JobId> jobs;
+  for (const std::uint64_t number : {1, 2}) {
+    jobs.push_back(
+        cluster.SubmitPlanned({.leaf_count = 1, .result_bytes = 72'000'000}));
+    cluster.CommitTask(w1, cluster.TakeTasks()[0].second);
+    cluster.TellReport(w1, FinishDone{.task = cluster.TakeTasks()[0].second.id,
+                                      .job = jobs.back(),
+                                      .results = {Token(number)}});
+  }
+  EXPECT_THAT(cluster.TakeDropped(), ElementsAre(Token(1).token));
+  EXPECT_TRUE(cluster.core().FindJob(jobs[1]).has_value());
 }
 
 TEST(Jobs, LetGoOfTheirResultsWhenForgotten) {

@@ -13,6 +13,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 std::string MessageOf(Cluster& cluster, JobId job) {
@@ -197,6 +198,62 @@ TEST(Loss, LetsAnotherWorkerInForOneThatSeesNoFile) {
   }
   EXPECT_EQ(asked, (std::set<WorkerId>{w1, w2}));
   EXPECT_EQ(cluster.core().FindJob(job)->state, JobState::kDone);
+}
+
+// A result that is written where the plan was made can be gathered nowhere
+// else: jobs waited for ever for a host that they had shut out.
+TEST(Loss, OfAFileWhereTheResultLiesEndsTheJob) {
+  Cluster cluster;
+  cluster.JoinAt("a");
+  cluster.JoinAt("b");
+  const JobId job = cluster.SubmitPlanned({.leaf_count = 4,
+                                           .concatenates = true,
+                                           .result_bytes = 4096,
+                                           .result = Token(1)});
+  const std::string home = cluster.core().FindJob(job)->plan->result.host;
+  for (const auto& [worker, task] : cluster.TakeTasks()) {
+    if (cluster.core().members().Find(worker)->identity.host != home) continue;
+    cluster.TellReport(
+        worker, TaskFailed{task.id, job, 0,
+                           Error(Reason::kFileMissing, "compute: it is gone")});
+    break;
+  }
+  const auto record = cluster.core().FindJob(job);
+  EXPECT_EQ(record->state, JobState::kFailed);
+  EXPECT_EQ(ReasonOf(record->status), Reason::kFileMissing);
+}
+
+// The seat of a worker that died was taken at another host, and nobody was let
+// in any more where the rows are gathered.
+TEST(Loss, LeavesAFreeSeatToAWorkerWhereTheResultLies) {
+  Cluster cluster;
+  std::uint64_t joined = 0;
+  const auto join = [&](const std::string& host) {
+    const Id incarnation{2, ++joined};
+    cluster.Tell(WorkerJoined{0,
+                              {.host = host,
+                               .slot = absl::StrCat(joined),
+                               .incarnation = incarnation,
+                               .thread_count = 1,
+                               .neighbourhood = "one machine"},
+                              kRoomy});
+    return cluster.Take<Welcome>().back().worker;
+  };
+  const WorkerId a1 = join("a");
+  cluster.SubmitPlanned(
+      {.leaf_count = 4,
+       .concatenates = true,
+       .result_bytes = 4096,
+       .result = Token(1)},
+      {.operation = "sum", .matrix = MemoryMatrix("m", 5), .max_workers = 1});
+  cluster.TakeTasks();
+  join("b");
+  const WorkerId a2 = join("a");
+  EXPECT_THAT(cluster.TakeTasks(), IsEmpty());
+  cluster.Lose(a1);
+  const auto tasks = cluster.TakeTasks();
+  ASSERT_THAT(tasks, Not(IsEmpty()));
+  for (const auto& [worker, task] : tasks) EXPECT_EQ(worker, a2);
 }
 
 TEST(Loss, EndsJobsWhenNobodyIsLeftForTenSeconds) {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "hearth/base/clock.h"
+#include "hearth/matrix/element_type.h"
 #include "server/service/coordinator_service.h"
 
 namespace hearth::server {
@@ -58,6 +59,35 @@ TEST_F(WaitingCalls, EndWithTheirClients) {
     EXPECT_EQ(WaitReady(true).error_code(),
               grpc::StatusCode::DEADLINE_EXCEEDED);
   }
+  server_->Shutdown();
+}
+
+// They used to wait for ever: there was nothing left to show.
+TEST_F(WaitingCalls, OfAJobThatIsForgottenAtItsEndAreToldSo) {
+  proto::SubmitRequest order;
+  order.set_operation("sum");
+  order.mutable_record()->mutable_file()->set_path("/data/x.npy");
+  order.mutable_record()->mutable_layout()->set_element_type(
+      static_cast<std::uint32_t>(ElementType::kFloat64));
+  order.mutable_record()->mutable_layout()->add_shape(8);
+  proto::JobId job;
+  grpc::ClientContext submitting;
+  ASSERT_TRUE(stub_->Submit(&submitting, order, &job).ok());
+  grpc::ClientContext watching;
+  watching.set_deadline(std::chrono::system_clock::now() +
+                        std::chrono::seconds(20));
+  const auto watch = stub_->Watch(&watching, job);
+  proto::JobUpdate update;
+  ASSERT_TRUE(watch->Read(&update));
+  grpc::ClientContext forgetting;
+  proto::JobId forgotten;
+  ASSERT_TRUE(stub_->ForgetJob(&forgetting, job, &forgotten).ok());
+  grpc::ClientContext cancelling;
+  proto::JobSummary summary;
+  stub_->CancelJob(&cancelling, job, &summary);
+  while (watch->Read(&update)) {
+  }
+  EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
   server_->Shutdown();
 }
 
