@@ -47,7 +47,7 @@ struct CoordinatorOptions {
   std::int64_t ended_bytes_max = 64 * 1024 * 1024;
   // Within this time a client comes for its result: neither bound is kept, but
   // for this many jobs, and half of what memory is free where a result lies.
-  absl::Duration ended_fresh = absl::Seconds(30);
+  absl::Duration ended_fresh = absl::Seconds(5);
   std::size_t ended_fresh_jobs_max = 4096;
 
   // Tests only: lose the tasks of lost workers, to see that the simulation
