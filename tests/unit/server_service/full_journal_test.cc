@@ -82,6 +82,15 @@ class FullJournal : public ::testing::Test {
     if (!stub_->GetMatrix(&context, request, &reply).ok()) return 0;
     return reply.record().layout().shape(0);
   }
+  bool Submit() {
+    grpc::ClientContext context;
+    proto::SubmitRequest request;
+    request.set_operation("sum");
+    *request.mutable_record() = Numbers(8);
+    proto::JobId reply;
+    return stub_->Submit(&context, request, &reply).ok();
+  }
+
   std::filesystem::path directory_;
   CoordinatorService service_{CoordinatorOptions(), Clock::Real()};
   std::unique_ptr<grpc::Server> server_;
@@ -99,6 +108,15 @@ TEST_F(FullJournal, LeavesAMatrixThatCouldNotBeReplaced) {
   }
   EXPECT_TRUE(Put("m", 16));
   EXPECT_EQ(Count("m"), 16);
+}
+
+// A matrix that waited to be written made every later answer an error, and what
+// was asked for happened all the same.
+TEST_F(FullJournal, RefusesNoJobForAMatrixThatCouldNotBeWritten) {
+  ASSERT_TRUE(Put("m", 8));
+  const FullDisk full;
+  EXPECT_FALSE(Put("m", 16));
+  EXPECT_TRUE(Submit());
 }
 
 }  // namespace
