@@ -83,6 +83,7 @@ class CoordinatorCore::Impl {
   void On(CancelJob& cancel);
   void On(ForgetJob& forget);
   void On(PutMatrix& put);
+  void On(PutWritten& written);
   void On(SealMatrix& seal);
   void On(RemoveMatrix& remove);
   absl::StatusOr<MatrixPtr> Resolve(const MatrixRef& ref) const;
@@ -132,6 +133,7 @@ class CoordinatorCore::Impl {
     CallId call = 0;
     MatrixRecord record;
     bool replace = false;
+    bool holds_replaced = false;
   };
   struct Mending {
     Id segment;
@@ -151,6 +153,7 @@ class CoordinatorCore::Impl {
 
   void On(const Sender& sender, SegmentCopied& copied);
   void PutReplicas(PutMatrix& put);
+  absl::Status Register(PendingPut put);
   void FillCopies();
   void Ended(PendingPut& put, const CopyCore::Ended& ended);
   void Ended(const Mending& mending, const CopyCore::Ended& ended);
@@ -239,6 +242,7 @@ class CoordinatorCore::Impl {
   HostBook hosts_;
   CopyCore copies_;
   std::map<CopyId, Purpose> purposes_;
+  std::map<CallId, MatrixPtr> replaced_;  // held until PutWritten
   std::uint64_t next_placing_ = 1;
   std::map<std::uint64_t, Placing> placings_;
   std::set<Id> mending_;                     // segments

@@ -38,14 +38,15 @@ void CoordinatorCore::Impl::Place(PutMatrix& put) {
   tokens_.Hold({"", put.origin->holder.token});
   const std::uint64_t number = next_placing_++;
   Placing& placing = placings_[number];
-  placing = {.put = {put.call, std::move(put.record), put.replace},
-             .replicas = put.replicas,
-             .origin = std::move(put.origin),
-             .refused_at = now_ + kRoomWait,
-             .planned_at = now_,
-             .plan = {},
-             .pieces = {},
-             .under_way = {}};
+  placing = {
+      .put = {put.call, std::move(put.record), put.replace, put.holds_replaced},
+      .replicas = put.replicas,
+      .origin = std::move(put.origin),
+      .refused_at = now_ + kRoomWait,
+      .planned_at = now_,
+      .plan = {},
+      .pieces = {},
+      .under_way = {}};
   BeginPlacing(number, placing);
 }
 
@@ -180,10 +181,8 @@ void CoordinatorCore::Impl::FinishPlacing(std::uint64_t number,
     }
     record.source = std::move(spread);
   }
-  const std::string name = record.name;
-  if (status.ok())
-    status = catalog_.Put(std::move(record), placing.put.replace);
-  if (status.ok()) Say(KeepMatrix{*catalog_.Get(name)});
+  const CallId call = placing.put.call;
+  if (status.ok()) status = Register(std::move(placing.put));
   if (!status.ok()) GiveUpPieces(placing);
   for (const SegmentSource& piece : placing.pieces) {
     for (const Replica& one : piece.replicas) tokens_.Release(one.token);
@@ -192,7 +191,7 @@ void CoordinatorCore::Impl::FinishPlacing(std::uint64_t number,
       mends_due_.emplace(now_, piece.token);
     }
   }
-  Say(Answer{placing.put.call, std::move(status), {}});
+  Say(Answer{call, std::move(status), {}});
 }
 
 // Pieces of what has no name yet are made again; there is still what they are

@@ -30,10 +30,37 @@ void CoordinatorCore::Impl::On(PutMatrix& put) {
   auto* segment = std::get_if<SegmentSource>(&put.record.source);
   if (segment != nullptr) segment->replicas_wanted = std::max(1, put.replicas);
   if (put.replicas > 1) return PutReplicas(put);
-  const std::string name = put.record.name;
-  absl::Status status = catalog_.Put(std::move(put.record), put.replace);
-  if (status.ok()) Say(KeepMatrix{*catalog_.Get(name)});
+  absl::Status status = Register(
+      {put.call, std::move(put.record), put.replace, put.holds_replaced});
   Say(Answer{put.call, std::move(status), {}});
+}
+
+absl::Status CoordinatorCore::Impl::Register(PendingPut put) {
+  const std::string name = put.record.name;
+  const auto before = catalog_.Get(name);
+  const bool holds = put.holds_replaced && before.ok();
+  if (holds) catalog_.Use(*before);
+  absl::Status status = catalog_.Put(std::move(put.record), put.replace);
+  if (status.ok()) {
+    Say(KeepMatrix{*catalog_.Get(name)});
+    if (holds) replaced_[put.call] = *before;
+  } else if (holds) {
+    catalog_.Unuse(*before);
+  }
+  return status;
+}
+
+void CoordinatorCore::Impl::On(PutWritten& written) {
+  const auto found = replaced_.extract(written.call);
+  if (!written.is_written && found.empty()) {
+    RemoveMatrix remove{written.call, written.name};
+    On(remove);
+  } else if (!written.is_written) {
+    // It was accepted once, and still has its bytes.
+    catalog_.Put(*found.mapped(), /*replace=*/true).IgnoreError();
+    Say(KeepMatrix{*catalog_.Get(written.name)});
+  }
+  if (!found.empty()) catalog_.Unuse(found.mapped());
 }
 
 void CoordinatorCore::Impl::PutReplicas(PutMatrix& put) {
@@ -61,7 +88,8 @@ void CoordinatorCore::Impl::PutReplicas(PutMatrix& put) {
     tokens_.Hold({"", one.token, one.host});
   }
   purposes_.emplace(copies_.Begin(std::move(want), now_),
-                    PendingPut{put.call, std::move(put.record), put.replace});
+                    PendingPut{put.call, std::move(put.record), put.replace,
+                               put.holds_replaced});
 }
 
 void CoordinatorCore::Impl::Ended(PendingPut& put,
@@ -71,9 +99,8 @@ void CoordinatorCore::Impl::Ended(PendingPut& put,
                           ended.made.end());
   const std::vector<Replica> replicas = segment.replicas;
   absl::Status status = ended.status;
-  const std::string name = put.record.name;
-  if (status.ok()) status = catalog_.Put(std::move(put.record), put.replace);
-  if (status.ok()) Say(KeepMatrix{*catalog_.Get(name)});
+  const CallId call = put.call;
+  if (status.ok()) status = Register(std::move(put));
   for (const Replica& one : replicas) {
     if (status.ok()) {
       tokens_.Release(one.token);
@@ -81,7 +108,7 @@ void CoordinatorCore::Impl::Ended(PendingPut& put,
       tokens_.Drop(one.host, one.token);
     }
   }
-  Say(Answer{put.call, std::move(status), {}});
+  Say(Answer{call, std::move(status), {}});
 }
 
 // --- copies ------------------------------------------------------------------

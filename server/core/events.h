@@ -115,6 +115,16 @@ struct PutMatrix {
   int replicas = 1;  // hosts that are to hold it when this is answered
   // Of an unmade record: what it is made of, in one piece or several.
   OriginPtr origin{};
+  // What is replaced is held until PutWritten tells whether it has to come
+  // back.
+  bool holds_replaced = false;
+};
+// Whether the journal has what was put, right after its OK answer. If not, its
+// name means again what it meant before.
+struct PutWritten {
+  CallId call = 0;
+  std::string name{};
+  bool is_written = true;
 };
 struct SealMatrix {
   CallId call = 0;
@@ -148,7 +158,7 @@ struct TimePassed {};
 using Event =
     std::variant<WorkerJoined, Heartbeat, StreamPaced, WorkerLost, WorkerStory,
                  TokensLeft, WorkerReported, DrainWorker, HostLeaves, SubmitJob,
-                 CancelJob, ForgetJob, PutMatrix, SealMatrix, RemoveMatrix,
-                 Recovered, TimePassed>;
+                 CancelJob, ForgetJob, PutMatrix, PutWritten, SealMatrix,
+                 RemoveMatrix, Recovered, TimePassed>;
 
 }  // namespace hearth::server

@@ -100,7 +100,7 @@ grpc::ServerUnaryReactor* CoordinatorService::ReplyLater(
     grpc::CallbackServerContext* context,
     const std::function<absl::StatusOr<Event>(CallId)>& ask,
     std::function<absl::Status(const Answer&)> fill,
-    std::function<void(Errands&)> undo) {
+    std::function<void(CallId, bool, Errands&)> settle) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   Errands errands;
   {
@@ -108,7 +108,7 @@ grpc::ServerUnaryReactor* CoordinatorService::ReplyLater(
     const CallId call = next_call_++;
     auto event = ask(call);
     if (event.ok()) {
-      later_[call] = {reactor, std::move(fill), std::move(undo)};
+      later_[call] = {reactor, std::move(fill), std::move(settle)};
       Ask(*std::move(event), errands);
       if (ended_) EndWaitingCalls(errands);
     } else {
@@ -153,6 +153,7 @@ grpc::ServerUnaryReactor* CoordinatorService::PutMatrix(
   return ReplyLater(
       context,
       [&](CallId call) -> absl::StatusOr<Event> {
+        mutex_.AssertHeld();
         HEARTH_ASSIGN_OR_RETURN(MatrixRecord record,
                                 FromWire(request->record()));
         OriginPtr origin;
@@ -167,9 +168,12 @@ grpc::ServerUnaryReactor* CoordinatorService::PutMatrix(
                        "put a matrix: it has no bytes yet, or too many");
         }
         return server::PutMatrix{
-            call, std::move(record), request->replace(),
+            call,
+            std::move(record),
+            request->replace(),
             std::clamp(request->replicas(), 1, kReplicasMax),
-            std::move(origin)};
+            std::move(origin),
+            journaling_.is_on()};
       },
       [this, reply, name = request->record().name()](const Answer&) {
         mutex_.AssertHeld();
@@ -178,9 +182,10 @@ grpc::ServerUnaryReactor* CoordinatorService::PutMatrix(
         return matrix.status();
       },
       // Not there unless it is in the journal, too.
-      [this, name = request->record().name()](Errands& errands) {
+      [this, name = request->record().name()](CallId call, bool is_written,
+                                              Errands& errands) {
         mutex_.AssertHeld();
-        Ask(server::RemoveMatrix{next_call_++, name}, errands);
+        Ask(PutWritten{call, name, is_written}, errands);
       });
 }
 

@@ -96,9 +96,11 @@ std::optional<Answer> CoordinatorService::Ask(Event event, Errands& errands) {
     const Later waiting = std::move(found->second);
     later_.erase(found);
     if (is_kept) CrashPoint("coordinator.kept");
-    if (!kept.ok() && later.status.ok()) {
+    if (later.status.ok()) {
       later.status = kept;
-      if (waiting.undo != nullptr) waiting.undo(errands);
+      if (waiting.settle != nullptr && journaling_.is_on()) {
+        waiting.settle(later.call, kept.ok(), errands);
+      }
     }
     if (waiting.reactor == nullptr) continue;
     const absl::Status status =

@@ -145,13 +145,13 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
       const std::function<absl::Status(Errands&)>& work);
 
   // The same for a call that the core may answer in a later Handle. `fill`
-  // makes the reply of an OK one, under the lock; `undo` takes back what could
-  // not be kept in the journal.
+  // makes the reply of an OK one, under the lock; `settle` hears before that
+  // whether the journal has it.
   grpc::ServerUnaryReactor* ReplyLater(
       grpc::CallbackServerContext* context,
       const std::function<absl::StatusOr<Event>(CallId)>& ask,
       std::function<absl::Status(const Answer&)> fill,
-      std::function<void(Errands&)> undo = nullptr);
+      std::function<void(CallId, bool, Errands&)> settle = nullptr);
   Moment Now() const { return {clock_.Now(), WallTime()}; }
 
   const Clock& clock_;
@@ -169,12 +169,12 @@ class CoordinatorService final : public proto::Coordinator::CallbackService,
   // Whose Hello is being handled.
   server::WorkerSession* joining_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::uint64_t next_call_ ABSL_GUARDED_BY(mutex_) = 1;
-  // What to do with the answer to a call that takes its time. `fill` and `undo`
-  // are called under the lock.
+  // What to do with the answer to a call that takes its time. `fill` and
+  // `settle` are called under the lock.
   struct Later {
     grpc::ServerUnaryReactor* reactor = nullptr;  // null: it was ended
     std::function<absl::Status(const Answer&)> fill;
-    std::function<void(Errands&)> undo;
+    std::function<void(CallId, bool, Errands&)> settle;
   };
   std::map<CallId, Later> later_ ABSL_GUARDED_BY(mutex_);
   std::vector<Answer> answered_later_ ABSL_GUARDED_BY(mutex_);

@@ -1,6 +1,7 @@
 #include "server/service/journaling.h"
 
 #include <cstdio>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -15,8 +16,10 @@ void Journaling::Note(const Action& action, const CoordinatorCore& core,
   if (!is_on()) return;
   if (const auto* matrix = std::get_if<KeepMatrix>(&action)) {
     Change(ToRow(*matrix->matrix));
+    has_noted_matrix_ = true;
   } else if (const auto* gone = std::get_if<ForgetMatrix>(&action)) {
     Change({Journal::Kind::kMatrix, gone->name, std::nullopt});
+    has_noted_matrix_ = true;
   } else if (const auto* job = std::get_if<KeepJob>(&action)) {
     const auto kept = core.KeptJobOf(job->job);
     if (!kept.has_value()) return;
@@ -37,6 +40,7 @@ void Journaling::NoteNumber(const std::string& name, std::uint64_t number) {
 }
 
 absl::Status Journaling::Flush() {
+  const bool is_asked_for_matrix = std::exchange(has_noted_matrix_, false);
   if (waiting_.empty()) return absl::OkStatus();
   std::vector<Journal::Change> changes;
   auto survives = Journal::Survives::kProcess;
@@ -54,7 +58,7 @@ absl::Status Journaling::Flush() {
                  std::string(written.message()).c_str());
   }
   is_failing_ = !written.ok();
-  return survives == Journal::Survives::kMachine ? written : absl::OkStatus();
+  return is_asked_for_matrix ? written : absl::OkStatus();
 }
 
 }  // namespace hearth::server

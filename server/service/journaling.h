@@ -28,8 +28,8 @@ class Journaling {
   void Note(const Action& action, const CoordinatorCore& core,
             const Moment& now);
   void NoteNumber(const std::string& name, std::uint64_t number);
-  // Fails when a matrix could not be written: whoever put it has to know. A
-  // job goes on without.
+  // Fails when a matrix noted since the last call could not be written: whoever
+  // put it has to know. A job goes on without, and without one noted before.
   absl::Status Flush();
 
  private:
@@ -40,6 +40,7 @@ class Journaling {
       waiting_;
   std::uint64_t next_worker_ = 0;
   bool is_failing_ = false;
+  bool has_noted_matrix_ = false;  // since the last Flush
 };
 
 }  // namespace hearth::server

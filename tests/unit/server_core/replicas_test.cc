@@ -375,5 +375,33 @@ TEST_F(Replicas, ACopyThatBringsNothingIsGivenUp) {
   EXPECT_EQ(cluster_.core().members().Find(a_)->state, WorkerState::kReady);
 }
 
+// The matrix that a put replaced was dropped before the journal had the new
+// one, and the new one was taken back: neither was left.
+TEST(Puts, BringBackWhatTheyReplacedWhereTheJournalCantHaveThem) {
+  Cluster cluster;
+  cluster.Join();
+  cluster.Tell(PutMatrix{1, MemoryMatrix("m", 5)});
+  PutMatrix put{2, MemoryMatrix("m", 6), /*replace=*/true};
+  put.holds_replaced = true;
+  cluster.Tell(put);
+  EXPECT_THAT(cluster.TakeDropped(), IsEmpty());
+  cluster.Take<KeepMatrix>();
+
+  cluster.Tell(PutWritten{2, "m", /*is_written=*/false});
+  EXPECT_THAT(cluster.TakeDropped(), ElementsAre(Id{0, 6}));
+  const MatrixPtr matrix = *cluster.core().catalog().Get("m");
+  EXPECT_EQ(std::get<SegmentSource>(matrix->source).token, (Id{0, 5}));
+  EXPECT_EQ(cluster.Take<KeepMatrix>().back().matrix, matrix);
+
+  put.call = 3;
+  cluster.Tell(put);
+  EXPECT_THAT(cluster.TakeDropped(), IsEmpty());
+  cluster.Tell(PutWritten{3, "m", /*is_written=*/true});
+  EXPECT_THAT(cluster.TakeDropped(), ElementsAre(Id{0, 5}));
+  cluster.Tell(PutMatrix{4, MemoryMatrix("new", 7)});
+  cluster.Tell(PutWritten{4, "new", /*is_written=*/false});
+  EXPECT_FALSE(cluster.core().catalog().Get("new").ok());
+}
+
 }  // namespace
 }  // namespace hearth::server
