@@ -13,6 +13,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "hearth/base/error.h"
 #include "hearth/base/memfd.h"
 #include "hearth/base/status.h"
@@ -29,6 +31,21 @@ constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 // One call writes at most this (Linux: 2 GiB less a page); smaller pieces also
 // keep a signal waiting for less time.
 constexpr std::size_t kWriteBytesMax = std::size_t{64} << 20;
+
+// The kernel refuses a write seal at once where somebody maps the segment
+// writable, but waits a while, 100 ms and more, for pages that are held by a
+// device, or by itself, which moves and ages them: those it lets go of soon.
+int AddSeals(int fd) {
+  constexpr int kTriesMax = 5;
+  for (int i = 1;; ++i) {
+    const absl::Time begin = absl::Now();
+    if (fcntl(fd, F_ADD_SEALS, kSeals) == 0) return 0;
+    const int error = errno;
+    const bool has_waited = absl::Now() - begin > absl::Milliseconds(50);
+    errno = error;
+    if (error != EBUSY || !has_waited || i == kTriesMax) return -1;
+  }
+}
 
 absl::Status Busy(const struct stat& found, std::int64_t bytes,
                   std::span<const std::byte> own_view) {
@@ -179,7 +196,7 @@ absl::StatusOr<SealedSegment> OpenSegment::Seal(const SealOptions& options) {
     HEARTH_ASSIGN_OR_RETURN(fresh, Mapping::Of(read_only.get(), 0, bytes_,
                                                MapAccess::kRead, "a segment"));
   }
-  if (fcntl(fd_.get(), F_ADD_SEALS, kSeals) != 0) {
+  if (AddSeals(fd_.get()) != 0) {
     const int error = errno;
     // At once: the others' names take milliseconds to find, and what a thread
     // of ours writes meanwhile nobody would see.

@@ -51,13 +51,12 @@ absl::Status Attachment::Share() {
   HEARTH_ASSIGN_OR_RETURN(
       OpenSegment open,
       OpenSegment::Create(bytes_, limits, {.label = "hearth-call"}));
-  for (Part& part : parts_) {
+  for (const Part& part : parts_) {
     HEARTH_RETURN_IF_ERROR(
         CopyIntoSegment(open, part.offset, part.elements.bytes(), limits));
-    part.elements = {};
   }
-  parts_.clear();
   HEARTH_ASSIGN_OR_RETURN(segment_, open.Seal());
+  parts_.clear();  // not before: what can't be sealed still goes in pieces
   is_borrowed_ = false;
   return absl::OkStatus();
 }
