@@ -51,8 +51,9 @@ void ReduceWide(const std::byte* data, std::int64_t rows, std::int64_t width,
   // Whole rows, while their lanes fit a first cache: memory's own order. Else
   // strips that leave room beside the lanes, short enough that rows asked for
   // meanwhile come no earlier than they are needed.
-  const std::int64_t strip =
-      width <= kTileLanes / Op::kParts ? width : 1024 / Op::kParts / 64 * 64;
+  const bool is_whole =
+      stride == width * kElementBytes<Op> && width <= kTileLanes / Op::kParts;
+  const std::int64_t strip = is_whole ? width : 1024 / Op::kParts / 64 * 64;
   Tile<Op> tile;
   for (std::int64_t k = 0; k < width; k += strip) {
     const std::int64_t now = k + strip < width ? strip : width - k;
