@@ -198,6 +198,7 @@ void CoordinatorCore::Impl::On(const Sender& sender, InputMissing& missing) {
                                   "see that no worker's host is short of "
                                   "memory")));
   }
+  if (verdict != JobCore::Verdict::kAccepted) return;
   // It began anew: whatever is under way is of no use.
   if (live->core.brief_version() != brief_version) {
     scheduler_.RevokeAll(missing.job);

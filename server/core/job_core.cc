@@ -344,12 +344,16 @@ JobCore::Verdict JobCore::OnInputMissing(const InputMissing& missing,
                         combine != combines_.end() &&
                         combine->second == run.end;
   if (combines) combines_.erase(combine);
+  bool are_wanted = kind != TaskKind::kCombine || combines;
   for (const Id& token : missing.tokens) {
     const auto voided = cover_.Void(token);
     if (!voided.has_value()) continue;
+    are_wanted = true;
     tokens_.Drop(voided->partial);
     queue(Care::kNone).Add(voided->run);
   }
+  // Whoever took it over was sooner, and the inputs went.
+  if (!are_wanted) return Verdict::kIgnored;
   record_.leaves_done = cover_.leaves_done();
   if (combines && cover_.Covers(run)) {
     CombineSoon(run);

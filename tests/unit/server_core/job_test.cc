@@ -102,6 +102,26 @@ TEST(Jobs, CombineLargePartialsAtWorkersAsSoonAsTwoSiblingsAreThere) {
   EXPECT_EQ(cluster.core().FindJob(job)->leaves_done, 2);
 }
 
+TEST(Jobs, DoNotCallItARetryWhenACombiningWasTakenOver) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.Join(4);
+  const JobId job = cluster.SubmitPlanned({.leaf_count = 4});
+  const auto tasks = cluster.TakeTasks();
+  cluster.CommitTask(w1, tasks.at(0).second, Token(1));
+  cluster.CommitTask(w1, tasks.at(1).second, Token(2));
+  const auto combines = cluster.TakeTasks();
+  ASSERT_THAT(combines, SizeIs(1));
+  const Task& combine = combines[0].second;
+  ASSERT_EQ(combine.kind, TaskKind::kCombine);
+  const WorkerId w2 = cluster.Join();
+  cluster.CommitTask(w2, combine, Token(10));  // sooner, and the inputs go
+  cluster.TellReport(
+      w1,
+      InputMissing{.task = combine.id, .job = job, .tokens = {Token(1).token}});
+  EXPECT_EQ(cluster.core().FindJob(job)->retries, 0);
+  EXPECT_EQ(cluster.core().FindJob(job)->leaves_done, 2);
+}
+
 TEST(Jobs, TakeACommitOnceHoweverOftenItComes) {
   Cluster cluster;
   const WorkerId w1 = cluster.Join(2);
