@@ -210,14 +210,15 @@ JobCore::Verdict JobCore::OnCommit(Commit& commit) {
     return Verdict::kBad;
   }
   const std::string host = commit.partial.host;
-  // Only who has the result may have written to it.
-  if (record_.plan->concatenates && commit.partial.is_empty() &&
-      record_.plan->result_bytes > 0 && host != record_.plan->result.host) {
-    return Verdict::kBad;
-  }
   const bool has_token = commit.partial.has_token();
   const bool is_written =
       record_.plan->concatenates && commit.partial.is_empty();
+  // Only who has the result may have written to it, and not to an older plan's.
+  const BytesRef& result = record_.plan->result;
+  if (is_written && record_.plan->result_bytes > 0 &&
+      (host != result.host || commit.written_to != result.token)) {
+    return Verdict::kBad;
+  }
   const BytesRef token_only{"", commit.partial.token, commit.partial.host};
   std::vector<BytesRef> replaced;
   if (!cover_.Accept(commit.run, commit.partial, replaced)) {

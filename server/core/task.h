@@ -95,7 +95,9 @@ struct Commit {
   JobId job{};
   int round = 0;
   LeafRun run{};
-  BytesRef partial{};     // neither bytes nor token where the job concatenates
+  BytesRef partial{};     // neither bytes nor token where rows were written
+  Id written_to{};        // the result that they were written into: a plan made
+                          // anew has another
   absl::Duration busy{};  // of the thread, for this run
   Traffic traffic{};
   // What its task read of another host's is on the worker's now, all of it.

@@ -34,6 +34,7 @@ Commit FromWire(const proto::Commit& commit) {
           .round = commit.round(),
           .run = FromWire(commit.run()),
           .partial = server::FromWire(commit.partial()),
+          .written_to = FromProto(commit.written_to()),
           .busy = absl::Nanoseconds(commit.busy_ns()),
           .traffic = server::FromWire(commit.traffic()),
           .is_kept = commit.is_kept(),

@@ -38,6 +38,7 @@ inline server::Report ToServer(const worker::Report& report) {
                               .round = commit->round,
                               .run = commit->run,
                               .partial = ToServer(commit->partial),
+                              .written_to = commit->written_to,
                               .busy = commit->busy,
                               .traffic = {},
                               .task_done = commit->task_done};

@@ -263,8 +263,9 @@ void World::Do(const server::Action& action, std::uint64_t stream) {
                                       .round = brief.round};
               if (brief.plan != nullptr) {
                 briefed.leaf_count = brief.plan->leaf_count;
-                briefed.writes_result =
-                    brief.plan->concatenates && !cache.hands_over;
+                if (brief.plan->concatenates && !cache.hands_over) {
+                  briefed.result = brief.plan->result.token;
+                }
               }
               Hear(process, briefed);
             });

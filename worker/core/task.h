@@ -70,6 +70,7 @@ struct Commit {
   int round = 0;
   LeafRun run{};
   BytesRef partial{};
+  Id written_to{};  // rows are in the result: its token
   absl::Duration busy{};
   Traffic traffic{};
   // What its task read of another host's is on this one now, all of it.

@@ -81,7 +81,7 @@ std::vector<QueueAction> TaskQueueCore::Handle(const QueueEvent& event,
                 actions);
             ledger_.BeginRound(brief.job, brief.round);
             jobs_[brief.job] = {brief.round, brief.leaf_count,
-                                brief.writes_result};
+                                brief.result};
           },
           [&](const Assigned& assigned) {
             waiting_.insert(waiting_.end(), assigned.tasks.begin(),
@@ -181,7 +181,7 @@ void TaskQueueCore::Absorb(Seat& seat, Outcome outcome, absl::Time now,
     std::vector<Id> tokens = TokensOf(outcome);
     // The segment that all tasks of a concatenating job wrote into is named as
     // its result, but whoever finishes did not make it.
-    if (seat.writes_result) tokens.clear();
+    if (seat.writes_result()) tokens.clear();
     if (!tokens.empty()) actions.emplace_back(DropTokens{std::move(tokens)});
     seat.task.reset();
     seat.wanted = true;
@@ -243,6 +243,7 @@ void TaskQueueCore::AbsorbWhole(Seat& seat, Report report, absl::Time now) {
       },
       report);
   if (auto* commit = std::get_if<Commit>(&report)) {
+    commit->written_to = seat.result;
     return AddCommit(std::move(*commit), now);
   }
   outbox_.Add(std::move(report), now);
@@ -266,6 +267,7 @@ void TaskQueueCore::CommitRuns(Seat& seat, std::vector<BytesRef> partials,
         .round = task.round,
         .run = runs[i],
         .partial = {},
+        .written_to = seat.result,
         .busy = busy * runs[i].leaf_count() / leaves,
         .traffic = {},
         .is_kept = seat.traffic.bytes_kept == seat.traffic.bytes_streamed,
@@ -287,16 +289,16 @@ Step TaskQueueCore::NextStep(Seat& seat, absl::Time now) {
     if (!seat.task.has_value() && !StartNextTask(seat, now)) return Idle{};
     const Task& task = *seat.task;
     if (task.kind != TaskKind::kCompute) return RunTask{task};
-    while (seat.writes_result && seat.stack.CanCombine()) seat.stack.Combine();
+    while (seat.writes_result() && seat.stack.CanCombine()) seat.stack.Combine();
     if (seat.stack.CanCombine()) {
       const int right = seat.stack.top();
       return CombineSlots{task.job, task.round, right - 1, right};
     }
     if (seat.next_leaf < task.run.end) {
       return ComputeLeaf{task.job, task.round, seat.next_leaf++,
-                         seat.writes_result ? -1 : seat.stack.top() + 1};
+                         seat.writes_result() ? -1 : seat.stack.top() + 1};
     }
-    if (!seat.writes_result) {
+    if (!seat.writes_result()) {
       return DeliverSlots{task.job, task.round, seat.stack.runs()};
     }
     CommitRuns(seat, {}, now);
@@ -308,7 +310,7 @@ bool TaskQueueCore::StartNextTask(Seat& seat, absl::Time now) {
     seat.task = std::move(waiting_.front());
     waiting_.pop_front();
     const auto brief = jobs_.find(seat.task->job);
-    seat.writes_result = false;
+    seat.result = {};
     if (brief == jobs_.end() || brief->second.round != seat.task->round) {
       Fail(
           seat,
@@ -324,7 +326,7 @@ bool TaskQueueCore::StartNextTask(Seat& seat, absl::Time now) {
       continue;
     }
     seat.wanted = true;
-    seat.writes_result = brief->second.writes_result;
+    seat.result = brief->second.result;
     seat.next_leaf = seat.task->run.begin;
     seat.stack = RunStack(brief->second.leaf_count);
     seat.traffic = {};

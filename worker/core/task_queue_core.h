@@ -32,8 +32,8 @@ struct Briefed {
   std::uint64_t job = 0;
   int round = 0;
   std::int64_t leaf_count = 1;  // 1 while the job is not planned
-  // It concatenates, into a segment of this host: no partials.
-  bool writes_result = false;
+  // It concatenates, into this segment of this host, if not zero: no partials.
+  Id result{};
 };
 struct Assigned {
   std::vector<Task> tasks{};
@@ -122,18 +122,20 @@ class TaskQueueCore {
   struct JobBrief {
     int round = 0;
     std::int64_t leaf_count = 1;
-    bool writes_result = false;
+    Id result{};
   };
   // One thread and the task it has, if any.
   struct Seat {
     std::optional<Task> task;
     bool wanted = true;  // false: interrupted, its outcome is ignored
     bool idle = false;   // it waits for Wake
-    bool writes_result = false;
+    Id result{};         // zero: it has partials
     std::int64_t next_leaf = 0;  // the next one to start
     RunStack stack;
     Traffic traffic;
     absl::Time started_at;
+
+    bool writes_result() const { return !result.zero(); }
   };
 
   // How the last step went.

@@ -60,9 +60,10 @@ bool WritesElsewhere(const proto::Brief& now, const proto::Brief& before) {
 
 }  // namespace
 
-bool WritesResult(const proto::Brief& brief, const SegmentReach& reach) {
-  return brief.concatenates() && brief.has_result() &&
-         reach.IsOwn(brief.result().host());
+Id ResultWritten(const proto::Brief& brief, const SegmentReach& reach) {
+  const bool is_written = brief.concatenates() && brief.has_result() &&
+                          reach.IsOwn(brief.result().host());
+  return is_written ? FromProto(brief.result().token()) : Id{};
 }
 
 absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
@@ -83,8 +84,8 @@ absl::StatusOr<std::shared_ptr<const JobContext>> JobContext::Open(
     HEARTH_RETURN_IF_ERROR(
         context->Prepare(brief, servers, reach, kept, cancelled));
   }
-  if (WritesResult(brief, reach)) {
-    context->result_token_ = FromWire(brief.result()).token;
+  context->result_token_ = ResultWritten(brief, reach);
+  if (context->writes_result()) {
     HEARTH_ASSIGN_OR_RETURN(context->result_,
                             store.OpenResult(context->result_token_));
   }

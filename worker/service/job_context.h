@@ -72,8 +72,8 @@ class JobContext {
   std::int64_t max_run_leaves_ = 0;
 };
 
-// Tasks of the job write into a segment of this host.
-bool WritesResult(const proto::Brief& brief, const SegmentReach& reach);
+// The segment of this host that tasks of the job write into; zero: none.
+Id ResultWritten(const proto::Brief& brief, const SegmentReach& reach);
 
 // The jobs that this worker was briefed on, opened when first needed.
 //

@@ -32,6 +32,9 @@ void Fill(const Commit& commit, const std::string& host, proto::Report& to) {
   if (commit.partial.has_token() || !commit.partial.inline_bytes.empty()) {
     *message.mutable_partial() = ToWire(commit.partial, host);
   }
+  if (!commit.written_to.zero()) {
+    *message.mutable_written_to() = ToProto(commit.written_to);
+  }
   message.set_busy_ns(absl::ToInt64Nanoseconds(commit.busy));
   proto::Traffic& traffic = *message.mutable_traffic();
   traffic.set_bytes_mapped(commit.traffic.bytes_mapped);

@@ -339,7 +339,7 @@ class WorkerServer::Impl {
                        .round = message.brief().round(),
                        .leaf_count = std::max<std::int64_t>(
                            1, message.brief().leaf_count()),
-                       .writes_result = WritesResult(message.brief(), reach_)};
+                       .result = ResultWritten(message.brief(), reach_)};
       case proto::ToWorker::kAssign: {
         Assigned assigned;
         for (const auto& task : message.assign().tasks()) {

@@ -176,6 +176,36 @@ TEST(Jobs, BeginAgainWhenTheStateOfARoundWentMissing) {
   EXPECT_TRUE(cluster.Finish(job));
 }
 
+// It says that rows are in a segment that the job no longer has.
+TEST(Jobs, TakeNoCommitOfAPlanBeforeTheirs) {
+  Cluster cluster;
+  const WorkerId w1 = cluster.Join(2);
+  const JobPlan plan{.leaf_count = 2,
+                     .concatenates = true,
+                     .result_bytes = 4096,
+                     .result = Token(7)};
+  const JobId job = cluster.SubmitPlanned(plan);
+  const Task before = cluster.TakeTasks().at(0).second;
+  cluster.TellReport(w1, InputMissing{.task = before.id,
+                                      .job = job,
+                                      .tokens = {Token(7).token}});
+  auto tasks = cluster.TakeTasks();
+  ASSERT_EQ(tasks.at(0).second.kind, TaskKind::kPlan);
+  JobPlan anew = plan;
+  anew.result = Token(8);
+  cluster.TellReport(w1, PlanReady{tasks[0].second.id, job, anew});
+  tasks = cluster.TakeTasks();
+  cluster.TellReport(w1, Commit{.task = before.id,
+                                .job = job,
+                                .run = before.run,
+                                .written_to = Token(7).token});
+  EXPECT_EQ(cluster.core().FindJob(job)->leaves_done, 0);
+  for (const auto& [worker, task] : tasks) {
+    cluster.CommitTask(worker, task, {});
+  }
+  EXPECT_EQ(cluster.core().FindJob(job)->leaves_done, 2);
+}
+
 TEST(Jobs, WithoutPartialsAreSealedAtTheEnd) {
   Cluster cluster;
   const WorkerId w1 = cluster.Join();

@@ -114,6 +114,12 @@ class Cluster {
                         ++sequence_,
                         {std::move(report)}});
   }
+  Id ResultOf(JobId job) const {
+    const auto record = core_.FindJob(job);
+    return record.has_value() && record->plan != nullptr
+               ? record->plan->result.token
+               : Id{};
+  }
   void CommitTask(WorkerId worker, const Task& task, BytesRef partial = {"p"}) {
     TellReport(worker,
                Commit{.task = task.id,
@@ -121,6 +127,7 @@ class Cluster {
                       .round = task.round,
                       .run = task.run,
                       .partial = std::move(partial),
+                      .written_to = ResultOf(task.job),
                       .busy = absl::Milliseconds(1) * task.run.leaf_count()});
   }
   void FinishTask(WorkerId worker, const Task& task) {

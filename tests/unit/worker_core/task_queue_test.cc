@@ -35,10 +35,10 @@ Task Compute(std::uint64_t id, LeafRun run, int round = 0) {
 class Queue {
  public:
   explicit Queue(int threads = 1, std::int64_t leaf_count = 100,
-                 bool writes_result = false)
+                 Id result = {})
       : core_(threads) {
     core_.Handle(Joined{}, kStart);
-    core_.Handle(Briefed{1, 0, leaf_count, writes_result}, kStart);
+    core_.Handle(Briefed{1, 0, leaf_count, result}, kStart);
   }
   TaskQueueCore& core() { return core_; }
   std::vector<QueueAction> Tell(QueueEvent event) {
@@ -136,7 +136,7 @@ TEST(TaskQueue, CommitsEachNodeOfARunThatIsNone) {
 }
 
 TEST(TaskQueue, WritesLeavesWithoutSlotsWhereTheJobConcatenates) {
-  Queue queue(1, 100, /*writes_result=*/true);
+  Queue queue(1, 100, /*result=*/Id{0, 5});
   queue.Tell(Assigned{{Compute(1, {0, 4})}});
   const Step step = queue.Next();
   EXPECT_EQ(std::get<ComputeLeaf>(step).slot, -1);
@@ -148,6 +148,7 @@ TEST(TaskQueue, WritesLeavesWithoutSlotsWhereTheJobConcatenates) {
   ASSERT_THAT(commits, SizeIs(1));
   EXPECT_EQ(commits[0].run, (LeafRun{0, 4}));
   EXPECT_EQ(commits[0].partial, BytesRef{});
+  EXPECT_EQ(commits[0].written_to, (Id{0, 5}));
 }
 
 TEST(TaskQueue, LeavesWhatWasTakenOverToTheOther) {
@@ -215,7 +216,7 @@ TEST(TaskQueue, DropsTheSegmentOfAPartialThatIsNotWantedAnyMore) {
 // Found by seed 4517: two workers finished, one of them was interrupted and
 // dropped the segment that both had named as the result.
 TEST(TaskQueue, DropsNoSegmentThatAllTasksOfAJobWroteInto) {
-  Queue queue(1, 100, /*writes_result=*/true);
+  Queue queue(1, 100, /*result=*/Id{0, 5});
   queue.Tell(Assigned{{{.id = 1, .kind = TaskKind::kFinish, .job = 1}}});
   queue.Next();
   queue.Tell(Disconnected{});
@@ -227,7 +228,7 @@ TEST(TaskQueue, ANewRoundEndsTheOldOne) {
   Queue queue(2);
   queue.Tell(Assigned{{Compute(1, {0, 8}), Compute(2, {8, 16})}});
   queue.Next(0);
-  EXPECT_THAT(Of<Interrupt>(queue.Tell(Briefed{1, 1, 100, false})), SizeIs(1));
+  EXPECT_THAT(Of<Interrupt>(queue.Tell(Briefed{1, 1, 100, {}})), SizeIs(1));
   EXPECT_EQ(queue.core().waiting_count(), 0u);
   queue.Tell(Assigned{{Compute(3, {0, 1}, /*round=*/1)}});
   EXPECT_EQ(std::get<ComputeLeaf>(queue.Next(0, LeafDone{})).round, 1);
