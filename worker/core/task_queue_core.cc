@@ -80,8 +80,7 @@ std::vector<QueueAction> TaskQueueCore::Handle(const QueueEvent& event,
                 },
                 actions);
             ledger_.BeginRound(brief.job, brief.round);
-            jobs_[brief.job] = {brief.round, brief.leaf_count,
-                                brief.result};
+            jobs_[brief.job] = {brief.round, brief.leaf_count, brief.result};
           },
           [&](const Assigned& assigned) {
             waiting_.insert(waiting_.end(), assigned.tasks.begin(),
@@ -289,7 +288,8 @@ Step TaskQueueCore::NextStep(Seat& seat, absl::Time now) {
     if (!seat.task.has_value() && !StartNextTask(seat, now)) return Idle{};
     const Task& task = *seat.task;
     if (task.kind != TaskKind::kCompute) return RunTask{task};
-    while (seat.writes_result() && seat.stack.CanCombine()) seat.stack.Combine();
+    while (seat.writes_result() && seat.stack.CanCombine())
+      seat.stack.Combine();
     if (seat.stack.CanCombine()) {
       const int right = seat.stack.top();
       return CombineSlots{task.job, task.round, right - 1, right};

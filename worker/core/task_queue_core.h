@@ -127,9 +127,9 @@ class TaskQueueCore {
   // One thread and the task it has, if any.
   struct Seat {
     std::optional<Task> task;
-    bool wanted = true;  // false: interrupted, its outcome is ignored
-    bool idle = false;   // it waits for Wake
-    Id result{};         // zero: it has partials
+    bool wanted = true;          // false: interrupted, its outcome is ignored
+    bool idle = false;           // it waits for Wake
+    Id result{};                 // zero: it has partials
     std::int64_t next_leaf = 0;  // the next one to start
     RunStack stack;
     Traffic traffic;

@@ -186,9 +186,9 @@ TEST(Jobs, TakeNoCommitOfAPlanBeforeTheirs) {
                      .result = Token(7)};
   const JobId job = cluster.SubmitPlanned(plan);
   const Task before = cluster.TakeTasks().at(0).second;
-  cluster.TellReport(w1, InputMissing{.task = before.id,
-                                      .job = job,
-                                      .tokens = {Token(7).token}});
+  cluster.TellReport(
+      w1,
+      InputMissing{.task = before.id, .job = job, .tokens = {Token(7).token}});
   auto tasks = cluster.TakeTasks();
   ASSERT_EQ(tasks.at(0).second.kind, TaskKind::kPlan);
   JobPlan anew = plan;

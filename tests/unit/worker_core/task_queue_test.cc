@@ -34,8 +34,7 @@ Task Compute(std::uint64_t id, LeafRun run, int round = 0) {
 // A queue that is connected and briefed on job 1.
 class Queue {
  public:
-  explicit Queue(int threads = 1, std::int64_t leaf_count = 100,
-                 Id result = {})
+  explicit Queue(int threads = 1, std::int64_t leaf_count = 100, Id result = {})
       : core_(threads) {
     core_.Handle(Joined{}, kStart);
     core_.Handle(Briefed{1, 0, leaf_count, result}, kStart);
